@@ -1,0 +1,1 @@
+"""Run contracts: the model, the policy that judges them and the `/ask` grammar. Pure."""

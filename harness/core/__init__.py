@@ -1,0 +1,1 @@
+"""The pure core: records, conditions, indicators, verdicts and diagnosis. No I/O."""

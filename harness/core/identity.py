@@ -1,0 +1,40 @@
+"""Who was looked at and from where: identities that evidence is bound to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterIdentity:
+    """Which cluster this is. `uid` is the UID of its namespace kube-system."""
+
+    provider: str
+    name: str
+    context: str
+    uid: str
+    server_version: str
+    knative_version: str
+    ingress: str = "kourier"
+    ingress_version: str = ""
+    emulator: bool = False
+    chosen_because: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VantageIdentity:
+    """Which place samples were sent from, and how its clock stands to the devbox's (seconds)."""
+
+    name: str
+    engine: str = "agent"
+    host: str = ""
+    pod: str = ""
+    node: str = ""
+    image: str = ""
+    image_digest: str = ""
+    resolver: str = ""
+    source_address: str = ""
+    clock_offset: float | None = None
+    agent_sha256: str = ""

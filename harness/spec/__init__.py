@@ -1,0 +1,1 @@
+"""What a person writes: scenario models, their parser, units and JSON Schema. Pure."""

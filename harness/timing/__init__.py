@@ -1,0 +1,1 @@
+"""The only reader of time (`clock`) and the only poller (`wait`)."""
