@@ -1,0 +1,1 @@
+"""The embedded cluster: one process that answers like Kubernetes with Knative and kourier."""
