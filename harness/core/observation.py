@@ -82,7 +82,10 @@ class ProbeObserved:
 
     Counts leave nothing out: `outcomes` adds up to `total`. `valid` leaves out warm-up and
     prober errors. `first_ids` names the first sample of each outcome, `details` its raw error.
-    `error` says why the vantage could not run at all.
+    `gateway_failures` and `service_failures` count the statuses of failed attempts by who
+    answered. `first_good_after` and `steady_after` (the fifth success in a row) are seconds after
+    the window's start; `first_good_seconds` is the first success's own latency and `later_*`
+    that of all others, so that a cold start shows. `error` says why the vantage could not run.
     """
 
     service: str
@@ -111,8 +114,14 @@ class ProbeObserved:
     servers: Mapping[str, int] = field(default_factory=dict)
     revisions: Mapping[str, int] = field(default_factory=dict)
     failures_by_revision: Mapping[str, int] = field(default_factory=dict)
+    gateway_failures: Mapping[str, int] = field(default_factory=dict)
+    service_failures: Mapping[str, int] = field(default_factory=dict)
     through_gateway: int = 0
     first_good_after: float | None = None
+    steady_after: float | None = None
+    first_good_seconds: float | None = None
+    later_p50: float | None = None
+    later_max: float | None = None
     by_address: bool = False
     identity: VantageIdentity | None = None
     samples: Artefact | None = None
