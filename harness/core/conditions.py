@@ -1,0 +1,224 @@
+"""READY, judged on the object and on nothing else.
+
+A KService is READY only if its Ready condition is True, the controller has observed the current
+generation, and the newest revision is the one that is ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+
+from harness.core.observation import Condition, ServiceObserved
+from harness.core.verdict import Claim, Verdict
+
+JsonObject = Mapping[str, object]
+
+READY = "Ready"
+
+
+def read_service(
+    obj: JsonObject | None,
+    *,
+    service: str,
+    namespace: str,
+    now: datetime,
+    revision: JsonObject | None = None,
+    waited: float | None = None,
+    related: Sequence[str] = (),
+) -> ServiceObserved:
+    """What a KService object shows, with every reason why it is not READY in `mismatches`.
+
+    `obj` is the object as the API server gave it, None when there is none; `revision` is its
+    latest ready Revision, which knows the image's digest. `now` is the devbox's clock, `waited`
+    is in seconds.
+    """
+    at = now.astimezone(UTC).isoformat(timespec="milliseconds")
+    if obj is None:
+        return ServiceObserved(
+            service=service,
+            namespace=namespace,
+            found=False,
+            at=at,
+            waited=waited,
+            mismatches=(f"services.serving.knative.dev {namespace}/{service}: not found",),
+        )
+    conditions = read_conditions(obj)
+    ready = find_condition(conditions, READY)
+    return ServiceObserved(
+        service=service,
+        namespace=namespace,
+        found=True,
+        at=at,
+        uid=text_at(obj, "metadata", "uid"),
+        generation=number_at(obj, "metadata", "generation"),
+        observed_generation=number_at(obj, "status", "observedGeneration"),
+        resource_version=text_at(obj, "metadata", "resourceVersion"),
+        conditions=conditions,
+        latest_created=text_at(obj, "status", "latestCreatedRevisionName"),
+        latest_ready=text_at(obj, "status", "latestReadyRevisionName"),
+        url=text_at(obj, "status", "url"),
+        address=text_at(obj, "status", "address", "url"),
+        image=_image(obj),
+        image_digest=_digest(revision) if revision is not None else "",
+        age=_age(ready, now=now),
+        waited=waited,
+        mismatches=tuple(sorted(_mismatches(obj, ready))),
+        related=tuple(related),
+    )
+
+
+def read_conditions(obj: JsonObject) -> tuple[Condition, ...]:
+    """The status conditions of any Kubernetes object, in their order."""
+    return tuple(
+        Condition(
+            type=text_at(entry, "type"),
+            status=text_at(entry, "status"),
+            reason=text_at(entry, "reason"),
+            message=text_at(entry, "message"),
+            last_transition=text_at(entry, "lastTransitionTime"),
+        )
+        for entry in mappings_at(obj, "status", "conditions")
+    )
+
+
+def find_condition(conditions: Sequence[Condition], type: str) -> Condition | None:
+    """The condition of that type, None when the object does not have it."""
+    return next((condition for condition in conditions if condition.type == type), None)
+
+
+def condition_text(condition: Condition | None) -> str:
+    """A condition as people read it: `Unknown (RevisionMissing: waiting for …)`."""
+    if condition is None:
+        return "not set"
+    why = ": ".join(part for part in (condition.reason, condition.message) if part)
+    return f"{condition.status} ({why})" if why else condition.status
+
+
+def related_fact(kind: str, obj: JsonObject) -> str:
+    """One line about an object behind the service: its Ready condition, and what is not True."""
+    conditions = read_conditions(obj)
+    ready = find_condition(conditions, READY)
+    others = [c for c in conditions if c.type != READY and c.status != "True"]
+    parts = [f"{READY}={condition_text(ready)}"]
+    parts += [f"{condition.type}={condition_text(condition)}" for condition in others]
+    return f"{kind} {text_at(obj, 'metadata', 'name')}: {', '.join(parts)}"
+
+
+def endpoints_fact(slices: Sequence[JsonObject], *, revision: str) -> str:
+    """How many ready endpoints there are behind a revision, from its EndpointSlices."""
+    endpoints = [entry for piece in slices for entry in mappings_at(piece, "endpoints")]
+    ready = [entry for entry in endpoints if value_at(entry, "conditions", "ready") is not False]
+    return f"EndpointSlices of {revision}: {len(ready)} of {len(endpoints)} ready"
+
+
+def is_ready(observed: ServiceObserved) -> bool:
+    """Whether what was observed is READY as this product defines it."""
+    return observed.found and not observed.mismatches
+
+
+def ready_claim(observed: ServiceObserved, *, earned: bool | None = None) -> Claim:
+    """The claim `ready` of a service.
+
+    `earned` says whether this run brought about the generation that is READY; None when the
+    run changed nothing and never meant to.
+    """
+    subject = f"{observed.namespace}/{observed.service}"
+    if is_ready(observed):
+        return Claim("ready", subject, Verdict.PASS, _ready_reason(observed, earned=earned))
+    waited = f" after waiting {observed.waited:.1f} s" if observed.waited is not None else ""
+    return Claim(
+        "ready",
+        subject,
+        Verdict.FAIL,
+        f"not READY{waited}: " + "; ".join(observed.mismatches),
+        contradicts=observed.related,
+        next_step=f"kubectl -n {observed.namespace} describe ksvc {observed.service}",
+    )
+
+
+def _ready_reason(observed: ServiceObserved, *, earned: bool | None) -> str:
+    reason = f"READY=True at generation {observed.generation}, revision {observed.latest_ready}"
+    if observed.age is not None:
+        reason += f", for {observed.age:.0f} s"
+    if earned is False:
+        reason += "; not earned by this run: the generation is the one that was there before"
+    return reason
+
+
+def _mismatches(obj: JsonObject, ready: Condition | None) -> Iterator[str]:
+    if ready is None or ready.status != "True":
+        yield f"status.conditions[Ready]: expected True, found {condition_text(ready)}"
+    generation = value_at(obj, "metadata", "generation")
+    observed = value_at(obj, "status", "observedGeneration")
+    if observed is None or observed != generation:
+        yield (
+            f"status.observedGeneration: expected {generation} (metadata.generation), "
+            f"found {_shown(observed)}"
+        )
+    created = text_at(obj, "status", "latestCreatedRevisionName")
+    latest = text_at(obj, "status", "latestReadyRevisionName")
+    if not created or latest != created:
+        yield (
+            "status.latestReadyRevisionName: expected "
+            f"{created or 'a revision'} (latestCreatedRevisionName), found {_shown(latest)}"
+        )
+    if value_at(obj, "metadata", "deletionTimestamp") is not None:
+        yield "metadata.deletionTimestamp: the object is being deleted"
+
+
+def _age(ready: Condition | None, *, now: datetime) -> float | None:
+    """Seconds since the Ready condition last changed; None when that time is not readable."""
+    if ready is None:
+        return None
+    try:
+        since = datetime.fromisoformat(ready.last_transition)
+    except ValueError:
+        return None
+    if since.tzinfo is None:
+        return None
+    return (now - since).total_seconds()
+
+
+def _image(obj: JsonObject) -> str:
+    containers = mappings_at(obj, "spec", "template", "spec", "containers")
+    return text_at(containers[0], "image") if containers else ""
+
+
+def _digest(revision: JsonObject) -> str:
+    statuses = mappings_at(revision, "status", "containerStatuses")
+    image = text_at(statuses[0], "imageDigest") if statuses else ""
+    return image.partition("@")[2]
+
+
+def value_at(obj: object, *path: str) -> object:
+    """The value at a path of keys; None when any part is absent or not a mapping."""
+    for key in path:
+        if not isinstance(obj, Mapping):
+            return None
+        obj = obj.get(key)
+    return obj
+
+
+def text_at(obj: object, *path: str) -> str:
+    """The text at a path of keys; empty when it is absent or not a text."""
+    value = value_at(obj, *path)
+    return value if isinstance(value, str) else ""
+
+
+def number_at(obj: object, *path: str) -> int:
+    """The whole number at a path of keys; 0 when it is absent or not one."""
+    value = value_at(obj, *path)
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def mappings_at(obj: object, *path: str) -> tuple[JsonObject, ...]:
+    """The mappings in the list at a path of keys; other entries are left out."""
+    value = value_at(obj, *path)
+    if not isinstance(value, list | tuple):
+        return ()
+    return tuple(entry for entry in value if isinstance(entry, Mapping))
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value in (None, "") else str(value)
