@@ -1,0 +1,172 @@
+"""What follows from observations and claims: ratios, windows, subjects, gaps. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from harness.core.observation import (
+    Artefact,
+    ContractObserved,
+    LoadObserved,
+    Observation,
+    ProbeObserved,
+    ServiceObserved,
+)
+from harness.core.outcome import HOP_OF, Hop
+from harness.core.record import RunRecord
+from harness.core.sli import samples_to_prove, wilson
+from harness.core.verdict import Claim
+from harness.evidence.model import Subject, Threshold, VantageEvidence, Window
+
+
+def vantage_evidence(step: str, probe: ProbeObserved) -> VantageEvidence:
+    """One probe with its failures by hop, its ratio and the ratio's 95 % interval."""
+    hops = failures_by_hop(probe)
+    return VantageEvidence(
+        step=step,
+        probe=probe,
+        hops={hop.value: count for hop, count in hops.items()},
+        first_broken=next(iter(hops), None),
+        ratio=probe.good / probe.valid if probe.valid else None,
+        interval=wilson(probe.good, probe.valid),
+    )
+
+
+def failures_by_hop(probe: ProbeObserved) -> dict[Hop, int]:
+    """How many attempts did not pass each hop, in the order of the path; prober errors left out."""
+    failed: Counter[Hop] = Counter()
+    for outcome, count in probe.outcomes.items():
+        failed[HOP_OF[outcome]] += count
+    return {hop: failed[hop] for hop in Hop if failed[hop] and hop not in (Hop.NONE, Hop.PROBER)}
+
+
+def service_subject(key: str, state: ServiceObserved | None) -> Subject:
+    """The KService of a key `namespace/name`, as it was last seen."""
+    namespace, _, name = key.rpartition("/")
+    if state is None or not state.found:
+        return Subject(kind="Service", namespace=namespace, name=name)
+    return Subject(
+        kind="Service",
+        namespace=namespace,
+        name=name,
+        uid=state.uid,
+        generation=state.generation,
+        observed_generation=state.observed_generation,
+        resource_version=state.resource_version,
+        revision=state.latest_ready,
+        image=state.image,
+        image_digest=state.image_digest,
+    )
+
+
+_OBJECTIVE = re.compile(
+    r"sli (?P<metric>success|latency)(?:<=(?P<below>[\d.e+-]+)s)?>=(?P<target>.+)"
+)
+
+
+def thresholds_of(
+    claims: Sequence[Claim], vantages: Sequence[VantageEvidence]
+) -> tuple[Threshold, ...]:
+    """The objectives in the names of `sli` claims, each with what was observed."""
+    return tuple(
+        _threshold(claim, found, vantages)
+        for claim in claims
+        if (found := _OBJECTIVE.fullmatch(claim.name))
+    )
+
+
+def _threshold(
+    claim: Claim, objective: re.Match[str], vantages: Sequence[VantageEvidence]
+) -> Threshold:
+    target = float(objective["target"])
+    probes = [seen.probe for seen in vantages if seen.probe.vantage == claim.vantage]
+    valid = sum(probe.valid for probe in probes)
+    met = sum(events_within(probe, objective["below"]) for probe in probes)
+    return Threshold(
+        claim=claim.title,
+        indicator=objective["metric"],
+        below=float(objective["below"]) if objective["below"] else None,
+        target=target,
+        met=met,
+        valid=valid,
+        observed=met / valid if valid else None,
+        proof_needs=samples_to_prove(target) if 0 <= target < 1 else None,
+    )
+
+
+def events_within(probe: ProbeObserved, below: str | None) -> int:
+    """How many good events an objective counts: all successes, or those below a latency."""
+    return probe.good if below is None else probe.latencies_within.get(below, 0)
+
+
+def not_checked(
+    claims: Sequence[Claim], state: ServiceObserved | None, vantages: Sequence[VantageEvidence]
+) -> tuple[str, ...]:
+    """Everything that a reader might take for checked and that was not."""
+    return tuple(
+        dict.fromkeys(
+            [
+                *(f"{claim.title}: {item}" for claim in claims for item in claim.not_checked),
+                *_gaps_of_state(state),
+                *(gap for vantage in vantages for gap in _gaps_of_vantage(vantage.probe)),
+            ]
+        )
+    )
+
+
+def _gaps_of_state(state: ServiceObserved | None) -> Iterator[str]:
+    if state is not None and state.found and not state.image_digest:
+        yield "image digest: the cluster did not say which one runs"
+
+
+def _gaps_of_vantage(probe: ProbeObserved) -> Iterator[str]:
+    if probe.error:
+        yield f"{probe.vantage}: could not run: {probe.error}"
+    elif not probe.valid:
+        yield f"{probe.vantage}: no data"
+    if probe.by_address:
+        yield f"{probe.vantage}: hop resolve; the address was taken from the name"
+
+
+def notes_on(contract: ContractObserved | None) -> tuple[str, ...]:
+    """What the contract of a service says about how READY came about."""
+    if contract is None:
+        return ()
+    before, after = contract.generation_before, contract.generation_after
+    if contract.mode == "exec" and before is not None and before == after:
+        return (f"READY was not earned by this run: the generation stayed {after}.",)
+    return ()
+
+
+def window_of(record: RunRecord, observations: Sequence[Observation]) -> Window:
+    """From the first to the last moment of the observations; the run's own when none has one."""
+    moments = sorted(moment for seen in observations for moment in _moments(seen))
+    if moments:
+        return Window(start=moments[0], end=moments[-1])
+    ends = [step.ended or step.started for step in record.steps.values()]
+    return Window(start=record.opened.at, end=max([record.opened.at, *ends]))
+
+
+def _moments(seen: Observation) -> tuple[str, ...]:
+    match seen:
+        case ServiceObserved():
+            return (seen.at,)
+        case ProbeObserved() | LoadObserved():
+            return (seen.at, seen.until)
+    return ()
+
+
+def artefacts_of(observations: Sequence[Observation]) -> tuple[Artefact, ...]:
+    """The run folder's files that the observations rest on, by path."""
+    found = {artefact.path: artefact for seen in observations for artefact in _files(seen)}
+    return tuple(found[path] for path in sorted(found))
+
+
+def _files(seen: Observation) -> Iterator[Artefact]:
+    match seen:
+        case ProbeObserved(samples=Artefact() as artefact):
+            yield artefact
+        case ServiceObserved(raw=Artefact() as artefact) | LoadObserved(raw=Artefact() as artefact):
+            yield artefact

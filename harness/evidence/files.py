@@ -1,0 +1,58 @@
+"""Files that are there whole or not at all, and that never lie outside their root."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path, PurePosixPath
+
+from harness.core.errors import UsageError
+
+
+def write_whole(path: Path, content: bytes, *, replace: bool) -> None:
+    """Write a file under a temporary name, sync it, then give it its name, and sync the folder.
+
+    Errors:
+        UsageError: the file is already there and `replace` is False: run folders only grow.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        if replace:
+            Path(temporary).replace(path)
+        else:
+            # A hard link, unlike a rename, fails when the name is taken.
+            os.link(temporary, path)
+    except FileExistsError as error:
+        raise UsageError(f"{path} is already there; a run only adds files") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def inside(root: Path, name: str) -> Path:
+    """The file `name` below `root`.
+
+    Errors:
+        UsageError: the name is absolute, climbs out with `..`, or leads out through a symlink.
+    """
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or not relative.parts or ".." in relative.parts or "\0" in name:
+        raise UsageError(f"{name!r} is not a path below {root}")
+    path = root.joinpath(*relative.parts)
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise UsageError(f"{name!r} leads out of {root}")
+    return path

@@ -1,0 +1,123 @@
+"""The store: the only writer below `reports/`. A run only adds files to its own folder."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.core.errors import UsageError
+from harness.core.observation import Artefact
+from harness.evidence.canonical import sha256
+from harness.evidence.files import inside, write_whole
+from harness.evidence.ledger import FILE_NAME, LedgerEntry, decode_entry
+from harness.evidence.model import Malformed
+from harness.evidence.stamps import RUN_ID
+from harness.ports import Clock
+
+RUNS = "runs"
+
+
+class RunFolder:
+    """One run's folder. Files are added whole, once, and never changed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def run_id(self) -> str:
+        """The run's id is its folder's name."""
+        return self.path.name
+
+    def artefact(self, name: str, content: bytes, *, compress: bool = False) -> Artefact:
+        """Add a file below the folder; `compress` appends `.gz` to its name.
+
+        Compression is deterministic: the same content gives the same bytes.
+
+        Errors:
+            UsageError: the name leads out of the folder or is already taken.
+        """
+        if compress:
+            name, content = f"{name}.gz", gzip.compress(content, mtime=0)
+        write_whole(inside(self.path, name), content, replace=False)
+        return Artefact(path=name, bytes=len(content), sha256=sha256(content))
+
+    def files(self) -> tuple[Artefact, ...]:
+        """Every file that is there now, but the ledger entry; by path."""
+        return tuple(
+            Artefact(path=name, bytes=len(content), sha256=sha256(content))
+            for name in sorted(self._names())
+            for content in [(self.path / name).read_bytes()]
+        )
+
+    def _names(self) -> Iterator[str]:
+        for path in self.path.rglob("*"):
+            if path.is_file() and not path.name.startswith(".writing-"):
+                name = path.relative_to(self.path).as_posix()
+                if name != FILE_NAME:
+                    yield name
+
+
+class EvidenceStore:
+    """Everything below `reports/`."""
+
+    def __init__(self, reports: Path, clock: Clock) -> None:
+        self.reports = reports
+        self.clock = clock
+
+    def open_run(self, run_id: str) -> RunFolder:
+        """Create the folder of a new run.
+
+        Errors:
+            UsageError: the id is no folder name, or a run with this id is already there.
+        """
+        path = self._run_path(run_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir()
+        except FileExistsError as error:
+            raise UsageError(f"the run {run_id} is already there: {path}") from error
+        return RunFolder(path)
+
+    def run(self, run_id: str) -> RunFolder:
+        """The folder of a run that was opened before.
+
+        Errors:
+            UsageError: there is none.
+        """
+        path = self._run_path(run_id)
+        if not path.is_dir():
+            raise UsageError(f"there is no run {run_id} below {self.reports / RUNS}")
+        return RunFolder(path)
+
+    def write(self, path: Path, content: bytes) -> str:
+        """Write a generated file below `reports/`, replacing it whole; return its SHA-256.
+
+        Errors:
+            UsageError: the path leads out of `reports/` or into a run folder.
+        """
+        relative = path.relative_to(self.reports) if path.is_absolute() else path
+        target = inside(self.reports, relative.as_posix())
+        if relative.parts[0] == RUNS:
+            raise UsageError(f"{relative} lies in a run folder, which only grows")
+        write_whole(target, content, replace=True)
+        return sha256(content)
+
+    def entries(self) -> dict[str, LedgerEntry]:
+        """The ledger: every readable entry by the hash of its file.
+
+        What cannot be read is left out here; `verify` reports it.
+        """
+        found: dict[str, LedgerEntry] = {}
+        for path in sorted(self.reports.glob(f"{RUNS}/*/{FILE_NAME}")):
+            content = path.read_bytes()
+            try:
+                found[sha256(content)] = decode_entry(content)
+            except Malformed:
+                continue
+        return found
+
+    def _run_path(self, run_id: str) -> Path:
+        if not RUN_ID.fullmatch(run_id):
+            raise UsageError(f"{run_id!r} is not a run id: letters, digits, '.', '_' and '-' are")
+        return self.reports / RUNS / run_id

@@ -1,0 +1,114 @@
+"""Writing a finished run's evidence: documents, pictures, record, ledger entry, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from pydantic import TypeAdapter
+
+from harness.core.observation import Artefact
+from harness.core.record import RunRecord
+from harness.core.verdict import RunVerdict
+from harness.evidence.build import build
+from harness.evidence.canonical import canonical, sha256
+from harness.evidence.ledger import (
+    FILE_NAME,
+    DocumentEntry,
+    LedgerEntry,
+    document_heads,
+    encode_entry,
+    heads,
+    seal,
+)
+from harness.evidence.markdown import render
+from harness.evidence.model import Evidence, encode
+from harness.evidence.pictures import pictures
+from harness.evidence.stamps import utc_text
+from harness.evidence.store import RUNS, EvidenceStore, RunFolder
+
+FOLDER = "evidence"
+RECORD = "record.json"
+
+_RECORD: TypeAdapter[RunRecord] = TypeAdapter(RunRecord)
+
+Copies = Mapping[tuple[str, str], str]
+"""From (service, kind) to a path below `reports/`, without suffix."""
+
+
+def write_evidence(
+    store: EvidenceStore,
+    folder: RunFolder,
+    record: RunRecord,
+    verdict: RunVerdict,
+    *,
+    language: str,
+    copies: Copies,
+) -> tuple[Artefact, ...]:
+    """Write everything that follows from a finished run; call it once, after the journal's end.
+
+    Returns every file written, with its path relative to `reports/`. `copies` names a service
+    as `namespace/name` or by its name alone.
+
+    Errors:
+        UsageError: the run already has its evidence.
+    """
+    opened = replace(record.opened, language=language)
+    entries = store.entries()
+    documents = build(
+        replace(record, opened=opened), verdict, previous=document_heads(entries.values())
+    )
+    content = canonical(_RECORD.dump_python(record, mode="json"))
+    written = [
+        folder.artefact(RECORD, content),
+        *(file for document in documents for file in _write_document(folder, document)),
+    ]
+    entry = LedgerEntry(
+        run_id=folder.run_id,
+        written_at=utc_text(store.clock.now()),
+        cluster_uid=record.cluster.identity.uid if record.cluster else "",
+        previous=heads(entries),
+        documents=tuple(_entry(document) for document in documents),
+        files=folder.files(),
+    )
+    written.append(folder.artefact(FILE_NAME, encode_entry(seal(entry))))
+    below = f"{RUNS}/{folder.run_id}"
+    return (
+        *(replace(file, path=f"{below}/{file.path}") for file in written),
+        *(file for document in documents for file in _write_copy(store, document, copies)),
+    )
+
+
+def document_path(document: Evidence) -> str:
+    """The document's path in its run folder, without suffix."""
+    return f"{FOLDER}/{document.file_stem}"
+
+
+def _write_document(folder: RunFolder, document: Evidence) -> Iterator[Artefact]:
+    stem = document_path(document)
+    yield folder.artefact(f"{stem}.json", encode(document))
+    yield folder.artefact(f"{stem}.md", render(document, run_folder="..").encode())
+    for name, picture in pictures(document).items():
+        yield folder.artefact(f"{stem}.{name}.svg", picture.encode())
+
+
+def _entry(document: Evidence) -> DocumentEntry:
+    return DocumentEntry(
+        claim=document.claim_key,
+        path=f"{document_path(document)}.json",
+        sha256=sha256(encode(document)),
+        verdict=document.claim.verdict.value,
+        previous=document.previous,
+    )
+
+
+def _write_copy(store: EvidenceStore, document: Evidence, copies: Copies) -> Iterator[Artefact]:
+    wanted = (document.subject.key, document.kind), (document.subject.name, document.kind)
+    for path in {copies[key] for key in wanted if key in copies}:
+        up = "../" * (len(PurePosixPath(path).parts) - 1)
+        text = render(document, run_folder=f"{up}{RUNS}/{document.run_id}")
+        for suffix, content in ((".json", encode(document)), (".md", text.encode())):
+            name = f"{path}{suffix}"
+            digest = store.write(store.reports / name, content)
+            yield Artefact(path=name, bytes=len(content), sha256=digest)
