@@ -15,9 +15,9 @@ chained with `from` where they enter.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from harness.core.verdict import ExitCode
+from harness.spec.problem import Problem as Problem
+from harness.spec.words import ExitCode
 
 
 class VpmError(Exception):
@@ -38,21 +38,6 @@ class UsageError(VpmError):
     """Something the caller gave is wrong: an option, a path, a file."""
 
     exit_code = ExitCode.USAGE
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
-    """One thing wrong in a file that a person wrote; line and column count from 1."""
-
-    file: str
-    line: int
-    column: int
-    message: str
-    hint: str | None = None
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}: {self.message}"
-        return f"{place}; {self.hint}" if self.hint else place
 
 
 class SpecError(UsageError):

@@ -6,24 +6,9 @@ The list is part of the evidence schema: a new outcome is a new schema version.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 
-
-class Hop(StrEnum):
-    """One step of a request's path, in the order in which they are passed."""
-
-    RESOLVE = "resolve"
-    CONNECT = "connect"
-    TLS = "tls"
-    SEND = "send"
-    WAIT = "wait"
-    TRANSFER = "transfer"
-    STATUS = "status"
-    BODY = "body"
-    NONE = "none"
-    PROBER = "prober"
-
+from harness.spec.words import Hop as Hop
 
 OUTCOMES_BY_HOP: Mapping[Hop, tuple[str, ...]] = MappingProxyType(
     {

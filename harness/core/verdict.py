@@ -4,34 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
 
-from harness.core.outcome import Hop
-
-
-class ExitCode(IntEnum):
-    """What the command line exits with."""
-
-    PASS = 0
-    FAIL = 1
-    USAGE = 2
-    INCONCLUSIVE = 3
-    ERROR = 4
-
-
-class Verdict(StrEnum):
-    """The four values a claim can have, from the best to the worst of a fold."""
-
-    PASS = "PASS"
-    INCONCLUSIVE = "INCONCLUSIVE"
-    FAIL = "FAIL"
-    ERROR = "ERROR"
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The exit code of a run that ends with this verdict."""
-        return ExitCode[self.value]
-
+from harness.spec.words import ExitCode as ExitCode
+from harness.spec.words import Hop
+from harness.spec.words import Verdict as Verdict
 
 _WORST_FIRST = (Verdict.ERROR, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.PASS)
 

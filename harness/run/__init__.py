@@ -1,0 +1,1 @@
+"""The stepwise engine and its journal."""

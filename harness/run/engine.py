@@ -1,0 +1,171 @@
+"""The stepwise engine: opens a run, does one step at a time, and journals what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from harness.core.errors import UsageError, VpmError
+from harness.core.judge import judge_run, judge_step
+from harness.core.observation import ErrorObserved, Observation, SkippedObserved
+from harness.core.plan import Plan, PlannedStep
+from harness.core.record import (
+    ClusterOpened,
+    Event,
+    RunClosed,
+    RunOpened,
+    RunRecord,
+    StepEnded,
+    StepObserved,
+    StepRecord,
+    StepStarted,
+    fold_event,
+)
+from harness.core.verdict import RunVerdict, StepVerdict
+from harness.ports import Cluster, Fault
+from harness.run.actions import Stage, perform
+from harness.run.journal import JOURNAL, Journal
+from harness.run.tools import Folder, Settings
+
+Listener = Callable[[Event], None]
+
+
+class Run:
+    """A run of one plan. Steps are done once; what they need is done before them."""
+
+    def __init__(
+        self, plan: Plan, settings: Settings, folder: Folder, run_id: str, *, tell: Listener
+    ) -> None:
+        self.plan = plan
+        self.folder = folder
+        self._settings = settings
+        self._clock = settings.clock
+        self._tell = tell
+        self._began = settings.clock.monotonic()
+        self._open = ExitStack()
+        self._stage: Stage | None = None
+        self._cluster: Cluster | None = None
+        self._closed: RunVerdict | None = None
+        self._journal = Journal(folder.path / JOURNAL)
+        opened = RunOpened(
+            run_id=run_id,
+            scenario=plan.scenario.name,
+            source=plan.source,
+            plan=plan.text,
+            plan_sha256=plan.sha256,
+            tool=settings.tool,
+            at=self._now(),
+            language=settings.language,
+        )
+        self.record = RunRecord(opened=opened)
+        self._journal.append(opened)
+        tell(opened)
+
+    def step(self, id: str) -> StepRecord:
+        """Do a step and, before it, whatever it needs; a step done before is not done again."""
+        planned = self.plan.by_id.get(id)
+        if planned is None:
+            raise UsageError(f"the scenario has no step {id!r}")
+        if self._closed is not None:
+            raise UsageError(f"step {id!r}: the run is closed")
+        for need in planned.needs:
+            self.step(need)
+        if id not in self.record.steps:
+            self._do(planned)
+        return self.record.steps[id]
+
+    def verdict(self, id: str) -> StepVerdict:
+        """The verdict of a step that was done."""
+        return judge_step(self.plan, self.record, id)
+
+    def close(self, *, interrupted: bool = False) -> RunVerdict:
+        """Mend faults, collect diagnostics, let go of the cluster, write the evidence.
+
+        Calling it again returns the same verdict.
+        """
+        if self._closed is not None:
+            return self._closed
+        error = self._let_go()
+        seconds = self._clock.monotonic() - self._began
+        self._emit(RunClosed(self._now(), seconds, interrupted=interrupted, error=error))
+        self._journal.close()
+        self._closed = judge_run(self.plan, self.record)
+        self._settings.evidence.write_run(self.record, self._closed)
+        return self._closed
+
+    def _let_go(self) -> str | None:
+        """Close what is open; what goes wrong is reported, and never hides the verdict."""
+        try:
+            self._mend_faults()
+            verdict = judge_run(self.plan, self.record)
+            if self._cluster is not None and verdict.exit_code != 0:
+                self._settings.cluster.diagnostics(self._cluster, self.folder.path / "diagnostics")
+            self._open.close()
+        except VpmError as error:
+            self._open.close()
+            return str(error)
+        return None
+
+    def _mend_faults(self) -> None:
+        while self._stage is not None and self._stage.faults:
+            _, fault = self._stage.faults.popitem()
+            fault.close()
+
+    def _do(self, planned: PlannedStep) -> None:
+        began = self._clock.monotonic()
+        self._emit(StepStarted(planned.id, self._now()))
+        try:
+            self._perform(planned)
+        except VpmError as error:
+            self._observe(planned.id, ErrorObserved(error.message, mend=error.mend))
+        self._emit(StepEnded(planned.id, self._now(), self._clock.monotonic() - began))
+
+    def _perform(self, planned: PlannedStep) -> None:
+        missing = [need for need in planned.needs if not self.verdict(need).accepted]
+        if missing:
+            verdict = self.verdict(missing[0])
+            why = f"it needs {missing[0]!r}, which ended in {verdict.verdict}: {verdict.reason}"
+            self._observe(planned.id, SkippedObserved(why))
+        elif planned.step is None:
+            self._open_cluster()
+        elif self._stage is not None:
+            for observation in perform(self._stage, planned.step.action):
+                self._observe(planned.id, observation)
+
+    def _open_cluster(self) -> None:
+        began = self._clock.monotonic()
+        cluster = self._open.enter_context(self._settings.cluster.open())
+        self._cluster = cluster
+        self._emit(
+            ClusterOpened(
+                identity=cluster.identity,
+                capabilities=tuple(sorted(cluster.capabilities)),
+                at=self._now(),
+                seconds=self._clock.monotonic() - began,
+            )
+        )
+        self._stage = Stage(
+            plan=self.plan,
+            settings=self._settings,
+            tools=self._settings.tools(cluster, self.folder),
+            owned="owned" in cluster.capabilities,
+            stamp=self._stamp,
+            record=lambda: self.record,
+            verdict=lambda: judge_run(self.plan, self.record),
+            faults={},
+        )
+
+    def _stamp(self, template: Path) -> Path:
+        return self._settings.stamp(template, self.folder.path / "inbox", self.record.opened)
+
+    def _observe(self, step: str, observation: Observation) -> None:
+        self._emit(StepObserved(step, self._now(), observation))
+
+    def _emit(self, event: Event) -> None:
+        self._journal.append(event)
+        self.record = fold_event(self.record, event)
+        self._tell(event)
+
+    def _now(self) -> str:
+        return self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
