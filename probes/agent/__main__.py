@@ -1,0 +1,98 @@
+"""``python -I -S agent.pyz PLAN``: run a plan (a path, or ``-``) and write samples as JSON lines.
+
+Exit codes: 0 the plan was run (whatever the targets did), 2 bad usage or bad plan, 4 the prober
+could not run, 130 and 143 ended by SIGINT and SIGTERM, with a summary of what was seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import signal
+import sys
+from typing import Iterator, TextIO
+
+from .output import Writer, start_of
+from .plan import Plan
+from .planfile import PlanError, parse_plan
+from .session import Session, SetupError
+
+OK, BAD_PLAN, PROBER_ERROR = 0, 2, 4
+
+
+def main(arguments: list[str]) -> int:
+    """Run the plan that `arguments` name; returns the exit code."""
+    if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
+        print(__doc__, file=sys.stderr)
+        return OK if arguments and arguments[0] in ("-h", "--help") else BAD_PLAN
+    try:
+        plan = parse_plan(_read(arguments[0]))
+    except PlanError as error:
+        print(error, file=sys.stderr)
+        return BAD_PLAN
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"cannot read the plan {arguments[0]}: {error}", file=sys.stderr)
+        return BAD_PLAN
+    try:
+        with _output(plan) as file:
+            return run(plan, file)
+    except SetupError as error:
+        print(error, file=sys.stderr)
+        return BAD_PLAN
+    except OSError as error:
+        print(f"cannot run: {error}", file=sys.stderr)
+        return PROBER_ERROR
+
+
+def run(plan: Plan, file: TextIO) -> int:
+    """Run `plan`, writing to `file`; returns the exit code."""
+    writer = Writer(file, plan.samples)
+    session = Session(plan, writer.sample)
+    received: list[int] = []
+
+    def interrupt(number: int, _frame: object) -> None:
+        received.append(number)
+        session.stop()
+
+    signal.set_wakeup_fd(session.wake_fd, warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
+    raise_file_limit()
+    # What was set up stays: the collector need not look through it again during the run.
+    gc.collect()
+    gc.freeze()
+    writer.start(start_of(plan, session.clock))
+    summary = session.run()
+    writer.summary(summary)
+    return 128 + received[0] if received and summary.ended == "interrupted" else OK
+
+
+def raise_file_limit() -> None:
+    """Allow as many open files as the system lets this process have."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _read(path: str) -> str:
+    if path == "-":
+        return sys.stdin.read()
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+@contextlib.contextmanager
+def _output(plan: Plan) -> Iterator[TextIO]:
+    if plan.output == "-":
+        yield sys.stdout
+    else:
+        with open(plan.output, "w", encoding="utf-8") as file:
+            yield file
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

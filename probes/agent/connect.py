@@ -1,0 +1,101 @@
+"""The phase connect: each address is tried in turn, and each try is recorded."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from .clock import NS, mono_ns
+from .loop import writable
+from .outcomes import Failure, Outcome, broken, describe, timed_out
+from .sample import Attempted
+from .stream import Stream
+from .systemdns import Address
+from .trace import Trace, address_text
+
+_TYPE = (
+    socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0) | getattr(socket, "SOCK_CLOEXEC", 0)
+)
+
+# Which failure speaks for all of them: an address that could not be reached at all (IPv6 on a
+# machine that has none) says less than one that was refused.
+_TELLING = (
+    Outcome.PROBER_ERROR,
+    Outcome.CONNECT_REFUSED,
+    Outcome.CONNECT_TIMEOUT,
+    Outcome.CONNECT_UNREACHABLE,
+)
+
+
+async def connect(addresses: tuple[Address, ...], trace: Trace, deadline: int) -> Stream:
+    """A connection to the first of `addresses` that accepts; Failure when none does.
+
+    The time that is left is shared evenly among the addresses that are left.
+    """
+    failures: list[Failure] = []
+    for i, (family, sockaddr) in enumerate(addresses):
+        began = mono_ns()
+        share = began + max(0, deadline - began) // (len(addresses) - i)
+        failure: Failure | None = None
+        try:
+            stream = await _connect_one(family, sockaddr, share)
+        except Failure as raised:
+            failure = raised
+            failures.append(raised)
+        trace.addresses += (
+            Attempted(
+                address=str(sockaddr[0]),
+                port=int(str(sockaddr[1])),
+                result=failure.outcome.value if failure else "ok",
+                seconds=(mono_ns() - began) / NS,
+                detail=failure.detail if failure else None,
+            ),
+        )
+        if failure is None:
+            trace.peer = address_text(sockaddr)
+            trace.local = _local_text(stream.sock)
+            return stream
+    raise min(failures, key=lambda failure: _TELLING.index(failure.outcome))
+
+
+async def _connect_one(family: int, sockaddr: tuple[object, ...], deadline: int) -> Stream:
+    try:
+        sock = socket.socket(family, _TYPE)
+    except OSError as error:
+        raise _refused(error, sockaddr) from error
+    stream = Stream(sock)
+    try:
+        sock.setblocking(False)
+        code = sock.connect_ex(sockaddr)
+        if code == errno.EINPROGRESS:
+            if not await writable(stream, deadline):
+                raise timed_out("connect")
+            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        # A reset (unlike a refusal) ends a connection that was established: the phase has passed,
+        # and the next one meets the reset.
+        if code not in (0, errno.ECONNRESET, errno.EPIPE):
+            raise _refused(OSError(code, os.strerror(code)), sockaddr)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return stream
+    except OSError as error:
+        stream.close()
+        raise _refused(error, sockaddr) from error
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _refused(error: OSError, sockaddr: tuple[object, ...]) -> Failure:
+    if error.errno == errno.EADDRNOTAVAIL and ":" not in str(sockaddr[0]):
+        # For IPv4 this means that the prober has used up its own ports.
+        return Failure(Outcome.PROBER_ERROR, describe(error))
+    return broken("connect", error)
+
+
+def _local_text(sock: socket.socket) -> str | None:
+    try:
+        return address_text(sock.getsockname())
+    except OSError:
+        return None

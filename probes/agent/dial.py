@@ -1,0 +1,56 @@
+"""From a host and a port to a connection that is ready to send: resolve, connect, tls."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+
+from .connect import connect
+from .resolve import Resolver
+from .rewrite import ConnectToRule, apply_connect_to
+from .sample import TlsFacts
+from .stream import Stream
+from .tlsfacts import facts_of
+from .trace import Trace
+
+
+@dataclass(frozen=True)
+class Link:
+    """An open connection, and what is reported about it each time that it is used."""
+
+    stream: Stream
+    peer: str | None
+    local: str | None
+    tls: TlsFacts | None
+
+
+@dataclass(frozen=True)
+class Dialer:
+    """Opens the connections of one target; `context` is None where TLS is never used."""
+
+    resolver: Resolver
+    connect_to: tuple[ConnectToRule, ...]
+    context: ssl.SSLContext | None
+    server_name: str | None
+
+    async def open(self, host: str, port: int, secure: bool, trace: Trace, deadline: int) -> Link:
+        """A connection for `host`:`port`, noted in `trace`; Failure in the phase that failed."""
+        to_host, to_port = apply_connect_to(self.connect_to, host, port)
+        resolved = self.resolver.given(to_host, to_port)
+        if resolved is None:
+            trace.enter("resolve")
+            resolved = await self.resolver.lookup(to_host, to_port, deadline)
+        trace.dns = resolved.facts
+        trace.enter("connect")
+        stream = await connect(resolved.addresses, trace, deadline)
+        try:
+            if secure and self.context is not None:
+                trace.enter("tls")
+                name = self.server_name or host
+                session = await stream.handshake(self.context, name, deadline)
+                verified = self.context.verify_mode is ssl.CERT_REQUIRED
+                trace.tls = facts_of(session, name, verified)
+        except BaseException:
+            stream.close()
+            raise
+        return Link(stream, trace.peer, trace.local, trace.tls)

@@ -1,0 +1,188 @@
+"""HTTP/1.1 answers (RFC 9112), read strictly and without doing I/O.
+
+A prober must not repair what it measures: whatever a lenient client would accept silently (bare
+line feeds, two lengths, bytes after the end) is malformed_response here, with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .body import Body
+from .chunked import ChunkDecoder
+from .outcomes import Failure, Outcome
+from .plan import Limits
+
+_STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5]\d\d)(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?\Z")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\Z")
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_LENGTH = re.compile(r"\d{1,18}\Z")
+
+
+@dataclass(frozen=True)
+class Head:
+    """The status line and header fields of one answer; names are in lower case."""
+
+    version: str
+    status: int
+    fields: tuple[tuple[str, str], ...]
+
+    def all(self, name: str) -> list[str]:
+        """The values of every field `name`."""
+        return [value for key, value in self.fields if key == name]
+
+    def get(self, name: str) -> str | None:
+        """The value of field `name`, several joined as the RFC says; None without one."""
+        return ", ".join(self.all(name)) if any(key == name for key, _ in self.fields) else None
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How the body ends: after `length` bytes, by its chunks, or (neither) with the connection."""
+
+    length: int | None = None
+    chunked: bool = False
+
+
+def framing_of(head: Head, method: str) -> Framing:
+    """How the body of the answer `head` to `method` ends (RFC 9112, section 6.3)."""
+    codings = head.all("transfer-encoding")
+    lengths = {part.strip() for value in head.all("content-length") for part in value.split(",")}
+    if codings and lengths:
+        raise _malformed("both Transfer-Encoding and Content-Length")
+    if len(lengths) > 1 or any(not _LENGTH.match(length) for length in lengths):
+        raise _malformed(f"bad Content-Length: {', '.join(sorted(lengths))[:60]!r}")
+    if codings and (head.version != "1.1" or ", ".join(codings).lower() != "chunked"):
+        raise _malformed(f"unsupported Transfer-Encoding: {', '.join(codings)[:60]!r}")
+    if method == "HEAD" or head.status < 200 or head.status in (204, 304):
+        return Framing(length=0)
+    if codings:
+        return Framing(chunked=True)
+    return Framing(length=int(lengths.pop())) if lengths else Framing()
+
+
+class ResponseReader:
+    """Takes the bytes of one answer as they arrive; Failure when they are none."""
+
+    __slots__ = ("_buffer", "_chunks", "_left", "_limits", "_method", "_seen", "body", "complete",
+                 "head", "reusable")  # fmt: skip
+
+    def __init__(self, method: str, limits: Limits, body: Body) -> None:
+        self._method = method
+        self._limits = limits
+        self._buffer = b""
+        self._seen = 0
+        self._left: int | None = None
+        self._chunks: ChunkDecoder | None = None
+        self.body = body
+        self.head: Head | None = None
+        self.complete = False
+        self.reusable = False
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes; afterwards `head` and `complete` tell how far the answer is."""
+        if self.head is None:
+            self._buffer += data
+            self.head = self._final_head()
+            if self.head is None:
+                return
+            self._start(self.head)
+            data, self._buffer = self._buffer, b""
+        self._take(data)
+
+    def end(self) -> None:
+        """The connection has ended: completes a body without a length, else Failure truncated."""
+        if self.head is not None and self._left is None and self._chunks is None:
+            self.complete = True
+        if not self.complete:
+            where = "header" if self.head is None else "body"
+            raise Failure(
+                Outcome.TRUNCATED,
+                f"connection closed inside the {where}, after {self.body.count} bytes of body",
+            )
+
+    def _final_head(self) -> Head | None:
+        """The head of the answer, once it is complete; interim answers (1xx) are passed over."""
+        while True:
+            block = self._next_block()
+            if block is None:
+                return None
+            head = parse_head(block, self._limits.header_count)
+            if head.status >= 200 or head.status == 101:
+                return head
+
+    def _next_block(self) -> bytes | None:
+        """The header block at the start of the buffer, once it is complete."""
+        buffer = self._buffer
+        if not b"HTTP/1.".startswith(buffer[:7]):
+            raise _malformed(f"not HTTP: starts with {buffer[:40]!r}")
+        end = buffer.find(b"\r\n\r\n")
+        size = len(buffer) if end < 0 else end + 4
+        head_part = buffer if end < 0 else buffer[:end]
+        if _BARE_LF.search(head_part):
+            raise _malformed("header line ends without CR")
+        line_end = buffer.find(b"\r\n")
+        if line_end >= 0 and not _STATUS_LINE.match(buffer[:line_end]):
+            raise _malformed(f"bad status line: {buffer[:line_end][:80]!r}")
+        if self._seen + size > self._limits.header_bytes:
+            limit = self._limits.header_bytes
+            raise Failure(Outcome.TOO_LARGE, f"header is larger than {limit} bytes")
+        if end < 0:
+            return None
+        self._seen += size
+        self._buffer = buffer[size:]
+        return head_part
+
+    def _start(self, head: Head) -> None:
+        """Begin the body that `head` announces."""
+        framing = framing_of(head, self._method)
+        self._left = framing.length
+        if framing.chunked:
+            self._chunks = ChunkDecoder(self.body.write, self._limits.header_bytes)
+        tokens = {
+            part.strip().lower() for value in head.all("connection") for part in value.split(",")
+        }
+        bounded = framing.chunked or framing.length is not None
+        self.reusable = bounded and head.version == "1.1" and "close" not in tokens
+        if framing.length is not None and framing.length > self._limits.body_bytes:
+            limit = self._limits.body_bytes
+            raise Failure(
+                Outcome.TOO_LARGE, f"Content-Length {framing.length} is over {limit} bytes"
+            )
+
+    def _take(self, data: bytes) -> None:
+        rest = b""
+        if self._chunks is not None:
+            rest = self._chunks.feed(data)
+            self.complete = self._chunks.done
+        elif self._left is None:
+            self.body.write(data)
+        else:
+            self.body.write(data[: self._left])
+            rest = data[self._left :]
+            self._left -= len(data) - len(rest)
+            self.complete = self._left == 0
+        if rest:
+            raise _malformed(f"{len(rest)} bytes after the end of the answer: {rest[:40]!r}")
+
+
+def parse_head(block: bytes, max_fields: int) -> Head:
+    """The header block `block` (without its empty line) as a Head; Failure when it is bad."""
+    lines = block.split(b"\r\n")
+    match = _STATUS_LINE.match(lines[0])
+    if match is None:
+        raise _malformed(f"bad status line: {lines[0][:80]!r}")
+    if len(lines) - 1 > max_fields:
+        raise Failure(Outcome.TOO_LARGE, f"more than {max_fields} header fields")
+    fields = []
+    for line in lines[1:]:
+        field = _HEADER.match(line)
+        if field is None:
+            raise _malformed(f"bad header field: {line[:80]!r}")
+        fields.append((field.group(1).decode().lower(), field.group(2).decode("latin-1")))
+    return Head(match.group(1).decode(), int(match.group(2)), tuple(fields))
+
+
+def _malformed(reason: str) -> Failure:
+    return Failure(Outcome.MALFORMED_RESPONSE, reason)

@@ -1,0 +1,142 @@
+"""The HTTP probe: one request, or as many as redirects ask for."""
+
+from __future__ import annotations
+
+from .body import Body, body_mismatch, needs_body, status_matches
+from .dial import Dialer, Link
+from .http1 import ResponseReader
+from .outcomes import Failure, Outcome
+from .plan import Target
+from .request import Request, redirected, request_of
+from .stream import Stream
+from .trace import Trace
+
+_STALE = frozenset((Outcome.RESET, Outcome.CLOSED_WITHOUT_RESPONSE, Outcome.SEND_RESET))
+
+
+class HttpProbe:
+    """Probes one HTTP target; with keep-alive it holds the connections that are idle."""
+
+    kind = "http"
+
+    def __init__(self, target: Target, dialer: Dialer) -> None:
+        self._target = target
+        self._dialer = dialer
+        self._request = request_of(target)
+        self._keep_body = needs_body(target.expect.body)
+        self._idle: dict[tuple[str, int, bool], list[Link]] = {}
+
+    async def run(self, trace: Trace, deadline: int) -> None:
+        """One attempt, noted in `trace`; Failure unless the answer is the expected one."""
+        request = self._request
+        for _ in range(self._target.max_redirects + 1):
+            reader = await self._exchange(request, trace, deadline)
+            following = redirected(request, reader.head) if reader.head else None
+            if following is None or len(trace.redirects) == self._target.max_redirects:
+                break
+            trace.redirects += (following.url,)
+            request = following
+        self._judge(reader)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        for links in self._idle.values():
+            for link in links:
+                link.stream.close()
+        self._idle.clear()
+
+    async def _exchange(self, request: Request, trace: Trace, deadline: int) -> ResponseReader:
+        """Send `request` and read its answer, over an idle connection if there is one."""
+        link = self._take_idle(request)
+        if link is not None:
+            try:
+                return await self._exchange_over(link, request, trace, deadline)
+            except Failure as failure:
+                # The server had closed the idle connection while the request was on its way:
+                # what every client does then is to try once on a fresh one.
+                if failure.outcome not in _STALE:
+                    raise
+                trace.phases.clear()
+        link = await self._dialer.open(request.host, request.port, request.secure, trace, deadline)
+        trace.reused = False
+        return await self._exchange_over(link, request, trace, deadline)
+
+    async def _exchange_over(
+        self, link: Link, request: Request, trace: Trace, deadline: int
+    ) -> ResponseReader:
+        trace.peer, trace.local, trace.tls = link.peer, link.local, link.tls
+        keep = False
+        try:
+            reader = await self._talk(link.stream, request, trace, deadline)
+            keep = request.keepalive and reader.reusable
+        finally:
+            if keep:
+                key = (request.host, request.port, request.secure)
+                self._idle.setdefault(key, []).append(link)
+            else:
+                link.stream.close()
+        return reader
+
+    async def _talk(
+        self, stream: Stream, request: Request, trace: Trace, deadline: int
+    ) -> ResponseReader:
+        trace.body = body = Body(self._target.limits.body_bytes, self._keep_body)
+        reader = ResponseReader(request.method, self._target.limits, body)
+        trace.enter("send")
+        try:
+            await stream.send(request.wire, deadline)
+        except Failure:
+            # A server may answer (413, 400) and close without reading all of the request.
+            before = dict(trace.phases)
+            try:
+                await _read(stream, reader, trace, deadline)
+            except Failure:
+                trace.enter(None)
+                trace.phases = {**before, "send": trace.phases["send"]}
+                trace.head = reader.head
+            else:
+                return reader
+            raise
+        await _read(stream, reader, trace, deadline)
+        return reader
+
+    def _take_idle(self, request: Request) -> Link | None:
+        """An idle connection that the server has not closed yet."""
+        links = self._idle.get((request.host, request.port, request.secure), [])
+        while links:
+            link = links.pop()
+            if link.stream.is_quiet():
+                return link
+            link.stream.close()
+        return None
+
+    def _judge(self, reader: ResponseReader) -> None:
+        expect = self._target.expect
+        head = reader.head
+        assert head is not None
+        if not status_matches(expect.status, head.status):
+            wanted = " or ".join(expect.status)
+            raise Failure(Outcome.STATUS_MISMATCH, f"status {head.status}, expected {wanted}")
+        if self._keep_body:
+            reason = body_mismatch(expect.body, reader.body.kept())
+            if reason is not None:
+                raise Failure(Outcome.BODY_MISMATCH, reason)
+
+
+async def _read(stream: Stream, reader: ResponseReader, trace: Trace, deadline: int) -> None:
+    """Read one answer from `stream` into `reader`: the phases wait and transfer."""
+    trace.enter("wait")
+    data = await stream.receive("wait", deadline)
+    if not data:
+        raise Failure(Outcome.CLOSED_WITHOUT_RESPONSE, "connection closed before any answer")
+    trace.enter("transfer")
+    try:
+        reader.feed(data)
+        while not reader.complete:
+            data = await stream.receive("transfer", deadline)
+            if data:
+                reader.feed(data)
+            else:
+                reader.end()
+    finally:
+        trace.head = reader.head

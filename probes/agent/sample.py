@@ -1,0 +1,109 @@
+"""What is reported: one `Sample` for each attempt. Absent values are left out of the JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+
+@dataclass(frozen=True)
+class Attempted:
+    """One address that was tried: `result` is an outcome's name or ``ok``; `seconds` how long."""
+
+    address: str
+    port: int
+    result: str
+    seconds: float
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class DnsFacts:
+    """How the name was resolved.
+
+    `source`: ``system``, ``servers``, ``plan`` (given by a resolve rule) or ``magic`` (the address
+    that the name spells). `checked` is False when nothing that a user's resolver would do was
+    tested: the hop resolve then counts neither as passed nor as failed. `names` are the asked name
+    and the aliases it led to; `ttls` belong to `answers`, in seconds, where they are known.
+    """
+
+    source: str
+    checked: bool
+    names: tuple[str, ...]
+    answers: tuple[str, ...] = ()
+    ttls: tuple[int, ...] = ()
+    resolver: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class TlsFacts:
+    """The connection's TLS. Certificate fields are known only when verification is on."""
+
+    server_name: str
+    verified: bool
+    version: str
+    cipher: str
+    subject: str | None = None
+    issuer: str | None = None
+    sans: tuple[str, ...] = ()
+    not_before: str | None = None
+    not_after: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One attempt. `phases` are seconds; a phase that was not reached is absent."""
+
+    target: str
+    vantage: str
+    type: str
+    seq: int
+    warmup: bool
+    scheduled_ns: int
+    start_mono_ns: int
+    start_utc: str
+    lateness_ns: int
+    duration_s: float
+    outcome: str
+    hop: str
+    phases: Mapping[str, float] = field(default_factory=dict)
+    detail: str | None = None
+    addresses: tuple[Attempted, ...] = ()
+    peer: str | None = None
+    local: str | None = None
+    reused: bool = False
+    redirects: tuple[str, ...] = ()
+    http_version: str | None = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    bytes: int | None = None
+    body_sha256: str | None = None
+    body_head: str | None = None
+    dns: DnsFacts | None = None
+    tls: TlsFacts | None = None
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {}
+
+
+def to_json(value: Any) -> Any:
+    """`value` as JSON types; None and empty collections inside a dataclass are left out."""
+    if dataclasses.is_dataclass(value):
+        cls = type(value)
+        names = _FIELDS.get(cls)
+        if names is None:
+            names = _FIELDS[cls] = tuple(f.name for f in dataclasses.fields(value))
+        present = ((name, getattr(value, name)) for name in names)
+        return {
+            name: to_json(item)
+            for name, item in present
+            if item is not None and item != () and item != {}
+        }
+    if isinstance(value, tuple):
+        return [to_json(item) for item in value]
+    if isinstance(value, dict):
+        return {key: to_json(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,102 @@
+"""The system's resolver, and addresses that need none."""
+
+from __future__ import annotations
+
+import queue
+import re
+import socket
+import threading
+
+from .loop import Loop, notified
+from .outcomes import Failure, Outcome, describe, timed_out
+
+Address = tuple[int, tuple[object, ...]]
+"""An address family and the socket address to connect to."""
+
+_NOT_FOUND = frozenset(
+    getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
+)
+_SCOPED = re.compile(r"[0-9A-Fa-f:.]+%\w+\Z")
+
+
+def literal(host: str, port: int) -> Address | None:
+    """`host` as a socket address if it is written as an IPv4 or IPv6 address."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except (OSError, ValueError):
+            continue
+        return (family, (host, port) if family == socket.AF_INET else (host, port, 0, 0))
+    if _SCOPED.match(host):
+        family, _, _, _, sockaddr = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )[0]
+        return (family, sockaddr)
+    return None
+
+
+class SystemResolver:
+    """getaddrinfo on a few threads of its own.
+
+    A lookup cannot be interrupted, so its deadline abandons it: the thread stays busy until the
+    system gives up. The number of threads bounds that; when all hang, further lookups end by
+    their deadlines too.
+    """
+
+    def __init__(self, loop: Loop, threads: int = 32) -> None:
+        self._loop = loop
+        self._limit = threads
+        self._idle = 0
+        self._threads = 0
+        self._lock = threading.Lock()
+        self._jobs: queue.SimpleQueue[_Lookup] = queue.SimpleQueue()
+
+    async def lookup(self, host: str, port: int, family: int, deadline: int) -> list[Address]:
+        """The addresses of `host`, in the system's order, or Failure."""
+        job = _Lookup(host, port, family)
+        with self._lock:
+            if self._idle <= 0 and self._threads < self._limit:
+                self._threads += 1
+                threading.Thread(target=self._work, daemon=True).start()
+            else:
+                self._idle -= 1
+        self._jobs.put(job)
+        await notified(job, deadline)
+        if job.error is not None:
+            raise job.error
+        if job.addresses is None:
+            job.abandoned = True
+            raise timed_out("resolve")
+        return job.addresses
+
+    def _work(self) -> None:
+        while True:
+            job = self._jobs.get()
+            if not job.abandoned:
+                job.run()
+            with self._lock:
+                self._idle += 1
+            self._loop.notify(job)
+
+
+class _Lookup:
+    """One call of getaddrinfo; compared by identity, so that it can name its own wake-up."""
+
+    def __init__(self, host: str, port: int, family: int) -> None:
+        self._arguments = (host, port, family)
+        self.addresses: list[Address] | None = None
+        self.error: Failure | None = None
+        self.abandoned = False
+
+    def run(self) -> None:
+        host, port, family = self._arguments
+        try:
+            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            missing = error.errno in _NOT_FOUND
+            outcome = Outcome.DNS_NOT_FOUND if missing else Outcome.DNS_ERROR
+            self.error = Failure(outcome, f"getaddrinfo: {error.strerror}")
+        except (OSError, UnicodeError) as error:
+            self.error = Failure(Outcome.DNS_ERROR, describe(error))
+        else:
+            self.addresses = list(dict.fromkeys((each[0], each[4]) for each in found))

@@ -1,0 +1,114 @@
+"""What is noted while an attempt runs, and the sample that comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .body import Body
+from .clock import NS, ClockReading, mono_ns, utc_text
+from .http1 import Head
+from .outcomes import HOP_OF, Outcome
+from .sample import Attempted, DnsFacts, Sample, TlsFacts
+
+# Who answered, and what it was: enough to tell the gateway from the app behind it.
+REPORTED_HEADERS = frozenset(
+    ("server", "x-envoy-upstream-service-time", "content-type", "location", "date", "via")
+)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place in the schedule: request `seq` of `target` (an index) at `due` (monotonic ns)."""
+
+    due: int
+    target: int
+    seq: int
+    warmup: bool
+
+
+class Trace:
+    """The notebook of one attempt; `enter` ends one phase and begins the next."""
+
+    __slots__ = ("_phase", "_since", "addresses", "body", "dns", "head", "local", "peer", "phases",
+                 "redirects", "reused", "start", "text", "tls")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.start = mono_ns()
+        self.phases: dict[str, float] = {}
+        self._phase: str | None = None
+        self._since = self.start
+        self.addresses: tuple[Attempted, ...] = ()
+        self.redirects: tuple[str, ...] = ()
+        self.reused = False
+        self.peer: str | None = None
+        self.local: str | None = None
+        self.dns: DnsFacts | None = None
+        self.tls: TlsFacts | None = None
+        self.head: Head | None = None
+        self.body: Body | None = None
+        self.text: str | None = None
+
+    @property
+    def phase(self) -> str | None:
+        """The phase that is running."""
+        return self._phase
+
+    def enter(self, phase: str | None) -> int:
+        """End the running phase and begin `phase` (None: nothing); returns the time."""
+        now = mono_ns()
+        if self._phase is not None:
+            spent = (now - self._since) / NS
+            self.phases[self._phase] = self.phases.get(self._phase, 0.0) + spent
+        self._phase = phase
+        self._since = now
+        return now
+
+    def sample(
+        self,
+        *,
+        target: str,
+        vantage: str,
+        kind: str,
+        slot: Slot,
+        clock: ClockReading,
+        outcome: Outcome,
+        detail: str | None,
+    ) -> Sample:
+        """The sample of the attempt, which ends now with `outcome`."""
+        end = self.enter(None)
+        head, body = self.head, self.body
+        return Sample(
+            target=target,
+            vantage=vantage,
+            type=kind,
+            seq=slot.seq,
+            warmup=slot.warmup,
+            scheduled_ns=slot.due,
+            start_mono_ns=self.start,
+            start_utc=utc_text(clock.utc_ns_at(self.start)),
+            lateness_ns=max(0, self.start - slot.due),
+            duration_s=(end - self.start) / NS,
+            outcome=outcome.value,
+            hop=HOP_OF[outcome],
+            phases=self.phases,
+            detail=detail,
+            addresses=self.addresses,
+            peer=self.peer,
+            local=self.local,
+            reused=self.reused,
+            redirects=self.redirects,
+            http_version=head.version if head else None,
+            status=head.status if head else None,
+            headers={k: v[:256] for k, v in head.fields if k in REPORTED_HEADERS} if head else {},
+            bytes=body.count if body else None,
+            body_sha256=body.sha256 if body else None,
+            body_head=body.head_text if body else None,
+            dns=self.dns,
+            tls=self.tls,
+        )
+
+
+def address_text(sockaddr: tuple[object, ...]) -> str:
+    """``127.0.0.1:80`` or ``[::1]:80`` for a socket address."""
+    host, port = sockaddr[0], sockaddr[1]
+    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
