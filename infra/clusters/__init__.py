@@ -1,0 +1,1 @@
+"""Cluster drivers: the embedded emulator, kind, and whatever a context points at."""

@@ -1,0 +1,71 @@
+"""Which driver runs a scenario, and why: the words go into pytest's header and the evidence."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from harness.core.errors import ClusterError, UsageError
+from harness.ports import ClusterDriver
+from infra.clusters.command import find_program, run_command
+from infra.clusters.embedded import EmbeddedDriver
+from infra.clusters.engine import require_engine
+from infra.clusters.errors import EngineUnavailable, ToolMissing
+from infra.clusters.existing import ExistingDriver
+from infra.clusters.kind import KindDriver
+
+PROVIDERS: Final = ("auto", "embedded", "kind", "existing")
+
+Progress = Callable[[str], None]
+
+
+def choose(
+    provider: str,
+    *,
+    progress: Progress = lambda _line: None,
+    home: Path | None = None,
+    kind_bin: str | None = None,
+) -> tuple[ClusterDriver, str]:
+    """The driver for a provider's name, and why it is this one.
+
+    `auto` is kind where a container engine and kind answer, else the embedded cluster.
+
+    Errors:
+        UsageError: no such provider.
+        ClusterError: the embedded cluster was asked for (or is all that is left) off Linux.
+        EngineUnavailable, ToolMissing: kind was asked for and cannot run here.
+    """
+    if provider == "auto":
+        provider, why = _automatic(kind_bin)
+    elif provider in PROVIDERS:
+        why = f"--vpm-cluster={provider} asks for it"
+    else:
+        raise UsageError(
+            f"there is no cluster provider {provider!r}", mend=f"there are: {', '.join(PROVIDERS)}"
+        )
+    if provider == "existing":
+        return ExistingDriver(progress=progress, chosen_because=why), why
+    if provider == "kind":
+        require_engine()
+        kind = find_program("kind", given=kind_bin, variable="KIND_BIN")
+        return KindDriver(kind=kind, progress=progress, chosen_because=why, home=home), why
+    if not sys.platform.startswith("linux"):
+        raise ClusterError(
+            f"the embedded cluster needs Linux, and this is {sys.platform} ({why})",
+            mend="start a Docker engine and install kind, or use --vpm-cluster=existing",
+        )
+    return EmbeddedDriver(progress=progress, chosen_because=why, home=home), why
+
+
+def _automatic(kind_bin: str | None) -> tuple[str, str]:
+    try:
+        engine = require_engine()
+        kind = find_program("kind", given=kind_bin, variable="KIND_BIN")
+        version = run_command([str(kind), "version"], timeout=5)
+    except (EngineUnavailable, ToolMissing) as error:
+        return "embedded", f"kind cannot run here: {error.message}"
+    if version.exit_code != 0:
+        return "embedded", f"kind cannot run here: {kind} version failed"
+    return "kind", f"{engine} and {version.stdout.strip()} answer"

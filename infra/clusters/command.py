@@ -1,0 +1,104 @@
+"""Commands of other programs (kind, docker, kubectl): an argument list in, a result out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from harness.ports import Clock, CommandResult
+from harness.timing.clock import SystemClock
+from infra.clusters.errors import ToolMissing
+
+_LIMIT: Final = 200_000
+
+Run = Callable[..., CommandResult]
+
+
+def find_program(name: str, *, given: str | None = None, variable: str = "") -> Path:
+    """The program's path: `given`, else what the environment variable names, else on PATH.
+
+    Errors:
+        ToolMissing: it is in none of these places, or what was given cannot be executed.
+    """
+    asked = given or (os.environ.get(variable) if variable else None)
+    found = shutil.which(asked or name)
+    if found:
+        return Path(found)
+    places = f"{asked} (as asked for)" if asked else "PATH"
+    raise ToolMissing(
+        f"{name} was not found: {places}",
+        mend=f"install {name}" + (f", or name it in {variable}" if variable else ""),
+    )
+
+
+def run_command(
+    argv: Sequence[str],
+    *,
+    timeout: float,
+    environment: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    folder: Path | None = None,
+    clock: Clock | None = None,
+) -> CommandResult:
+    """Run a program to its end, or kill it and its children after `timeout` seconds.
+
+    The output is bounded; `folder` is the working directory.
+
+    Errors:
+        ToolMissing: it cannot be executed.
+    """
+    time = clock or SystemClock()
+    began = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolMissing(
+            f"{argv[0]} cannot be run: {error.strerror}", mend=f"install {Path(argv[0]).name}"
+        ) from error
+    code: int | None = None
+    with process:
+        try:
+            stdout, stderr = process.communicate(stdin, timeout=timeout)
+            code = process.returncode
+        except subprocess.TimeoutExpired:
+            _kill_group(process)
+            stdout, stderr = process.communicate()
+        except BaseException:
+            _kill_group(process)
+            raise
+    return CommandResult(
+        argv=tuple(argv),
+        exit_code=code,
+        stdout=stdout[:_LIMIT].decode(errors="replace"),
+        stderr=stderr[:_LIMIT].decode(errors="replace"),
+        seconds=time.monotonic() - began,
+        truncated=max(len(stdout), len(stderr)) > _LIMIT,
+    )
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and what it started: a session of its own was made for it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def last_words(result: CommandResult, lines: int = 3) -> str:
+    """What a failed command said last, on one line."""
+    if result.timed_out:
+        return f"no answer within {result.seconds:.0f} s"
+    text = (result.stderr.strip() or result.stdout.strip()).splitlines()
+    return " / ".join(line.strip() for line in text[-lines:]) or f"exit code {result.exit_code}"

@@ -1,0 +1,244 @@
+"""The driver of the embedded cluster: one process per cluster, kept or thrown away."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness import __version__
+from harness.core.errors import ClusterError, UsageError
+from harness.ports import Clock, Cluster, ClusterRequest
+from harness.timing.clock import SystemClock
+from infra.clusters.embedded_process import (
+    LOG_FILE,
+    READY_FILE,
+    LaunchOptions,
+    Lifeline,
+    ProcessId,
+    ServerInfo,
+    end,
+    launch,
+    parse_ready_file,
+    wait_ready,
+)
+from infra.clusters.faults import EmulatorFaults
+from infra.clusters.identity import read_identity
+from infra.clusters.owner import label_owner
+from infra.clusters.state import ClusterFolder, CreatedCluster
+from infra.kube import KubernetesClient, warm_up
+
+PROVIDER: Final = "embedded"
+AGENT_IMAGE: Final = "dev.local/metrics-echo:dev"
+CAPABILITIES: Final = frozenset({"in-cluster", "faults", "logs", "exec", "scale-to-zero"})
+_OPTIONS: Final = ("address", "port", "time-scale", "images")
+_MAX_INSTANCES: Final = 100
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Instance:
+    """A serving instance. `lifeline` is None when it was found running."""
+
+    info: ServerInfo
+    process: ProcessId
+    lifeline: Lifeline | None
+
+
+class EmbeddedDriver:
+    """Implements `harness.ports.ClusterDriver` with `python -m infra.embedded serve`.
+
+    A cluster that was kept is found again by its name. While it is in use, another run gets an
+    instance of its own, whose name has a number behind it.
+    """
+
+    provider = PROVIDER
+
+    def __init__(
+        self,
+        *,
+        progress: Progress = lambda _line: None,
+        chosen_because: str = "",
+        home: Path | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._progress = progress
+        self._chosen_because = chosen_because
+        self._home = home
+        self._clock = clock or SystemClock()
+
+    @contextmanager
+    def open(self, request: ClusterRequest) -> Iterator[Cluster]:
+        """Start (or find) the cluster, and end it afterwards as `request.keep` says.
+
+        keep=never removes what this call started, keep=always leaves it running, and
+        keep=on-failure leaves it running when the block ends with an exception. A cluster that
+        was found running is left as it was.
+
+        Errors:
+            ClusterError: not Linux, or the cluster did not start.
+            UsageError: an option that this provider does not have.
+        """
+        if not sys.platform.startswith("linux"):
+            raise ClusterError(
+                "the embedded cluster needs Linux (an address of 127.0.0.0/8 for each pod)",
+                mend="choose --vpm-cluster=kind or --vpm-cluster=existing, or use a Linux machine",
+            )
+        arguments = _arguments(request)
+        throwaway = request.keep == "never" and not self._kept_and_free(request)
+        with (self._throwaway if throwaway else self._durable)(request, arguments) as cluster:
+            yield cluster
+
+    def diagnostics(self, cluster: Cluster, folder: Path) -> None:
+        """Copy the server's log into `folder`."""
+        log = cluster.kubeconfig.parent / LOG_FILE
+        if log.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log, folder / "embedded-cluster.log")
+
+    @contextmanager
+    def _throwaway(self, request: ClusterRequest, arguments: Sequence[str]) -> Iterator[Cluster]:
+        folder = Path(tempfile.mkdtemp(prefix="vpm-"))
+        options = LaunchOptions(folder, request.name, ephemeral=True, arguments=arguments)
+        lifeline: Lifeline | None = None
+        process: ProcessId | None = None
+        try:
+            process, lifeline = launch(options)
+            yield self._cluster(self._serving(process, lifeline, folder))
+        finally:
+            if lifeline:
+                lifeline.cut()
+            if process:
+                end(process, clock=self._clock)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _durable(self, request: ClusterRequest, arguments: Sequence[str]) -> Iterator[Cluster]:
+        for number in range(1, _MAX_INSTANCES):
+            name = request.name if number == 1 else f"{request.name}-{number}"
+            folder = ClusterFolder.of(PROVIDER, name, home=self._home)
+            with folder.locked() as mine:
+                if mine and not (request.fresh and folder.record()):
+                    with self._kept(folder, name, request.keep, arguments) as cluster:
+                        yield cluster
+                    return
+        raise ClusterError(
+            f"{_MAX_INSTANCES} embedded clusters named {request.name} are in use",
+            mend="end some of them: vpm cluster list, vpm cluster down NAME",
+        )
+
+    @contextmanager
+    def _kept(
+        self, folder: ClusterFolder, name: str, keep: str, arguments: Sequence[str]
+    ) -> Iterator[Cluster]:
+        """One instance below its own folder, whose lock is held by the caller."""
+        state = folder.path / "data"
+        found = running_instance(state)
+        if found:
+            self._progress(f"using the embedded cluster {name} that was kept")
+            yield self._cluster(_Instance(*found, lifeline=None))
+            return
+        keeping = keep == "always" or folder.record() is not None
+        options = LaunchOptions(state, name, ephemeral=False, arguments=arguments)
+        process, lifeline = launch(options)
+        try:
+            instance = self._serving(process, lifeline, state)
+            cluster = self._cluster(instance)
+            self._remember(folder, cluster)
+            yield cluster
+        except BaseException:
+            keeping = keep != "never" and folder.record() is not None
+            raise
+        finally:
+            if keeping:
+                lifeline.release()
+            else:
+                lifeline.cut()
+                end(process, clock=self._clock)
+                folder.forget()
+                shutil.rmtree(state, ignore_errors=True)
+
+    def _serving(self, process: ProcessId, lifeline: Lifeline, folder: Path) -> _Instance:
+        began = self._clock.monotonic()
+        self._progress("starting the embedded cluster")
+        warm_up()  # The client's import takes as long as the server's start: do both at once.
+        info = wait_ready(process, folder, clock=self._clock)
+        took = self._clock.monotonic() - began
+        self._progress(f"the embedded cluster serves at {info.gateway.host} after {took:.1f} s")
+        return _Instance(info, process, lifeline)
+
+    def _cluster(self, instance: _Instance) -> Cluster:
+        info = instance.info
+        api = KubernetesClient(info.kubeconfig, info.context, clock=self._clock)
+        identity = read_identity(
+            api,
+            provider=PROVIDER,
+            name=info.name,
+            context=info.context,
+            emulator=True,
+            chosen_because=self._chosen_because,
+            details={"pod_network": info.pod_network, "time_scale": f"{info.time_scale:g}"},
+        )
+        return Cluster(
+            identity=identity,
+            kubeconfig=info.kubeconfig,
+            context=info.context,
+            gateway=info.gateway,
+            domain=info.domain,
+            capabilities=CAPABILITIES,
+            faults=EmulatorFaults(api, self._clock),
+            agent_image=AGENT_IMAGE,
+            notes=("an emulator, not a real cluster",),
+        )
+
+    def _remember(self, folder: ClusterFolder, cluster: Cluster) -> None:
+        api = KubernetesClient(cluster.kubeconfig, cluster.context, clock=self._clock)
+        owner = secrets.token_hex(8)
+        label_owner(api, owner)
+        folder.remember(
+            CreatedCluster(
+                provider=PROVIDER,
+                name=cluster.identity.name,
+                context=cluster.context,
+                kubeconfig=str(cluster.kubeconfig),
+                uid=cluster.identity.uid,
+                owner=owner,
+                created_at=self._clock.now().isoformat(timespec="seconds"),
+                harness_version=__version__,
+            )
+        )
+
+    def _kept_and_free(self, request: ClusterRequest) -> bool:
+        folder = ClusterFolder.of(PROVIDER, request.name, home=self._home)
+        if request.fresh or not running_instance(folder.path / "data"):
+            return False
+        with folder.locked() as free:
+            return free
+
+
+def running_instance(state: Path) -> tuple[ServerInfo, ProcessId] | None:
+    """The instance that serves from this state folder now, if any does."""
+    try:
+        info = parse_ready_file((state / READY_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    process = ProcessId.of(info.pid)
+    return (info, process) if process and process.serves(state) else None
+
+
+def _arguments(request: ClusterRequest) -> list[str]:
+    """The server's options for what the request asks, checked against what it has."""
+    unknown = sorted(set(request.options) - set(_OPTIONS))
+    if unknown:
+        raise UsageError(
+            f"the embedded cluster has no option {', '.join(unknown)}",
+            mend=f"it has: {', '.join(_OPTIONS)}",
+        )
+    return [f"--{key}={value}" for key, value in sorted(request.options.items())]

@@ -1,0 +1,33 @@
+"""The container engine that kind needs: does it answer?"""
+
+from __future__ import annotations
+
+import shutil
+from typing import Final
+
+from infra.clusters.command import last_words, run_command
+from infra.clusters.errors import EngineUnavailable
+
+ENGINE: Final = "docker"
+_TIMEOUT: Final = 5.0
+_MEND: Final = "start it (sudo systemctl start docker), or run without it: --vpm-cluster=embedded"
+
+
+def require_engine() -> str:
+    """The engine's name and version.
+
+    Errors:
+        EngineUnavailable: there is no client, or no engine answers it.
+    """
+    client = shutil.which(ENGINE)
+    if client is None:
+        raise EngineUnavailable(
+            "no Docker engine: there is no program docker on PATH",
+            mend="install Docker, or run without it: --vpm-cluster=embedded",
+        )
+    result = run_command([client, "info", "--format", "{{.ServerVersion}}"], timeout=_TIMEOUT)
+    version = result.stdout.strip()
+    # An old client prints an empty version and exits 0 when no engine answers.
+    if result.exit_code != 0 or not version:
+        raise EngineUnavailable(f"no Docker engine answers: {last_words(result)}", mend=_MEND)
+    return f"Docker {version}"

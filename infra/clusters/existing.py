@@ -1,0 +1,113 @@
+"""The driver for a cluster that is already there: nothing is created, nothing is removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from harness.core.identity import ClusterIdentity
+from harness.ports import Clock, Cluster, ClusterRequest, Gateway
+from harness.timing.clock import SystemClock
+from infra.clusters.command import find_program
+from infra.clusters.errors import GatewayUnreachable
+from infra.clusters.gateway import find_gateway, parse_gateway, port_forward
+from infra.clusters.identity import ClusterApi, configured_domain, read_identity
+from infra.clusters.kubeconfig import PinnedContext, pin
+from infra.clusters.preflight import check_serving, ingress_class
+from infra.clusters.resources import KOURIER_INGRESS_CLASS, KOURIER_NAMESPACE
+from infra.kube import KubernetesClient
+
+PROVIDER: Final = "existing"
+AGENT_IMAGE: Final = "dev.local/metrics-echo:dev"
+
+Bootstrap = Callable[[ClusterApi, PinnedContext, ClusterRequest], None]
+Connect = Callable[[Path, str], ClusterApi]
+
+
+class ExistingDriver:
+    """Implements `harness.ports.ClusterDriver` for the context that a request names."""
+
+    provider = PROVIDER
+
+    def __init__(
+        self,
+        *,
+        progress: Callable[[str], None] = lambda _line: None,
+        chosen_because: str = "",
+        clock: Clock | None = None,
+        connect: Connect = KubernetesClient,
+        bootstrap: Bootstrap | None = None,
+    ) -> None:
+        self._progress = progress
+        self._chosen_because = chosen_because
+        self._clock = clock or SystemClock()
+        self._connect = connect
+        self._bootstrap = bootstrap
+
+    @contextmanager
+    def open(self, request: ClusterRequest) -> Iterator[Cluster]:
+        """Look at the cluster and find its gateway; a port-forward ends with the block.
+
+        Errors:
+            UsageError: no context, or a gateway that is not HOST:PORT.
+            ClusterError: one of `infra.clusters.errors`; nothing was changed.
+        """
+        pinned = pin(request.context, allowed=request.allowed_contexts)
+        given = parse_gateway(request.gateway) if request.gateway else None
+        api = self._connect(pinned.kubeconfig, pinned.context)
+        if request.bootstrap and self._bootstrap:
+            self._bootstrap(api, pinned, request)
+        identity = read_identity(
+            api,
+            provider=PROVIDER,
+            name=request.name,
+            context=pinned.context,
+            chosen_because=self._chosen_because,
+        )
+        check_serving(api, identity, gateway_given=given is not None)
+        with ExitStack() as stack:
+            yield self._cluster(
+                api, pinned, identity, request, given or self._find(api, pinned, stack)
+            )
+
+    def diagnostics(self, cluster: Cluster, folder: Path) -> None:
+        """Nothing of its own: what a cluster says about itself is read through its API."""
+
+    def _find(self, api: ClusterApi, pinned: PinnedContext, stack: ExitStack) -> Gateway:
+        try:
+            return find_gateway(api)
+        except GatewayUnreachable as error:
+            self._progress(f"{error.message}; using kubectl port-forward")
+        argv = [
+            str(find_program("kubectl")),
+            f"--kubeconfig={pinned.kubeconfig}",
+            f"--context={pinned.context}",
+            f"--namespace={KOURIER_NAMESPACE}",
+            "port-forward",
+            "--address=127.0.0.1",
+            "service/kourier",
+            ":80",
+        ]
+        return stack.enter_context(port_forward(argv))
+
+    def _cluster(
+        self,
+        api: ClusterApi,
+        pinned: PinnedContext,
+        identity: ClusterIdentity,
+        request: ClusterRequest,
+        gateway: Gateway,
+    ) -> Cluster:
+        kourier = ingress_class(api) == KOURIER_INGRESS_CLASS
+        return Cluster(
+            identity=identity,
+            kubeconfig=pinned.kubeconfig,
+            context=pinned.context,
+            gateway=gateway,
+            domain=request.domain or configured_domain(api),
+            capabilities=frozenset({"in-cluster", "logs", "exec", "scale-to-zero"}),
+            agent_image=AGENT_IMAGE,
+            notes=() if kourier else (f"ingress class {ingress_class(api)}",),
+        )

@@ -1,0 +1,64 @@
+"""Faults on the embedded cluster: objects of its own API group, reached like any other."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from harness.ports import Clock, Fault, JsonObject, KubeClient
+from harness.timing.wait import until
+from infra.clusters.resources import FAULT, dig
+
+_TIMEOUT = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class InjectedFault:
+    """A fault that is in effect until it is closed."""
+
+    api: KubeClient
+    name: str
+    clock: Clock
+
+    def close(self) -> None:
+        """Mend, and wait until the emulator has really mended it."""
+        self.api.delete(FAULT, "", self.name)
+        until(
+            lambda: self.api.get(FAULT, "", self.name),
+            lambda found: found is None,
+            what=f"fault {self.name} is mended",
+            timeout=_TIMEOUT,
+            clock=self.clock,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EmulatorFaults:
+    """Implements `harness.ports.FaultInjector`."""
+
+    api: KubeClient
+    clock: Clock
+
+    def inject(self, type: str, parameters: JsonObject) -> Fault:
+        """Put a fault into effect and wait until it is.
+
+        Errors:
+            ClusterError: the emulator does not know the type or refuses the parameters.
+        """
+        name = f"{type}-{secrets.token_hex(3)}"
+        body: JsonObject = {
+            "apiVersion": f"{FAULT.group}/{FAULT.version}",
+            "kind": FAULT.kind,
+            "metadata": {"name": name},
+            "spec": {"type": type, **parameters},
+        }
+        self.api.create(FAULT, "", body)
+        fault = InjectedFault(self.api, name, self.clock)
+        until(
+            lambda: dig(self.api.get(FAULT, "", name), "status", "phase"),
+            lambda phase: phase == "Active",
+            what=f"fault {name} is in effect",
+            timeout=_TIMEOUT,
+            clock=self.clock,
+        )
+        return fault

@@ -1,0 +1,156 @@
+"""Where kourier's gateway is reached from this machine: asked of the API, proven by a request."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from harness.core.errors import UsageError
+from harness.ports import Gateway, JsonObject, KubeClient
+from infra.clusters.errors import GatewayUnreachable
+from infra.clusters.resources import (
+    KOURIER_NAMESPACE,
+    KOURIER_SERVICE,
+    NODE,
+    SERVICE,
+    dig,
+)
+
+_UNKNOWN_HOST: Final = "no-such-service.vpm.invalid"
+_FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
+_FORWARD_TIMEOUT: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A place where the gateway may be, and why it may be there."""
+
+    host: str
+    port: int
+    because: str
+
+
+def parse_gateway(text: str) -> Gateway:
+    """`HOST:PORT` (or `[ADDRESS]:PORT`) as a gateway.
+
+    Errors:
+        UsageError: it is something else.
+    """
+    host, colon, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    bracketed = bare != host
+    if not colon or not bare or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"{text!r} is not HOST:PORT", mend="for example 127.0.0.1:80")
+    if ":" in bare and not bracketed:
+        raise UsageError(f"{text!r} has an IPv6 address without brackets", mend=f"[{host}]:{port}")
+    return Gateway(host=bare, http_port=int(port))
+
+
+def candidates(
+    service: JsonObject | None, nodes: Sequence[JsonObject], *, mapped: Sequence[Candidate] = ()
+) -> tuple[Candidate, ...]:
+    """Where the gateway may be, best first: LoadBalancer, known port mappings, NodePorts."""
+    balancers = dig(service, "status", "loadBalancer", "ingress") or ()
+    addresses = [entry.get("ip") or entry.get("hostname") for entry in balancers]
+    found = [Candidate(host, 80, "LoadBalancer address") for host in addresses if host]
+    found.extend(mapped)
+    node_port = http_node_port(service)
+    if node_port:
+        found.extend(
+            Candidate(address["address"], node_port, f"NodePort {node_port}")
+            for kind in ("ExternalIP", "InternalIP")
+            for node in nodes
+            for address in dig(node, "status", "addresses") or ()
+            if address["type"] == kind
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def http_node_port(service: JsonObject | None) -> int | None:
+    """The NodePort of the Service's port 80, if it has one."""
+    ports = dig(service, "spec", "ports") or ()
+    return next((port.get("nodePort") for port in ports if port.get("port") == 80), None)
+
+
+def answers(host: str, port: int, *, timeout: float = 2.0) -> str | None:
+    """Why this is not a gateway, or None when it is: envoy answers 404 for an unknown host."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", "/", headers={"Host": _UNKNOWN_HOST})
+        response = connection.getresponse()
+    except (OSError, http.client.HTTPException) as error:
+        return f"{type(error).__name__}: {error}"
+    finally:
+        connection.close()
+    server = response.getheader("server", "")
+    if response.status == 404 and server == "envoy":
+        return None
+    return f"answered {response.status} from {server or 'an unnamed server'}, not 404 from envoy"
+
+
+def find_gateway(
+    api: KubeClient,
+    *,
+    mapped: Sequence[Candidate] = (),
+    check: Callable[[str, int], str | None] = answers,
+) -> Gateway:
+    """The first candidate that really answers as a gateway.
+
+    Errors:
+        GatewayUnreachable: none does; the message says what was tried.
+    """
+    service = api.get(SERVICE, KOURIER_NAMESPACE, KOURIER_SERVICE)
+    tried: list[str] = []
+    for candidate in candidates(service, api.list(NODE), mapped=mapped):
+        problem = check(candidate.host, candidate.port)
+        if problem is None:
+            return Gateway(host=candidate.host, http_port=candidate.port)
+        tried.append(f"{candidate.because} {candidate.host}:{candidate.port}: {problem}")
+    if service is None:
+        tried.append(f"Service {KOURIER_NAMESPACE}/{KOURIER_SERVICE} does not exist")
+    raise GatewayUnreachable(
+        "no gateway answers from this machine: " + ("; ".join(tried) or "nowhere to look"),
+        mend="--vpm-gateway HOST:PORT, or give the Service an address that this machine reaches",
+    )
+
+
+@contextmanager
+def port_forward(argv: Sequence[str]) -> Iterator[Gateway]:
+    """`kubectl port-forward` for the time of a with block; `argv` ends with `:80`.
+
+    Errors:
+        GatewayUnreachable: kubectl ended, or named no port in time.
+    """
+    with subprocess.Popen(
+        list(argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        watchdog = threading.Timer(_FORWARD_TIMEOUT, process.kill)
+        watchdog.start()
+        try:
+            said: list[str] = []
+            port = 0
+            for raw in process.stdout:
+                line = raw.decode(errors="replace").strip()
+                said.append(line)
+                if match := _FORWARDING.search(line):
+                    port = int(match.group(1))
+                    break
+            watchdog.cancel()
+            if not port:
+                raise GatewayUnreachable(
+                    f"kubectl port-forward to the gateway failed: {' / '.join(said[-3:])}",
+                    mend="--vpm-gateway HOST:PORT",
+                )
+            drain = threading.Thread(target=process.stdout.read, daemon=True)
+            drain.start()
+            yield Gateway(host="127.0.0.1", http_port=port)
+        finally:
+            watchdog.cancel()
+            process.terminate()

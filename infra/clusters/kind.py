@@ -1,0 +1,209 @@
+"""The driver of kind: a real cluster in a container, created once and reused."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from harness import __version__
+from harness.core.errors import UsageError
+from harness.ports import Clock, Cluster, ClusterRequest, Gateway
+from harness.timing.clock import SystemClock
+from infra.clusters.errors import DeletionRefused, GatewayUnreachable, PortTaken
+from infra.clusters.gateway import answers
+from infra.clusters.identity import ClusterApi, cluster_uid, configured_domain, read_identity
+from infra.clusters.kind_cli import Kind
+from infra.clusters.kind_config import (
+    HostPorts,
+    host_ports,
+    node_image,
+    render_config,
+    shipped_config,
+)
+from infra.clusters.kubeconfig import PinnedContext
+from infra.clusters.owner import label_owner
+from infra.clusters.preflight import check_serving
+from infra.clusters.state import ClusterFolder, CreatedCluster, write_atomically
+from infra.clusters.teardown import refuse_unless_safe
+from infra.kube import KubernetesClient
+
+PROVIDER: Final = "kind"
+AGENT_IMAGE: Final = "dev.local/metrics-echo:dev"
+_OPTIONS: Final = ("http-port", "https-port", "address", "image")
+
+Bootstrap = Callable[[ClusterApi, PinnedContext, ClusterRequest], None]
+Connect = Callable[[Path, str], ClusterApi]
+
+
+def _no_bootstrap(_api: ClusterApi, _pinned: PinnedContext, _request: ClusterRequest) -> None:
+    """For a cluster that already has everything."""
+
+
+class KindDriver:
+    """Implements `harness.ports.ClusterDriver` with kind through pytest-kind's KindCluster."""
+
+    provider = PROVIDER
+
+    def __init__(
+        self,
+        *,
+        kind: Path,
+        progress: Callable[[str], None] = lambda _line: None,
+        chosen_because: str = "",
+        home: Path | None = None,
+        clock: Clock | None = None,
+        connect: Connect = KubernetesClient,
+        bootstrap: Bootstrap = _no_bootstrap,
+    ) -> None:
+        self._kind = Kind(kind)
+        self._progress = progress
+        self._chosen_because = chosen_because
+        self._home = home
+        self._clock = clock or SystemClock()
+        self._connect = connect
+        self._bootstrap = bootstrap
+
+    @contextmanager
+    def open(self, request: ClusterRequest) -> Iterator[Cluster]:
+        """Create the cluster (or find it) with Knative on it; keep=never deletes it again.
+
+        A cluster of this name that the harness did not create is used, never deleted, and
+        bootstrapped only when the request says so.
+
+        Errors:
+            UsageError: an option that this provider does not have.
+            ClusterError: one of `infra.clusters.errors`.
+        """
+        ports = _ports(request)
+        folder = ClusterFolder.of(PROVIDER, request.name, home=self._home)
+        with folder.locked(wait=True):  # Only one run at a time creates or bootstraps.
+            existed = request.name in self._kind.clusters()
+            if not existed:
+                self._create(folder, request, ports)
+            cluster = self._ready(folder, request, ports)
+        keep = existed or request.keep == "always"
+        try:
+            yield cluster
+        except BaseException:
+            keep = keep or request.keep == "on-failure"
+            raise
+        finally:
+            if not keep:
+                self.delete(folder)
+
+    def diagnostics(self, cluster: Cluster, folder: Path) -> None:
+        """Write the nodes' logs into `folder`."""
+        self._kind.export_logs(cluster.identity.name, folder / "kind")
+
+    def delete(self, folder: ClusterFolder, *, confirm: str | None = None) -> None:
+        """Delete the cluster that is remembered in `folder`, if it is still that one.
+
+        Errors:
+            DeletionRefused: it is not, or it carries what the harness did not put there.
+        """
+        record = folder.record()
+        if record is None:
+            raise DeletionRefused(
+                f"the harness did not create a kind cluster {folder.path.name}",
+                mend=f"if it is yours: kind delete cluster --name {folder.path.name}",
+            )
+        kubeconfig = Path(record.kubeconfig)
+        refuse_unless_safe(self._connect(kubeconfig, record.context), record, confirm=confirm)
+        self._progress(f"deleting the kind cluster {record.name}")
+        self._kind.delete(record.name, kubeconfig=kubeconfig)
+        folder.forget()
+
+    def _create(self, folder: ClusterFolder, request: ClusterRequest, ports: HostPorts) -> None:
+        image = node_image(
+            self._kind.version(), request.knative, asked=request.options.get("image", "")
+        )
+        for port in (ports.http, ports.https):
+            _require_free(ports.address, port)
+        config = folder.path / "kind-cluster.yaml"
+        write_atomically(config, render_config(request.name, ports))
+        kubeconfig = folder.path / "kubeconfig"
+        self._progress(f"creating the kind cluster {request.name} from {image}")
+        self._kind.create(request.name, kubeconfig=kubeconfig, image=image, config=config)
+        context = f"kind-{request.name}"
+        api = self._connect(kubeconfig, context)
+        owner = secrets.token_hex(8)
+        label_owner(api, owner)
+        folder.remember(
+            CreatedCluster(
+                provider=PROVIDER,
+                name=request.name,
+                context=context,
+                kubeconfig=str(kubeconfig),
+                uid=cluster_uid(api),
+                owner=owner,
+                created_at=self._clock.now().isoformat(timespec="seconds"),
+                harness_version=__version__,
+                details={"node_image": image, "http_port": str(ports.http)},
+            )
+        )
+
+    def _ready(self, folder: ClusterFolder, request: ClusterRequest, ports: HostPorts) -> Cluster:
+        """The cluster with everything on it, proven by an answer of its gateway."""
+        pinned = PinnedContext(folder.path / "kubeconfig", f"kind-{request.name}")
+        record = folder.record()
+        if record is None:
+            self._kind.export_kubeconfig(request.name, pinned.kubeconfig)
+        api = self._connect(pinned.kubeconfig, pinned.context)
+        if record is not None or request.bootstrap:
+            self._bootstrap(api, pinned, request)
+        identity = read_identity(
+            api,
+            provider=PROVIDER,
+            name=request.name,
+            context=pinned.context,
+            chosen_because=self._chosen_because,
+            details=record.details if record else {},
+        )
+        check_serving(api, identity, gateway_given=False)
+        problem = answers(ports.address, ports.http)
+        if problem:
+            raise GatewayUnreachable(
+                f"the gateway does not answer at {ports.address}:{ports.http}: {problem}",
+                mend="compare kourier's NodePorts with kind's port mappings: vpm doctor",
+            )
+        return Cluster(
+            identity=identity,
+            kubeconfig=pinned.kubeconfig,
+            context=pinned.context,
+            gateway=Gateway(ports.address, ports.http, ports.https),
+            domain=request.domain or configured_domain(api),
+            capabilities=frozenset({"in-cluster", "node", "logs", "exec", "scale-to-zero"}),
+            agent_image=AGENT_IMAGE,
+        )
+
+
+def _require_free(address: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        if probe.connect_ex((address, port)) == 0:
+            raise PortTaken(
+                f"port {port} of {address} is in use, and the cluster's gateway needs it",
+                mend=f"end what uses it (ss -ltnp 'sport = :{port}'), or take another: "
+                "--vpm-option http-port=8080",
+            )
+
+
+def _ports(request: ClusterRequest) -> HostPorts:
+    unknown = sorted(set(request.options) - set(_OPTIONS))
+    if unknown:
+        raise UsageError(
+            f"kind has no option {', '.join(unknown)}", mend=f"it has: {', '.join(_OPTIONS)}"
+        )
+    shipped = host_ports(shipped_config())
+    try:
+        return HostPorts(
+            address=request.options.get("address", shipped.address),
+            http=int(request.options.get("http-port", shipped.http)),
+            https=int(request.options.get("https-port", shipped.https)),
+        )
+    except ValueError as error:
+        raise UsageError(f"a port is not a number: {error}") from error

@@ -1,0 +1,1 @@
+"""Knative Serving and kourier: which versions, and how they are installed."""
