@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from harness.core.conditions import ready_claim
 from harness.core.diagnose import diagnose, reachable_claim, sli_claims
@@ -47,16 +48,28 @@ def judge_step(plan: Plan, record: RunRecord, id: str) -> StepVerdict:
 def judge_run(plan: Plan, record: RunRecord) -> RunVerdict:
     """The verdict of a run: of the steps that were started, in the order of the plan."""
     steps = tuple(
-        judge_step(plan, record, planned.id)
-        for planned in plan.steps
-        if planned.id in record.steps
+        judge_step(plan, record, planned.id) for planned in plan.steps if planned.id in record.steps
     )
     verdict = fold(step.verdict for step in steps)
+    services = _latest_claims(steps)
     worst = [step for step in steps if step.verdict is verdict]
     reason = f"{worst[0].step}: {worst[0].reason}" if worst else "no step ran"
     if verdict is Verdict.PASS:
         reason = f"all {len(steps)} steps passed"
-    return RunVerdict(verdict, reason, steps, services=_latest_claims(steps))
+    return RunVerdict(verdict, reason, steps, services)
+
+
+def judge_ended(plan: Plan, record: RunRecord) -> RunVerdict:
+    """The verdict of a run that will not go on: one that broke off is never a PASS."""
+    verdict = judge_run(plan, record)
+    if record.closed is not None and record.closed.error:
+        reason = f"the run could not be closed: {record.closed.error}"
+        return replace(verdict, verdict=Verdict.ERROR, reason=reason, itself=Verdict.ERROR)
+    if not record.complete:
+        worst = fold((verdict.verdict, Verdict.INCONCLUSIVE))
+        reason = f"the run did not come to its own end; {verdict.reason}"
+        return replace(verdict, verdict=worst, reason=reason, itself=Verdict.INCONCLUSIVE)
+    return verdict
 
 
 def _latest_claims(steps: Iterable[StepVerdict]) -> tuple[Claim, ...]:
@@ -188,14 +201,15 @@ def _load_claim(action: LoadAction, seen: LoadObserved) -> Claim:
 
 def _file_claims(step: str, seen: StepRecord) -> tuple[Claim, ...]:
     files = [
-        file.path
+        note
         for observation in seen.observations
         if isinstance(observation, FilesObserved)
-        for file in observation.files
+        for note in observation.notes
     ]
     if not files:
-        return (Claim("step", step, Verdict.FAIL, "no evidence was written"),)
-    return (Claim("step", step, Verdict.PASS, f"wrote {', '.join(files)}"),)
+        return (Claim("step", step, Verdict.FAIL, "no evidence was asked for"),)
+    reason = f"published with the run's evidence as {', '.join(files)}"
+    return (Claim("step", step, Verdict.PASS, reason),)
 
 
 def _with_expectation(judged: StepVerdict, expect: Expectation | None) -> StepVerdict:

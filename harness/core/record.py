@@ -27,6 +27,8 @@ class ToolInfo:
     command: tuple[str, ...]
     git_commit: str = ""
     git_dirty: bool | None = None
+    git_branch: str = ""
+    repository: str = ""
     python: str = ""
     platform: str = ""
     versions: tuple[tuple[str, str], ...] = ()

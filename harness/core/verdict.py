@@ -72,19 +72,26 @@ class StepVerdict:
 
 @dataclass(frozen=True, slots=True)
 class RunVerdict:
-    """A judged run: its steps, the claims about each service (`default/hello`), and the fold."""
+    """A judged run: its steps, the claims about each service (`default/hello`), and the fold.
+
+    `itself` is the verdict of the run beyond its steps: ERROR when it could not be closed,
+    INCONCLUSIVE when it did not come to its own end, else None.
+    """
 
     verdict: Verdict
     reason: str
     steps: tuple[StepVerdict, ...]
     services: tuple[Claim, ...] = ()
+    itself: Verdict | None = None
 
     @property
     def exit_code(self) -> ExitCode:
         """0 when every step is accepted; 1 for a missed expectation; else by the verdict."""
         rejected = [step for step in self.steps if not step.accepted]
-        if not rejected:
-            return ExitCode.PASS if self.steps else ExitCode.INCONCLUSIVE
         if any(step.expected is False for step in rejected):
             return ExitCode.FAIL
-        return fold(step.verdict for step in rejected).exit_code
+        verdicts = [step.verdict for step in rejected]
+        verdicts += [self.itself] if self.itself else []
+        if verdicts or not self.steps:
+            return fold(verdicts).exit_code
+        return ExitCode.PASS

@@ -19,7 +19,7 @@ from harness.core.plan import Plan
 from harness.core.record import RunRecord
 from harness.core.verdict import RunVerdict
 from harness.ports import Fault
-from harness.run.tools import Settings, Tools
+from harness.run.tools import EvidenceCopy, Settings, Tools
 from harness.spec.model import (
     ApplyAction,
     ContractAction,
@@ -43,6 +43,7 @@ class Stage:
     record: Callable[[], RunRecord]
     verdict: Callable[[], RunVerdict]
     faults: dict[str, Fault]
+    copies: list[EvidenceCopy]
 
     def namespace(self, service: str) -> str:
         """The namespace of a service that the scenario declares."""
@@ -62,9 +63,7 @@ def perform(stage: Stage, action: object) -> Iterator[Observation]:
             yield from _contract(stage, action)
         case ReadyAction():
             namespace = stage.namespace(action.service)
-            yield stage.tools.services.wait_ready(
-                namespace, action.service, timeout=action.timeout
-            )
+            yield stage.tools.services.wait_ready(namespace, action.service, timeout=action.timeout)
         case ProbeAction():
             yield from _probe(stage, action)
         case LoadAction():
@@ -133,10 +132,16 @@ def _load(stage: Stage, action: LoadAction) -> Iterator[Observation]:
 
 
 def _evidence(stage: Stage, action: EvidenceAction) -> Observation:
-    files = stage.settings.evidence.publish_copy(
-        stage.record(), stage.verdict(), action, stage.plan.scenario.services[action.service]
-    )
-    return FilesObserved(files=tuple(files))
+    subject = f"{stage.namespace(action.service)}/{action.service}"
+    names = {"ready": ("ready",), "sli": ("reachable",), "load": ("load",)}[action.claim]
+    claims = [c for c in stage.verdict().services if c.subject == subject and c.name in names]
+    if not claims:
+        return ErrorObserved(
+            f"nothing was seen that evidence of {subject} ({action.claim}) could be made from",
+            mend="add the step that checks it to this step's needs",
+        )
+    stage.copies.append(EvidenceCopy(subject, action.claim, action.copy_to))
+    return FilesObserved(files=(), notes=(f"reports/{action.copy_to}.md",))
 
 
 def _fault(stage: Stage, action: FaultAction) -> Observation:

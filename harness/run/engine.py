@@ -7,8 +7,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from harness.core.errors import UsageError, VpmError
-from harness.core.judge import judge_run, judge_step
-from harness.core.observation import ErrorObserved, Observation, SkippedObserved
+from harness.core.judge import judge_ended, judge_run, judge_step
+from harness.core.observation import (
+    ErrorObserved,
+    FilesObserved,
+    Observation,
+    SkippedObserved,
+)
 from harness.core.plan import Plan, PlannedStep
 from harness.core.record import (
     ClusterOpened,
@@ -23,10 +28,11 @@ from harness.core.record import (
     fold_event,
 )
 from harness.core.verdict import RunVerdict, StepVerdict
-from harness.ports import Cluster, Fault
+from harness.ports import Cluster
 from harness.run.actions import Stage, perform
 from harness.run.journal import JOURNAL, Journal
 from harness.run.tools import Folder, Settings
+from harness.spec.model import EvidenceAction
 
 Listener = Callable[[Event], None]
 
@@ -90,22 +96,27 @@ class Run:
         seconds = self._clock.monotonic() - self._began
         self._emit(RunClosed(self._now(), seconds, interrupted=interrupted, error=error))
         self._journal.close()
-        self._closed = judge_run(self.plan, self.record)
-        self._settings.evidence.write_run(self.record, self._closed)
+        self._closed = judge_ended(self.plan, self.record)
+        copies = self._stage.copies if self._stage else ()
+        self._settings.evidence.write_run(self.record, self._closed, copies)
         return self._closed
 
     def _let_go(self) -> str | None:
         """Close what is open; what goes wrong is reported, and never hides the verdict."""
         try:
             self._mend_faults()
-            verdict = judge_run(self.plan, self.record)
-            if self._cluster is not None and verdict.exit_code != 0:
-                self._settings.cluster.diagnostics(self._cluster, self.folder.path / "diagnostics")
+            self._collect_diagnostics()
             self._open.close()
         except VpmError as error:
             self._open.close()
             return str(error)
         return None
+
+    def _collect_diagnostics(self) -> None:
+        cluster = self._cluster
+        if cluster is not None and judge_run(self.plan, self.record).exit_code != 0:
+            collect = self._settings.cluster.diagnostics
+            self._settings.evidence.adopt_diagnostics(lambda folder: collect(cluster, folder))
 
     def _mend_faults(self) -> None:
         while self._stage is not None and self._stage.faults:
@@ -123,6 +134,8 @@ class Run:
 
     def _perform(self, planned: PlannedStep) -> None:
         missing = [need for need in planned.needs if not self.verdict(need).accepted]
+        if self._stage is not None and _is_evidence(planned):
+            missing = []  # Evidence is published of what went wrong, too.
         if missing:
             verdict = self.verdict(missing[0])
             why = f"it needs {missing[0]!r}, which ended in {verdict.verdict}: {verdict.reason}"
@@ -154,6 +167,18 @@ class Run:
             record=lambda: self.record,
             verdict=lambda: judge_run(self.plan, self.record),
             faults={},
+            copies=[],
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What steps have to say to whoever reads the summary, such as a trend."""
+        return tuple(
+            note
+            for step in self.record.steps.values()
+            for observation in step.observations
+            if isinstance(observation, FilesObserved)
+            for note in observation.notes
         )
 
     def _stamp(self, template: Path) -> Path:
@@ -169,3 +194,7 @@ class Run:
 
     def _now(self) -> str:
         return self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _is_evidence(planned: PlannedStep) -> bool:
+    return planned.step is not None and isinstance(planned.step.action, EvidenceAction)

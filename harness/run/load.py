@@ -77,9 +77,9 @@ def file_problems(source: Source, folder: Path, root: Path) -> Iterator[Problem]
         contract = step.get("contract") if isinstance(step, dict) else None
         file = contract.get("file") if isinstance(contract, dict) else None
         if isinstance(file, str):
+            where = ("steps", index, "contract", "file")
             for message in _contract_problems(folder / file):
-                place = ("steps", index, "contract", "file")
-                yield source.problem(place, f"the contract {file!r} {message}")
+                yield source.problem(where, f"the contract {file!r} {message}")
 
 
 def _manifest_problems(path: Path, name: str, namespace: str) -> Iterator[tuple[str, str | None]]:

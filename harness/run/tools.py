@@ -18,7 +18,7 @@ from harness.core.observation import (
 from harness.core.record import RunOpened, RunRecord, ToolInfo
 from harness.core.verdict import RunVerdict
 from harness.ports import Clock, Cluster, CommandResult, FaultInjector
-from harness.spec.model import EvidenceAction, LoadAction, ProbeAction, ServiceSpec
+from harness.spec.model import LoadAction, ProbeAction
 
 
 class Folder(Protocol):
@@ -49,9 +49,7 @@ class Contracts(Protocol):
 class Prober(Protocol):
     """Probes one service from all vantages of an action in the same time window."""
 
-    def probe(
-        self, service: ServiceObserved, action: ProbeAction
-    ) -> Sequence[ProbeObserved]: ...
+    def probe(self, service: ServiceObserved, action: ProbeAction) -> Sequence[ProbeObserved]: ...
 
 
 class LoadTester(Protocol):
@@ -78,18 +76,27 @@ class Tools:
     faults: FaultInjector | None
 
 
+@dataclass(frozen=True, slots=True)
+class EvidenceCopy:
+    """A claim (`ready`, `sli`, `load`) whose evidence is also published under a known path."""
+
+    service: str
+    claim: str
+    path: str
+
+
 class EvidenceWriter(Protocol):
     """Turns a judged record into evidence files."""
 
-    def publish_copy(
-        self, record: RunRecord, verdict: RunVerdict, action: EvidenceAction, service: ServiceSpec
+    def write_run(
+        self, record: RunRecord, verdict: RunVerdict, copies: Sequence[EvidenceCopy]
     ) -> Sequence[Artefact]: ...
-
-    def write_run(self, record: RunRecord, verdict: RunVerdict) -> Sequence[Artefact]: ...
 
     def append_history(
         self, name: str, run_id: str, probes: Sequence[ProbeObserved]
     ) -> Sequence[str]: ...
+
+    def adopt_diagnostics(self, collect: Callable[[Path], None]) -> None: ...
 
 
 class ClusterOpener(Protocol):

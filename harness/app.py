@@ -1,0 +1,154 @@
+"""The wiring: from what was chosen to drivers, tools, stores and a run."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from pathlib import Path
+
+from harness.core.errors import VpmError
+from harness.core.judge import judge_ended
+from harness.core.observation import Artefact, ProbeObserved
+from harness.core.plan import Plan, make_plan
+from harness.core.record import Event, RunRecord
+from harness.core.verdict import RunVerdict
+from harness.evidence import new_run_id
+from harness.evidence.store import EvidenceStore, RunFolder
+from harness.evidence.write import write_evidence
+from harness.options import RunOptions
+from harness.ports import Cluster, ClusterDriver, ClusterRequest
+from harness.run.engine import Run
+from harness.run.journal import JOURNAL, read_record
+from harness.run.load import find_root
+from harness.run.tools import EvidenceCopy, Settings
+from harness.runner.stamp import stamp_file
+from harness.spec.model import ClusterSpec
+from harness.timing.clock import SystemClock
+from harness.toolbox import Toolbox
+from harness.toolinfo import tool_info
+from infra.clusters.choose import choose
+
+REPORTS = "reports"
+
+
+@lru_cache(maxsize=8)
+def _choose(provider: str) -> tuple[ClusterDriver, str]:
+    return choose(provider)
+
+
+def describe_choice(options: RunOptions) -> str:
+    """Which cluster will be used, and why, in one line; or why none can."""
+    try:
+        driver, why = _choose(options.cluster)
+    except VpmError as error:
+        return f"no cluster: {error.message}"
+    return f"{driver.provider} cluster ({why})"
+
+
+class ChosenCluster:
+    """Opens the cluster that the options choose for a scenario; implements ClusterOpener."""
+
+    def __init__(self, spec: ClusterSpec, options: RunOptions) -> None:
+        self._spec = spec
+        self._options = options
+        self._driver: ClusterDriver | None = None
+
+    def open(self) -> AbstractContextManager[Cluster]:
+        """Choose the driver and open its cluster."""
+        self._driver, _ = _choose(self._options.cluster)
+        return self._driver.open(request_for(self._spec, self._options, self._driver.provider))
+
+    def diagnostics(self, cluster: Cluster, folder: Path) -> None:
+        """Have the driver collect what it knows."""
+        if self._driver is not None:
+            self._driver.diagnostics(cluster, folder)
+
+
+def request_for(spec: ClusterSpec, options: RunOptions, provider: str) -> ClusterRequest:
+    """What a driver is asked for: the scenario's wishes and the caller's choices."""
+    extra = dict(options.emulator)
+    if options.kubeconfig:
+        extra["kubeconfig"] = options.kubeconfig
+    return ClusterRequest(
+        name=spec.name,
+        knative=spec.knative,
+        context=options.context,
+        allowed_contexts=tuple(pattern.format(name=spec.name) for pattern in spec.contexts),
+        gateway=options.gateway,
+        domain=options.domain,
+        keep=options.keep or ("always" if provider == "kind" else "never"),
+        bootstrap=options.bootstrap,
+        fresh=options.fresh,
+        options=extra,
+    )
+
+
+class RunEvidence:
+    """Writes one run's evidence; implements EvidenceWriter."""
+
+    def __init__(self, store: EvidenceStore, folder: RunFolder, language: str) -> None:
+        self._store = store
+        self._folder = folder
+        self._language = language
+
+    def write_run(
+        self, record: RunRecord, verdict: RunVerdict, copies: Sequence[EvidenceCopy]
+    ) -> Sequence[Artefact]:
+        """Every document of the run, its ledger entry and the copies that were asked for."""
+        wanted = {(copy.service, copy.claim): copy.path for copy in copies}
+        return write_evidence(
+            self._store, self._folder, record, verdict, language=self._language, copies=wanted
+        )
+
+    def append_history(
+        self, name: str, run_id: str, probes: Sequence[ProbeObserved]
+    ) -> Sequence[str]:
+        """Add this run's counts to a history; returns the trend as lines."""
+        return self._store.append_history(name, run_id, probes)
+
+    def adopt_diagnostics(self, collect: Callable[[Path], None]) -> None:
+        """Collect into a private folder first: only what was redacted reaches the run folder."""
+        private = Path(tempfile.mkdtemp(prefix="vpm-diagnostics-"))
+        try:
+            collect(private)
+            self._folder.adopt(private, "diagnostics")
+        finally:
+            shutil.rmtree(private, ignore_errors=True)
+
+
+def open_run(
+    plan: Plan, path: Path, options: RunOptions, *, tell: Callable[[Event], None] | None = None
+) -> Run:
+    """Open a run of a plan; its cluster is opened by its first step."""
+    clock = SystemClock()
+    root = find_root(path.parent)
+    store = EvidenceStore(options.reports or root / REPORTS, clock)
+    run_id = new_run_id(plan.scenario.name, clock)
+    folder = store.open_run(run_id)
+    language = options.lang or plan.scenario.language
+    settings = Settings(
+        root=root,
+        scenario_folder=path.parent,
+        clock=clock,
+        tool=tool_info(root),
+        cluster=ChosenCluster(plan.scenario.cluster, options),
+        tools=Toolbox(root=root, reports=store.reports, clock=clock, options=options),
+        evidence=RunEvidence(store, folder, language),
+        language=language,
+        stamp=stamp_file,
+    )
+    return Run(plan, settings, folder, run_id, tell=tell or (lambda event: None))
+
+
+def judge_folder(folder: Path) -> tuple[RunVerdict, RunRecord]:
+    """Judge a run folder from its journal alone.
+
+    Errors:
+        UsageError: there is no readable journal.
+    """
+    record = read_record(folder / JOURNAL)
+    plan = make_plan(record.opened.plan, record.opened.source)
+    return judge_ended(plan, record), record

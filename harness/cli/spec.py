@@ -1,0 +1,39 @@
+"""`vpm lint` and `vpm schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness.core.errors import SpecError
+from harness.run.load import find_scenarios, load_plan
+from harness.spec.schema import scenario_schema
+from harness.spec.words import ExitCode
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
+@click.pass_context
+def lint(context: click.Context, paths: tuple[Path, ...]) -> None:
+    """Check scenario files or folders, and the manifests and contracts that they name.
+
+    Every problem is printed as file:line:column. Exit code 2 when there is any.
+    """
+    failed = False
+    for file in [file for path in paths or (Path("scenarios"),) for file in find_scenarios(path)]:
+        try:
+            plan = load_plan(file)
+        except SpecError as error:
+            failed = True
+            for problem in error.problems:
+                click.echo(problem, err=True)
+        else:
+            click.echo(f"{plan.source}: ok, {len(plan.scenario.steps)} steps")
+    context.exit(ExitCode.USAGE if failed else ExitCode.PASS)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of scenario files, for editors and other tools."""
+    click.echo(scenario_schema(), nl=False)

@@ -1,0 +1,148 @@
+"""Scenario files as pytest sees them: a collector, its items, and the runs behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.app import open_run
+from harness.core.errors import SpecError, UsageError, VpmError
+from harness.core.explain import explain
+from harness.core.plan import Plan
+from harness.core.verdict import RunVerdict, StepVerdict
+from harness.options import RunOptions
+from harness.run.engine import Run
+from harness.run.load import load_plan
+
+
+class Runs:
+    """The runs of a session, one for each scenario file whose steps are asked for."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._options = options
+        self._open: dict[Path, Run] = {}
+        self._done: list[tuple[Run, RunVerdict]] = []
+        self._errors: list[str] = []
+
+    def get(self, path: Path, plan: Plan) -> Run:
+        """The run of a scenario file; opened when it is asked for first."""
+        if path not in self._open:
+            self._open[path] = open_run(plan, path, self._options)
+        return self._open[path]
+
+    def close(self, path: Path, *, interrupted: bool = False) -> None:
+        """Close a run: its cluster is let go and its evidence written."""
+        run = self._open.pop(path, None)
+        if run is None:
+            return
+        try:
+            self._done.append((run, run.close(interrupted=interrupted)))
+        except VpmError as error:
+            self._errors.append(f"{path}: the run could not be closed: {error}")
+
+    def close_all(self) -> bool:
+        """Close what a broken-off session left open; whether every run ended well."""
+        for path in list(self._open):
+            self.close(path, interrupted=True)
+        return not self._errors and all(verdict.exit_code == 0 for _, verdict in self._done)
+
+    def summary(self) -> Iterator[str]:
+        """A line or two for each run that ended, and the errors of those that could not."""
+        for run, verdict in self._done:
+            yield f"{run.plan.scenario.name}: {verdict.verdict}: {verdict.reason}"
+            yield f"  evidence: {run.folder.path}"
+            yield from (f"  {note}" for note in run.notes)
+        yield from self._errors
+
+
+RUNS = pytest.StashKey[Runs]()
+
+
+class StepFailed(Exception):
+    """A step was judged and not accepted."""
+
+    def __init__(self, verdict: StepVerdict, lines: Sequence[str]) -> None:
+        super().__init__(verdict.reason)
+        self.lines = tuple(lines)
+
+
+class ScenarioFile(pytest.File):
+    """A `scenario.yaml`."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Its steps, the cluster first."""
+        try:
+            plan = load_plan(self.path)
+        except SpecError as error:
+            raise self.CollectError("\n".join(str(problem) for problem in error.problems)) from None
+        except UsageError as error:
+            raise self.CollectError(str(error)) from None
+        for number, planned in enumerate(plan.steps):
+            yield StepItem.from_parent(self, name=planned.id, plan=plan, number=number)
+
+
+class StepItem(pytest.Item):
+    """One step of a scenario."""
+
+    def __init__(self, name: str, parent: pytest.Collector, *, plan: Plan, number: int) -> None:
+        super().__init__(name, parent)
+        self.plan = plan
+        self.number = number
+        self.add_marker(pytest.mark.xdist_group(str(self.path)))
+
+    def runtest(self) -> None:
+        """Do the step and what it needs; raise StepFailed when it is not accepted."""
+        try:
+            run = self.config.stash[RUNS].get(self.path, self.plan)
+        except VpmError as error:
+            pytest.fail(str(error), pytrace=False)
+        record = run.step(self.name)
+        verdict = run.verdict(self.name)
+        self.user_properties.append(("vpm.verdict", verdict.verdict.value))
+        self.user_properties.append(("vpm.evidence", str(run.folder.path)))
+        if verdict.skipped:
+            pytest.skip(verdict.skipped)
+        if not verdict.accepted:
+            raise StepFailed(verdict, explain(verdict, record))
+
+    def teardown(self) -> None:
+        """Close the run after the last of its steps."""
+        if self is last_of(self.session.items, self.path):
+            self.config.stash[RUNS].close(self.path)
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
+    ) -> str | object:
+        """A judged step is explained in words; anything else is pytest's to show."""
+        if isinstance(excinfo.value, StepFailed):
+            return "\n".join(excinfo.value.lines)
+        if isinstance(excinfo.value, VpmError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Where the step is written, and its readable id."""
+        return self.path, 0, f"{self.plan.scenario.name}: {self.name}"
+
+
+def last_of(items: Iterable[pytest.Item], path: Path) -> pytest.Item | None:
+    """The item of a scenario that runs last."""
+    steps = [item for item in items if isinstance(item, StepItem) and item.path == path]
+    return steps[-1] if steps else None
+
+
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The items, each scenario's steps in their own order at the place of the first of them."""
+    steps: dict[Path, list[StepItem]] = {}
+    for item in items:
+        if isinstance(item, StepItem):
+            steps.setdefault(item.path, []).append(item)
+    ordered: list[pytest.Item] = []
+    for item in items:
+        if not isinstance(item, StepItem):
+            ordered.append(item)
+        else:
+            ordered += sorted(steps.pop(item.path, ()), key=lambda step: step.number)
+    return ordered
