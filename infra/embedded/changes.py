@@ -60,9 +60,11 @@ class Subscription:
             self.close()
         self._wake()
 
-    def pending(self) -> bool:
-        """Whether an event is there to be taken without waiting."""
-        return bool(self._events)
+    def take(self) -> list[Event]:
+        """All events that are there now, without waiting."""
+        events = list(self._events)
+        self._events.clear()
+        return events
 
     def close(self) -> None:
         self.closed = True
@@ -108,6 +110,12 @@ class Changes:
             listeners = self._subscribers.get(resource, [])
             if subscription in listeners:
                 listeners.remove(subscription)
+
+    def close(self) -> None:
+        """End every subscription."""
+        for subscriptions in tuple(self._subscribers.values()):
+            for subscription in tuple(subscriptions):
+                subscription.close()
 
     def publish(self, event: Event, old_raw: bytes | None) -> None:
         if len(self._past) == HISTORY:

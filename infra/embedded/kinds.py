@@ -228,16 +228,21 @@ class Registry:
 
     def __init__(self, kinds: Iterable[Kind] = BUILT_IN) -> None:
         self._kinds: dict[tuple[str, str, str], Kind] = {}
+        self._resources: dict[str, Kind] = {}
         self.generation = 0  # changes whenever the set of kinds does
         for kind in kinds:
             self.add(kind)
 
     def add(self, kind: Kind) -> None:
         self._kinds[kind.group, kind.version, kind.plural] = kind
+        self._resources.setdefault(kind.resource, kind)
         self.generation += 1
 
     def remove(self, kind: Kind) -> None:
         self._kinds.pop((kind.group, kind.version, kind.plural), None)
+        self._resources = {}
+        for rest in self:
+            self._resources.setdefault(rest.resource, rest)
         self.generation += 1
 
     def find(self, group: str, version: str, plural: str) -> Kind | None:
@@ -245,7 +250,7 @@ class Registry:
 
     def by_resource(self, resource: str) -> Kind | None:
         """The first kind stored under this key (see `Kind.resource`)."""
-        return next((k for k in self if k.resource == resource), None)
+        return self._resources.get(resource)
 
     def by_kind(self, api_version: str, kind: str) -> Kind | None:
         """The kind that an object with these two fields has."""

@@ -46,7 +46,7 @@ class Store:
         clock: Clock,
         storage: Storage | None = None,
         registry: Registry | None = None,
-        define: Callable[[Obj], None] = lambda crd: None,
+        define: Callable[[Obj], None] = lambda _: None,
     ) -> None:
         """`define` is told each stored CRD, so that the kinds of its objects are known."""
         self.clock = clock

@@ -1,0 +1,161 @@
+"""Discovery: which groups, versions and resources are served, in both forms."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from infra.embedded.kinds import Kind, Registry
+
+Obj = dict[str, Any]
+_STATUS_VERBS = ["get", "patch", "update"]
+_SUBRESOURCES: dict[str, tuple[str, list[str]]] = {
+    "exec": ("PodExecOptions", ["create", "get"]),
+    "finalize": ("Namespace", ["update"]),
+    "log": ("Pod", ["get"]),
+}
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+def aggregated_wanted(accept: str) -> bool:
+    return "as=APIGroupDiscoveryList" in accept.replace(" ", "") and "v=v2" in accept
+
+
+def api_versions(address: str) -> Obj:
+    return {
+        "kind": "APIVersions",
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": address}],
+    }
+
+
+def groups(registry: Registry) -> Obj:
+    names = dict.fromkeys(kind.group for kind in registry if kind.group)
+    return {
+        "kind": "APIGroupList",
+        "apiVersion": "v1",
+        "groups": [_group(registry, name) for name in names],
+    }
+
+
+def group(registry: Registry, name: str) -> Obj | None:
+    """One APIGroup, None when the group is not served."""
+    if not any(kind.group == name for kind in registry):
+        return None
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(registry, name)}
+
+
+def _group(registry: Registry, name: str) -> Obj:
+    versions = [
+        {"groupVersion": f"{name}/{version}", "version": version}
+        for version in _versions(registry, name)
+    ]
+    return {"name": name, "versions": versions, "preferredVersion": versions[0]}
+
+
+def _versions(registry: Registry, group: str) -> list[str]:
+    """Versions of a group, the preferred one first: stable before beta before alpha."""
+    versions = dict.fromkeys(kind.version for kind in registry if kind.group == group)
+    return sorted(versions, key=_maturity)
+
+
+def _maturity(version: str) -> tuple[int, str]:
+    return ("alpha" in version) * 2 + ("beta" in version), version
+
+
+def resources(registry: Registry, group: str, version: str) -> Obj | None:
+    """An APIResourceList, None when the version is not served."""
+    kinds = [k for k in registry if k.group == group and k.version == version]
+    if not kinds:
+        return None
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{version}" if group else version,
+        "resources": [entry for kind in kinds for entry in _entries(kind)],
+    }
+
+
+def _entries(kind: Kind) -> Iterable[Obj]:
+    entry: Obj = {
+        "name": kind.plural,
+        "singularName": kind.singular,
+        "namespaced": kind.namespaced,
+        "kind": kind.kind,
+        "verbs": list(kind.verbs),
+    }
+    if kind.short_names:
+        entry["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        entry["categories"] = list(kind.categories)
+    yield entry | {"storageVersionHash": _storage_hash(kind)}
+    for name, response, verbs in _subresources(kind):
+        yield {
+            "name": f"{kind.plural}/{name}",
+            "singularName": "",
+            "namespaced": kind.namespaced,
+            "kind": response,
+            "verbs": verbs,
+        }
+
+
+def _subresources(kind: Kind) -> Iterable[tuple[str, str, list[str]]]:
+    for name in kind.subresources:
+        response, verbs = _SUBRESOURCES[name]
+        yield name, response, verbs
+    if kind.status:
+        yield "status", kind.kind, _STATUS_VERBS
+
+
+def _storage_hash(kind: Kind) -> str:
+    return hashlib.sha256(f"{kind.api_version}/{kind.kind}".encode()).hexdigest()[:11] + "="
+
+
+def aggregated(registry: Registry, *, core: bool) -> Obj:
+    """The APIGroupDiscoveryList of `/api` or of `/apis`."""
+    names = [""] if core else dict.fromkeys(k.group for k in registry if k.group)
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": [_discovery(registry, name) for name in names],
+    }
+
+
+def _discovery(registry: Registry, group: str) -> Obj:
+    metadata = {"name": group} if group else {}
+    versions = [
+        {
+            "version": version,
+            "resources": [
+                _resource(k) for k in registry if k.group == group and k.version == version
+            ],
+            "freshness": "Current",
+        }
+        for version in _versions(registry, group)
+    ]
+    return {"metadata": metadata | {"creationTimestamp": None}, "versions": versions}
+
+
+def _resource(kind: Kind) -> Obj:
+    entry: Obj = {
+        "resource": kind.plural,
+        "responseKind": _gvk(kind, kind.kind),
+        "scope": "Namespaced" if kind.namespaced else "Cluster",
+        "singularResource": kind.singular,
+        "verbs": list(kind.verbs),
+    }
+    if kind.short_names:
+        entry["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        entry["categories"] = list(kind.categories)
+    subresources = [
+        {"subresource": name, "responseKind": _gvk(kind, response), "verbs": verbs}
+        for name, response, verbs in _subresources(kind)
+    ]
+    return entry | ({"subresources": subresources} if subresources else {})
+
+
+def _gvk(kind: Kind, response: str) -> Obj:
+    # The real server leaves group and version empty for kinds that are not custom.
+    known = (kind.group, kind.version) if kind.custom else ("", "")
+    return {"group": known[0], "version": known[1], "kind": response}

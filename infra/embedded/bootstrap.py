@@ -1,0 +1,97 @@
+"""What a new cluster holds before anybody has asked for anything."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from infra.embedded.api.version import KNATIVE, KOURIER
+from infra.embedded.kinds import CONFIGMAP, NAMESPACE, SERVICE, Kind
+from infra.embedded.store import Obj, Store
+
+_KOURIER_CLASS = "kourier.ingress.networking.knative.dev"
+
+
+def bootstrap(store: Store, domain: str) -> None:
+    """Create what is missing; objects of a resumed cluster are left as they are."""
+    for kind, obj in (*_namespaces(), *_configuration(domain), _kubernetes_service()):
+        namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+        if store.find(kind, namespace, name) is None:
+            store.create(kind, obj)
+
+
+def _namespaces() -> Iterator[tuple[Kind, Obj]]:
+    serving = {"app.kubernetes.io/name": "knative-serving", "app.kubernetes.io/version": KNATIVE}
+    kourier = {"app.kubernetes.io/name": "knative-serving", "app.kubernetes.io/version": KOURIER,
+               "app.kubernetes.io/component": "net-kourier"}  # fmt: skip
+    labels: dict[str, Mapping[str, str]] = {
+        "default": {},
+        "kube-node-lease": {},
+        "kube-public": {},
+        "kube-system": {},
+        "knative-serving": serving,
+        "kourier-system": kourier,
+    }
+    for name, extra in labels.items():
+        yield NAMESPACE, namespace(name, extra)
+
+
+def namespace(name: str, labels: Mapping[str, str]) -> Obj:
+    """A Namespace as the API server stores it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name, **labels}},
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    }
+
+
+def _configuration(domain: str) -> Iterator[tuple[Kind, Obj]]:
+    data: dict[str, Mapping[str, str]] = {
+        "config-autoscaler": {},
+        "config-defaults": {},
+        "config-deployment": {"registries-skipping-tag-resolving": "kind.local,ko.local,dev.local"},
+        "config-domain": {domain: ""},
+        "config-features": {},
+        "config-gc": {},
+        "config-kourier": {},
+        "config-leader-election": {},
+        "config-logging": {},
+        "config-network": {"ingress-class": _KOURIER_CLASS},
+        "config-observability": {},
+        "config-tracing": {},
+    }
+    for name, values in data.items():
+        yield CONFIGMAP, _config_map(name, values)
+
+
+def _config_map(name: str, data: Mapping[str, str]) -> Obj:
+    labels = {"app.kubernetes.io/name": "knative-serving", "app.kubernetes.io/version": KNATIVE}
+    obj: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "knative-serving", "labels": labels},
+    }
+    return obj | ({"data": dict(data)} if data else {})
+
+
+def _kubernetes_service() -> tuple[Kind, Obj]:
+    return SERVICE, {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"component": "apiserver", "provider": "kubernetes"},
+        },
+        "spec": {
+            "clusterIP": "10.96.0.1",
+            "clusterIPs": ["10.96.0.1"],
+            "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}],
+            "sessionAffinity": "None",
+            "type": "ClusterIP",
+        },
+        "status": {"loadBalancer": {}},
+    }

@@ -1,0 +1,117 @@
+"""CustomResourceDefinitions: applying one serves its kind."""
+
+from typing import Any
+
+from infra.embedded.kinds import CRD, Column, Kind, Registry
+from infra.embedded.store import Event, Obj, Store
+
+
+class Definitions:
+    """Keeps the registry in step with the CRDs."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._kinds: dict[str, tuple[Kind, ...]] = {}
+
+    def define(self, crd: Obj) -> None:
+        """Serve the versions of a CRD, and no others of it."""
+        name = crd["metadata"]["name"]
+        new = tuple(kinds_of(crd))
+        for kind in self._kinds.get(name, ()):
+            if kind not in new:
+                self._registry.remove(kind)
+        for kind in new:
+            self._registry.add(kind)
+        self._kinds[name] = new
+
+    def forget(self, crd: Obj) -> None:
+        for kind in self._kinds.pop(crd["metadata"]["name"], ()):
+            self._registry.remove(kind)
+
+    def controller(self, store: Store) -> "DefinitionController":
+        return DefinitionController(self, store)
+
+
+class DefinitionController:
+    """Follows CRDs: serves their kinds, and says so in their conditions."""
+
+    def __init__(self, definitions: Definitions, store: Store) -> None:
+        self._definitions = definitions
+        self._store = store
+
+    async def run(self) -> None:
+        subscription = self._store.watch(CRD)
+        try:
+            async for event in subscription:
+                self._follow(event)
+        finally:
+            subscription.close()
+
+    def _follow(self, event: Event) -> None:
+        crd = event.obj
+        if event.type == "DELETED":
+            for kind in kinds_of(crd):
+                for obj in self._store.list(kind):
+                    meta = obj["metadata"]
+                    self._store.delete(kind, meta.get("namespace", ""), meta["name"])
+            self._definitions.forget(crd)
+            return
+        self._definitions.define(crd)
+        if not (crd.get("status") or {}).get("conditions"):
+            self._store.update_status(CRD, {**crd, "status": _established(crd, self._store)})
+
+
+def kinds_of(crd: Obj) -> list[Kind]:
+    """The kinds that a CRD defines, the stored version first."""
+    spec, names = crd["spec"], crd["spec"]["names"]
+    versions = sorted(spec["versions"], key=lambda version: not version.get("storage"))
+    return [
+        Kind(
+            spec["group"],
+            version["name"],
+            names["kind"],
+            names["plural"],
+            namespaced=spec.get("scope") == "Namespaced",
+            short_names=tuple(names.get("shortNames", ())),
+            categories=tuple(names.get("categories", ())),
+            status="status" in (version.get("subresources") or {}),
+            columns=tuple(
+                _column(column) for column in version.get("additionalPrinterColumns", ())
+            ),
+            custom=True,
+        )
+        for version in versions
+        if version.get("served")
+    ]
+
+
+def _column(column: dict[str, Any]) -> Column:
+    path = column["jsonPath"]
+    default = f"Custom resource definition column (in JSONPath format): {path}"
+    return Column(
+        column["name"],
+        path,
+        type=column.get("type", "string"),
+        format=column.get("format", ""),
+        description=column.get("description") or default,
+        priority=column.get("priority", 0),
+    )
+
+
+def _established(crd: Obj, store: Store) -> Obj:
+    conditions = [
+        {
+            "type": kind,
+            "status": "True",
+            "lastTransitionTime": store.clock.stamp(),
+            "reason": reason,
+            "message": message,
+        }
+        for kind, reason, message in (
+            ("NamesAccepted", "NoConflicts", "no conflicts found"),
+            ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
+        )
+    ]
+    stored = [v["name"] for v in crd["spec"]["versions"] if v.get("storage")]
+    return {"acceptedNames": crd["spec"]["names"], "conditions": conditions,
+            "storedVersions": stored}  # fmt: skip
