@@ -82,10 +82,12 @@ class ProbeObserved:
 
     Counts leave nothing out: `outcomes` adds up to `total`. `valid` leaves out warm-up and
     prober errors. `first_ids` names the first sample of each outcome, `details` its raw error.
-    `gateway_failures` and `service_failures` count the statuses of failed attempts by who
-    answered. `first_good_after` and `steady_after` (the fifth success in a row) are seconds after
-    the window's start; `first_good_seconds` is the first success's own latency and `later_*`
-    that of all others, so that a cold start shows. `error` says why the vantage could not run.
+    `failures` are the outcomes of the valid attempts that failed, `failed_after_good` how many of
+    them came after the first success. `gateway_failures` and `service_failures` count the
+    statuses of failed attempts by who answered. `first_good_after` and `steady_after` (the fifth
+    success in a row) are seconds after the window's start; `first_good_seconds` is the first
+    success's own latency and `later_*` that of all others, so that a cold start shows. `error`
+    says why the vantage could not run.
     """
 
     service: str
@@ -103,6 +105,8 @@ class ProbeObserved:
     valid: int = 0
     good: int = 0
     outcomes: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[str, int] = field(default_factory=dict)
+    failed_after_good: int = 0
     statuses: Mapping[str, int] = field(default_factory=dict)
     latency: Quantiles | None = None
     phases: Mapping[str, Quantiles] = field(default_factory=dict)

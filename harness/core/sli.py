@@ -69,6 +69,7 @@ class _Tally:
     steady_after: float | None = None
     first_good_seconds: float | None = None
     through_gateway: int = 0
+    failed_after_good: int = 0
     within: Counter[float] = field(default_factory=Counter)
     counters: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     first_ids: dict[str, str] = field(default_factory=dict)
@@ -111,6 +112,9 @@ class _Tally:
             self.add_failure(sample)
 
     def add_failure(self, sample: Sample) -> None:
+        """Which hop broke, who said so, and whether it had worked before."""
+        self.count("failures", sample.outcome)
+        self.failed_after_good += self.good > 0
         if sample.revision:
             self.count("failures_by_revision", sample.revision)
         if sample.status is not None:
@@ -163,6 +167,8 @@ def summarise(
         valid=tally.valid,
         good=tally.good,
         outcomes=tally.counted("outcomes"),
+        failures=tally.counted("failures"),
+        failed_after_good=tally.failed_after_good,
         statuses=tally.counted("statuses"),
         latency=tally.latency.quantiles(),
         phases={
