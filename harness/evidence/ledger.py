@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from harness.core.observation import Artefact
-from harness.evidence.canonical import NotCanonical, canonical, parse_object, sha256
+from harness.evidence.canonical import Json, NotJson, canonical, parse_object, sha256
 from harness.evidence.model import Malformed
 
 SCHEMA = "vpm.ledger/v1"
@@ -58,19 +58,15 @@ class LedgerEntry:
 _ADAPTER: TypeAdapter[LedgerEntry] = TypeAdapter(LedgerEntry)
 
 
-def digest_of(entry: LedgerEntry) -> str:
-    """The hash of everything in the entry but its digest."""
-    return sha256(canonical(_ADAPTER.dump_python(replace(entry, digest=""), mode="json")))
-
-
-def seal(entry: LedgerEntry) -> LedgerEntry:
-    """The entry with its digest."""
-    return replace(entry, digest=digest_of(entry))
+def digest_of(entry: Mapping[str, Json]) -> str:
+    """The hash of everything in the entry's JSON but its digest."""
+    return sha256(canonical({key: value for key, value in entry.items() if key != "digest"}))
 
 
 def encode_entry(entry: LedgerEntry) -> bytes:
-    """The entry's canonical bytes."""
-    return canonical(_ADAPTER.dump_python(entry, mode="json"))
+    """The entry's bytes, sealed with its digest."""
+    sealed = replace(entry, digest=digest_of(_ADAPTER.dump_python(entry, mode="json")))
+    return _ADAPTER.dump_json(sealed, indent=1) + b"\n"
 
 
 def decode_entry(content: bytes) -> LedgerEntry:
@@ -81,7 +77,7 @@ def decode_entry(content: bytes) -> LedgerEntry:
     """
     try:
         version = parse_object(content).get("schema")
-    except NotCanonical as error:
+    except NotJson as error:
         raise Malformed(str(error)) from error
     if version != SCHEMA:
         raise Malformed(f"version {version!r} is not known; {SCHEMA!r} is", field="schema")

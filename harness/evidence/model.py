@@ -23,7 +23,7 @@ from harness.core.observation import (
 from harness.core.outcome import Hop
 from harness.core.record import ToolInfo
 from harness.core.verdict import Claim, Verdict
-from harness.evidence.canonical import Json, NotCanonical, canonical, parse_object
+from harness.evidence.canonical import Json, NotJson, parse_object
 
 SCHEMA = "vpm.evidence/v1"
 RENDERER = 1
@@ -175,15 +175,12 @@ class Malformed(ValueError):
         self.field = field
 
 
-def to_json(evidence: Evidence) -> dict[str, Json]:
-    """The document as plain JSON values."""
-    value: dict[str, Json] = _ADAPTER.dump_python(evidence, mode="json")
-    return value
-
-
 def encode(evidence: Evidence) -> bytes:
-    """The document's canonical bytes."""
-    return canonical(to_json(evidence))
+    """The document's bytes: JSON in the order of the fields, one space of indentation.
+
+    Indented, because evidence is reviewed as text.
+    """
+    return _ADAPTER.dump_json(evidence, indent=1) + b"\n"
 
 
 def decode(content: bytes) -> Evidence:
@@ -195,7 +192,7 @@ def decode(content: bytes) -> Evidence:
     """
     try:
         version = parse_object(content).get("schema")
-    except NotCanonical as error:
+    except NotJson as error:
         raise Malformed(str(error)) from error
     if version != SCHEMA:
         raise Malformed(f"version {version!r} is not known; {SCHEMA!r} is", field="schema")

@@ -1,10 +1,197 @@
-"""Small SVG pictures of a document: latency by vantage, and the timeline of what was seen."""
+"""Small SVG pictures of a document: latency by vantage, and the timeline of what was seen.
+
+They are made from the document alone, carry their own colours for light and dark, and name the
+run, so that no two runs ever share a picture.
+"""
 
 from __future__ import annotations
 
-from harness.evidence.model import Evidence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from xml.sax.saxutils import escape
+
+from harness.evidence import matrix
+from harness.evidence.model import Evidence, VantageEvidence
+from harness.evidence.stamps import moment
+
+WIDTH = 640
+_LEFT = 170
+_RIGHT = 16
+_HEAD = 34
+_PLOT = WIDTH - _LEFT - _RIGHT
+
+_STYLE = """<style>
+text{font:12px system-ui,sans-serif;fill:#1f2328}.q{fill:#59636e}.a{stroke:#d1d9e0}
+.good{fill:#1a7f37}.part{fill:#9a6700}.bad{fill:#cf222e}.bar{fill:#0969da}.bg{fill:#fff}
+@media(prefers-color-scheme:dark){text{fill:#f0f6fc}.q{fill:#9198a1}.a{stroke:#3d444d}
+.good{fill:#3fb950}.part{fill:#d29922}.bad{fill:#f85149}.bar{fill:#4493f8}.bg{fill:#0d1117}}
+</style>"""
 
 
 def pictures(document: Evidence) -> dict[str, str]:
-    """The document's pictures by name; made from the document alone."""
-    return {}
+    """The document's pictures by name; those for which it has no data are left out."""
+    drawn = {"latency": latency(document), "timeline": timeline(document)}
+    return {name: picture for name, picture in drawn.items() if picture}
+
+
+def latency(document: Evidence) -> str:
+    """A histogram of good requests for each vantage, on one scale that doubles with each bar."""
+    rows = [
+        (label, seen)
+        for label, seen in zip(matrix.labels(document.vantages), document.vantages, strict=True)
+        if seen.probe.histogram
+    ]
+    if not rows:
+        return ""
+    bounds = _bounds([seen for _, seen in rows])
+    height = 64
+    parts = [
+        part
+        for number, (label, seen) in enumerate(rows)
+        for part in _histogram(label, seen, bounds, top=_HEAD + number * height, height=height)
+    ]
+    bottom = _HEAD + len(rows) * height
+    step = _PLOT / len(bounds)
+    scale = [
+        _text(_LEFT + (place + 1) * step, bottom + 14, _short(bound), anchor="end", style="q")
+        for place, bound in enumerate(bounds)
+        if place % max(1, len(bounds) // 8) == 0
+    ]
+    title = f"Latency of good requests, {document.subject.key}"
+    return _svg(document, title, bottom + 24, [*parts, *scale])
+
+
+def _bounds(seen: Sequence[VantageEvidence]) -> list[float]:
+    """The upper bounds of all bars, with none left out between the smallest and the largest."""
+    found = sorted({bound for one in seen for bound, _ in one.probe.histogram})
+    bounds = [found[0]]
+    while bounds[-1] < found[-1] * 0.999 and len(bounds) < 64:
+        bounds.append(bounds[-1] * 2)
+    return bounds
+
+
+def _histogram(
+    label: str, seen: VantageEvidence, bounds: Sequence[float], *, top: float, height: float
+) -> Iterator[str]:
+    most = max(count for _, count in seen.probe.histogram)
+    base = top + height - 8
+    step = _PLOT / len(bounds)
+    yield _text(8, base - 18, label)
+    q = seen.probe.latency
+    if q is not None:
+        yield _text(8, base - 3, f"p50 {_short(q.p50)}, p99 {_short(q.p99)}", style="q")
+    yield f'<line class="a" x1="{_LEFT}" y1="{base:g}" x2="{WIDTH - _RIGHT}" y2="{base:g}"/>'
+    for bound, count in seen.probe.histogram:
+        place = min(range(len(bounds)), key=lambda at: abs(bounds[at] - bound))
+        tall = max(2.0, (height - 20) * count / most)
+        x = _LEFT + place * step + 1
+        yield (
+            f'<rect class="bar" x="{x:.1f}" y="{base - tall:.1f}" width="{step - 2:.1f}" '
+            f'height="{tall:.1f}"><title>{count} ≤ {_short(bound)}</title></rect>'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """A bar of the timeline."""
+
+    label: str
+    start: datetime
+    end: datetime
+    style: str
+    text: str
+
+
+def timeline(document: Evidence) -> str:
+    """When the object was READY and when samples were taken, on one axis."""
+    spans = [*_ready_spans(document), *_probe_spans(document), *_step_spans(document)]
+    if not spans:
+        return ""
+    first = min(span.start for span in spans)
+    last = max(span.end for span in spans)
+    whole = max((last - first).total_seconds(), 0.001)
+    parts = [
+        part
+        for number, span in enumerate(spans)
+        for part in _bar(span, first, whole, top=_HEAD + number * 24)
+    ]
+    bottom = _HEAD + len(spans) * 24
+    parts.append(_text(_LEFT, bottom + 14, f"{first:%H:%M:%S} UTC", style="q"))
+    parts.append(_text(WIDTH - _RIGHT, bottom + 14, f"+{_short(whole)}", anchor="end", style="q"))
+    return _svg(document, f"Timeline, {document.subject.key}", bottom + 24, parts)
+
+
+def _ready_spans(document: Evidence) -> Iterator[_Span]:
+    state = document.service
+    if state is None or not state.found:
+        return
+    end = moment(state.at)
+    for condition in state.conditions:
+        if condition.type == "Ready":
+            style = {"True": "good", "False": "bad"}.get(condition.status, "part")
+            since = moment(document.window.start)
+            yield _Span(f"Ready={condition.status}", min(since, end), end, style, "")
+
+
+def _probe_spans(document: Evidence) -> Iterator[_Span]:
+    labels = matrix.labels(document.vantages)
+    for label, seen in zip(labels, document.vantages, strict=True):
+        probe = seen.probe
+        share = seen.ratio
+        style = "part" if share is None or 0 < share < 1 else "good" if share else "bad"
+        text = f"{probe.good}/{probe.valid}"
+        yield _Span(label, moment(probe.at), moment(probe.until), style, text)
+
+
+def _step_spans(document: Evidence) -> Iterator[_Span]:
+    styles = {"PASS": "good", "INCONCLUSIVE": "part"}
+    for step in document.steps:
+        if step.started and step.ended:
+            style = styles.get(step.verdict.value, "bad")
+            yield _Span(
+                step.step, moment(step.started), moment(step.ended), style, step.verdict.value
+            )
+
+
+def _bar(span: _Span, first: datetime, whole: float, *, top: float) -> Iterator[str]:
+    x = _LEFT + _PLOT * (span.start - first).total_seconds() / whole
+    width = max(3.0, _PLOT * (span.end - span.start).total_seconds() / whole)
+    yield _text(8, top + 13, span.label)
+    yield (
+        f'<rect class="{span.style}" x="{min(x, WIDTH - _RIGHT - 3):.1f}" y="{top + 3:g}" '
+        f'width="{width:.1f}" height="14" rx="2"><title>{escape(span.text)}</title></rect>'
+    )
+
+
+def _svg(document: Evidence, title: str, height: float, parts: Sequence[str]) -> str:
+    named = escape(title)
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" '
+            f'width="{WIDTH}" height="{height:g}" role="img" aria-label="{_quoted(named)}">',
+            _STYLE,
+            f'<rect class="bg" width="{WIDTH}" height="{height:g}"/>',
+            _text(8, 18, title),
+            _text(WIDTH - _RIGHT, 18, document.run_id, anchor="end", style="q"),
+            *parts,
+            "</svg>\n",
+        ]
+    )
+
+
+def _quoted(text: str) -> str:
+    return text.replace('"', "&quot;")
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "", style: str = "") -> str:
+    where = f' text-anchor="{anchor}"' if anchor else ""
+    kind = f' class="{style}"' if style else ""
+    return f'<text x="{x:.5g}" y="{y:.5g}"{where}{kind}>{escape(text)}</text>'
+
+
+def _short(seconds: float) -> str:
+    """A duration for a label."""
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.3g} µs"
+    return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

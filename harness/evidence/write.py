@@ -12,7 +12,7 @@ from harness.core.observation import Artefact
 from harness.core.record import RunRecord
 from harness.core.verdict import RunVerdict
 from harness.evidence.build import build
-from harness.evidence.canonical import canonical, sha256
+from harness.evidence.canonical import sha256
 from harness.evidence.ledger import (
     FILE_NAME,
     DocumentEntry,
@@ -20,7 +20,6 @@ from harness.evidence.ledger import (
     document_heads,
     encode_entry,
     heads,
-    seal,
 )
 from harness.evidence.markdown import render
 from harness.evidence.model import Evidence, encode
@@ -59,7 +58,7 @@ def write_evidence(
     documents = build(
         replace(record, opened=opened), verdict, previous=document_heads(entries.values())
     )
-    content = canonical(_RECORD.dump_python(record, mode="json"))
+    content = _RECORD.dump_json(record)
     written = [
         folder.artefact(RECORD, content),
         *(file for document in documents for file in _write_document(folder, document)),
@@ -72,7 +71,7 @@ def write_evidence(
         documents=tuple(_entry(document) for document in documents),
         files=folder.files(),
     )
-    written.append(folder.artefact(FILE_NAME, encode_entry(seal(entry))))
+    written.append(folder.artefact(FILE_NAME, encode_entry(entry)))
     below = f"{RUNS}/{folder.run_id}"
     return (
         *(replace(file, path=f"{below}/{file.path}") for file in written),

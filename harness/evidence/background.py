@@ -1,0 +1,253 @@
+"""The sections of a document's Markdown about the object, the run and where it all came from."""
+
+from __future__ import annotations
+
+from harness.core.observation import CommandRecord, ContractObserved
+from harness.evidence import matrix
+from harness.evidence.model import Evidence, StepEvidence, VantageEvidence
+from harness.evidence.table import (
+    code,
+    counts,
+    facts,
+    fence,
+    milliseconds,
+    prose,
+    seconds_text,
+    section,
+    table,
+)
+from harness.evidence.words import Say
+
+_KNOWN = (("apply", "apply"), ("wait", "wait (Ready)"), ("get", "get ksvc (wide)"))
+"""The three parts of the READY file that its readers know: kubectl's verb, the heading."""
+
+
+def known_parts(document: Evidence, say: Say) -> str:
+    """apply, wait and get with kubectl's output, under the headings that readers know."""
+    commands = document.contract.commands if document.contract else ()
+    parts = []
+    for verb, heading in _KNOWN:
+        ran = [command for command in commands if verb in command.argv[:3]]
+        bodies = [_command(command, say) for command in ran]
+        parts.append(section(heading, *(bodies or [f"({say('not run in this scenario')})"])))
+    return "\n\n".join(parts)
+
+
+def _command(command: CommandRecord, say: Say) -> str:
+    ending = say("timed out") if command.exit_code is None else f"{command.exit_code}"
+    head = facts(
+        [
+            (say("command"), code(" ".join(command.argv))),
+            (say("exit code"), ending),
+            (say("seconds"), seconds_text(command.seconds)),
+        ]
+    )
+    outputs = [fence(text) for text in (command.stdout, command.stderr) if text.strip()]
+    return "\n\n".join([head, *outputs])
+
+
+def conditions(document: Evidence, say: Say) -> str:
+    """The object as the API server showed it."""
+    state = document.service
+    if state is None:
+        return ""
+    header = [say(name) for name in ("type", "status", "reason", "message", "last transition")]
+    rows = (
+        (c.type, f"**{prose(c.status)}**", prose(c.reason), prose(c.message), c.last_transition)
+        for c in state.conditions
+    )
+    lines = facts(
+        [
+            (say("object seen at"), state.at),
+            (say("waited for READY"), seconds_text(state.waited)),
+            (say("age of the last transition"), seconds_text(state.age)),
+            (say("latest created"), code(state.latest_created)),
+            (say("latest ready"), code(state.latest_ready)),
+            ("URL", code(state.url)),
+            (say("address"), code(state.address)),
+            *((say("mismatches"), prose(text)) for text in state.mismatches),
+            *((say("related"), prose(text)) for text in state.related),
+        ]
+    )
+    return section(say("Conditions"), table(header, rows), lines)
+
+
+def contract(document: Evidence, say: Say) -> str:
+    """What the runner made of the contract."""
+    seen = document.contract
+    if seen is None:
+        return ""
+    lines = [
+        (say("contract id"), code(seen.contract_id)),
+        (say("path"), code(seen.contract)),
+        (say("mode"), seen.mode),
+        (say("state"), code(seen.state)),
+        (say("reason"), prose(seen.reason)),
+        (say("resource"), code(seen.resource)),
+        (say("run"), code(seen.run_id)),
+        (say("folder"), code(seen.folder)),
+        (say("content hash"), code(seen.content_hash)),
+        (say("generation before"), _number(seen.generation_before)),
+        (say("generation after"), _number(seen.generation_after)),
+        *((say("unchanged"), code(what)) for what in seen.unchanged),
+    ]
+    body = [facts(lines), fence(seen.diff, "diff") if seen.diff.strip() else ""]
+    if document.kind == "run":
+        body.append(section(say("Commands"), *(_command(c, say) for c in seen.commands), level=3))
+    return section(say("Contract"), *body, _contract_files(seen, say))
+
+
+def _contract_files(seen: ContractObserved, say: Say) -> str:
+    rows = ((code(file.path), f"{file.bytes}", code(file.sha256)) for file in seen.artefacts)
+    return table([say("path"), say("bytes"), "SHA-256"], rows)
+
+
+def load(document: Evidence, say: Say) -> str:
+    """The load check by our own counts."""
+    seen = document.load
+    if seen is None:
+        return ""
+    lines = [
+        ("URL", code(seen.url)),
+        (say("period"), f"{seen.at} – {seen.until}"),
+        (say("users"), f"{seen.users}"),
+        (say("seconds"), seconds_text(seen.seconds)),
+        (say("requests"), f"{seen.requests}"),
+        (say("failures"), f"{seen.failures}"),
+        (say("errors"), counts(seen.errors)),
+        (say("exit code"), say("timed out") if seen.exit_code is None else f"{seen.exit_code}"),
+    ]
+    measured = []
+    if seen.latency is not None:
+        q = seen.latency
+        figures = (q.mean, q.min, q.p50, q.p90, q.p95, q.p99, q.max)
+        measured.append((f"{q.count}", *(milliseconds(figure) for figure in figures)))
+    header = [say("count"), say("mean"), "min", "p50", "p90", "p95", "p99", "max"]
+    return section(say("Load"), facts(lines), table([*header[:-1], "max (ms)"], measured))
+
+
+def steps(document: Evidence, say: Say) -> str:
+    """Every step of a scenario and how it ended."""
+    header = ("step", "verdict", "reason", "started", "ended", "seconds", "expectation")
+    rows = (_step(step, say) for step in document.steps)
+    return section(say("Steps"), table([say(name) for name in header], rows))
+
+
+def _step(step: StepEvidence, say: Say) -> tuple[str, ...]:
+    skipped = f" ({say('skipped')}: {prose(step.skipped)})" if step.skipped is not None else ""
+    expected = {None: "", True: say("met as expected"), False: say("not as expected")}
+    return (
+        code(step.step),
+        f"**{step.verdict.value}**",
+        f"{prose(step.reason)}{skipped}",
+        step.started,
+        step.ended,
+        seconds_text(step.seconds),
+        expected[step.expected],
+    )
+
+
+def not_checked(document: Evidence, say: Say) -> str:
+    """What a reader might take for checked and was not."""
+    return section(say("Not checked"), "\n".join(f"- {prose(gap)}" for gap in document.not_checked))
+
+
+def notes(document: Evidence, say: Say) -> str:
+    """What else a reader must know."""
+    return section(say("Notes"), "\n".join(f"- {prose(note)}" for note in document.notes))
+
+
+def subject(document: Evidence, say: Say) -> str:
+    """Exactly what was looked at."""
+    about = document.subject
+    lines = [
+        (say("kind"), about.kind),
+        (say("namespace"), code(about.namespace)),
+        (say("name"), code(about.name)),
+        (say("UID"), code(about.uid)),
+        (say("generation"), _number(about.generation)),
+        (say("observedGeneration"), _number(about.observed_generation)),
+        (say("resourceVersion"), code(about.resource_version)),
+        (say("revision"), code(about.revision)),
+        (say("image"), code(about.image)),
+        (say("image digest"), code(about.image_digest)),
+        (say("scenario"), code(document.origin.scenario)),
+        (say("source"), f"{code(document.origin.source)} {code(document.origin.plan_sha256)}"),
+    ]
+    return section(say("Subject"), facts(lines))
+
+
+def cluster(document: Evidence, say: Say) -> str:
+    """Exactly which cluster it was."""
+    where = document.cluster
+    if where is None:
+        return section(say("Cluster"), say("No cluster was opened."))
+    lines = [
+        (say("name"), code(where.name)),
+        (say("provider"), where.provider),
+        (say("emulator"), say("yes") if where.emulator else say("no")),
+        (say("context"), code(where.context)),
+        (say("cluster UID"), code(where.uid)),
+        (say("Kubernetes"), code(where.server_version)),
+        (say("Knative"), code(where.knative_version)),
+        (say("ingress"), code(f"{where.ingress} {where.ingress_version}".strip())),
+        (say("chosen because"), prose(where.chosen_because)),
+        (say("capabilities"), ", ".join(code(name) for name in document.capabilities)),
+        *((prose(name), code(value)) for name, value in where.details.items()),
+    ]
+    return section(say("Cluster"), facts(lines))
+
+
+def vantages(document: Evidence, say: Say) -> str:
+    """Exactly where the samples were sent from, and how."""
+    labelled = zip(matrix.labels(document.vantages), document.vantages, strict=True)
+    blocks = [section(label, facts(_vantage(seen, say)), level=3) for label, seen in labelled]
+    return section(say("Vantages"), *blocks)
+
+
+def _vantage(seen: VantageEvidence, say: Say) -> list[tuple[str, str]]:
+    probe, who = seen.probe, seen.probe.identity
+    lines = [
+        (say("step"), code(seen.step)),
+        (say("error"), prose(probe.error or "")),
+        (say("first broken hop"), seen.first_broken.value if seen.first_broken else ""),
+        (say("rate"), f"{probe.rate:g}" if probe.rate else ""),
+        (say("timeout"), seconds_text(probe.timeout) if probe.timeout else ""),
+        (say("start lateness p99"), seconds_text(probe.lateness_p99)),
+        (say("by address"), say("yes") if probe.by_address else ""),
+    ]
+    if who is None:
+        return lines
+    image = f"{code(who.image)} {code(who.image_digest)}" if who.image or who.image_digest else ""
+    return [
+        *lines,
+        (say("engine"), f"{code(who.engine)} ({code(who.name)})"),
+        (say("agent"), code(who.agent_sha256)),
+        (say("host"), code(who.host)),
+        (say("pod"), code(who.pod)),
+        (say("node"), code(who.node)),
+        (say("image"), image),
+        (say("resolver"), code(who.resolver)),
+        (say("source address"), code(who.source_address)),
+        (say("clock offset"), seconds_text(who.clock_offset)),
+    ]
+
+
+def tool(document: Evidence, say: Say) -> str:
+    """What made this document."""
+    made = document.tool
+    dirty = {None: "", True: say("yes"), False: say("no")}
+    lines = [
+        (say("version"), code(made.version)),
+        (say("command"), code(" ".join(made.command))),
+        (say("commit"), code(made.git_commit)),
+        (say("uncommitted changes"), dirty[made.git_dirty]),
+        ("Python", code(made.python)),
+        (say("platform"), code(made.platform)),
+        *((prose(name), code(version)) for name, version in made.versions),
+    ]
+    return section(say("Tool"), facts(lines))
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value}"
