@@ -7,6 +7,7 @@ cannot tear the samples apart; the second pair, taken at the end, shows whether 
 
 from __future__ import annotations
 
+import functools
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -55,5 +56,9 @@ def read_clocks() -> ClockReading:
 def utc_text(utc_ns: int) -> str:
     """`utc_ns` as ISO 8601 in UTC with microseconds and the label Z."""
     seconds, rest = divmod(utc_ns, NS)
-    moment = datetime.fromtimestamp(seconds, timezone.utc)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{_second_text(seconds)}.{rest // 1000:06d}Z"
+
+
+@functools.lru_cache(maxsize=16)
+def _second_text(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}"

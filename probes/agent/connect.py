@@ -69,6 +69,9 @@ async def _connect_one(family: int, sockaddr: tuple[object, ...], deadline: int)
         sock.setblocking(False)
         code = sock.connect_ex(sockaddr)
         if code == errno.EINPROGRESS:
+            # A neighbour's answer is often here already, and then this costs less than waiting.
+            code = sock.connect_ex(sockaddr)
+        if code == errno.EALREADY:
             if not await writable(stream, deadline):
                 raise timed_out("connect")
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -17,24 +17,19 @@ from .plan import Limits
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5]\d\d)(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?\Z")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\Z")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
-_LENGTH = re.compile(r"\d{1,18}\Z")
+_LENGTH = re.compile(r"[0-9]{1,18}\Z")
 
 
 @dataclass(frozen=True)
 class Head:
-    """The status line and header fields of one answer; names are in lower case."""
+    """The status line and header fields of one answer.
+
+    Names are in lower case; values of fields that came more than once are joined by commas.
+    """
 
     version: str
     status: int
-    fields: tuple[tuple[str, str], ...]
-
-    def all(self, name: str) -> list[str]:
-        """The values of every field `name`."""
-        return [value for key, value in self.fields if key == name]
-
-    def get(self, name: str) -> str | None:
-        """The value of field `name`, several joined as the RFC says; None without one."""
-        return ", ".join(self.all(name)) if any(key == name for key, _ in self.fields) else None
+    fields: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -47,19 +42,29 @@ class Framing:
 
 def framing_of(head: Head, method: str) -> Framing:
     """How the body of the answer `head` to `method` ends (RFC 9112, section 6.3)."""
-    codings = head.all("transfer-encoding")
-    lengths = {part.strip() for value in head.all("content-length") for part in value.split(",")}
-    if codings and lengths:
-        raise _malformed("both Transfer-Encoding and Content-Length")
-    if len(lengths) > 1 or any(not _LENGTH.match(length) for length in lengths):
-        raise _malformed(f"bad Content-Length: {', '.join(sorted(lengths))[:60]!r}")
-    if codings and (head.version != "1.1" or ", ".join(codings).lower() != "chunked"):
-        raise _malformed(f"unsupported Transfer-Encoding: {', '.join(codings)[:60]!r}")
+    coding = head.fields.get("transfer-encoding")
+    length = head.fields.get("content-length")
+    if coding is not None:
+        if length is not None:
+            raise _malformed("both Transfer-Encoding and Content-Length")
+        if head.version != "1.1" or coding.lower() != "chunked":
+            raise _malformed(f"unsupported Transfer-Encoding: {coding[:60]!r}")
+    elif length is not None and not _LENGTH.match(length):
+        length = _agreed_length(length)
     if method == "HEAD" or head.status < 200 or head.status in (204, 304):
         return Framing(length=0)
-    if codings:
+    if coding is not None:
         return Framing(chunked=True)
-    return Framing(length=int(lengths.pop())) if lengths else Framing()
+    return Framing() if length is None else Framing(length=int(length))
+
+
+def _agreed_length(value: str) -> str:
+    """The one length that the repeated field `value` names."""
+    lengths = {part.strip() for part in value.split(",")}
+    length = lengths.pop()
+    if lengths or not _LENGTH.match(length):
+        raise _malformed(f"bad Content-Length: {value[:60]!r}")
+    return length
 
 
 class ResponseReader:
@@ -140,11 +145,9 @@ class ResponseReader:
         self._left = framing.length
         if framing.chunked:
             self._chunks = ChunkDecoder(self.body.write, self._limits.header_bytes)
-        tokens = {
-            part.strip().lower() for value in head.all("connection") for part in value.split(",")
-        }
+        connection = head.fields.get("connection", "").lower()
         bounded = framing.chunked or framing.length is not None
-        self.reusable = bounded and head.version == "1.1" and "close" not in tokens
+        self.reusable = bounded and head.version == "1.1" and "close" not in connection
         if framing.length is not None and framing.length > self._limits.body_bytes:
             limit = self._limits.body_bytes
             raise Failure(
@@ -175,13 +178,14 @@ def parse_head(block: bytes, max_fields: int) -> Head:
         raise _malformed(f"bad status line: {lines[0][:80]!r}")
     if len(lines) - 1 > max_fields:
         raise Failure(Outcome.TOO_LARGE, f"more than {max_fields} header fields")
-    fields = []
+    fields: dict[str, str] = {}
     for line in lines[1:]:
         field = _HEADER.match(line)
         if field is None:
             raise _malformed(f"bad header field: {line[:80]!r}")
-        fields.append((field.group(1).decode().lower(), field.group(2).decode("latin-1")))
-    return Head(match.group(1).decode(), int(match.group(2)), tuple(fields))
+        name, value = field.group(1).decode().lower(), field.group(2).decode("latin-1")
+        fields[name] = f"{fields[name]}, {value}" if name in fields else value
+    return Head(match.group(1).decode(), int(match.group(2)), fields)
 
 
 def _malformed(reason: str) -> Failure:

@@ -78,7 +78,11 @@ class Loop:
         self._ready.append((task, None))
 
     def notify(self, token: object) -> None:
-        """Wake whoever waits for `token`; from this thread or any other."""
+        """Wake whoever waits for `token`; from the loop's own thread."""
+        self._resume(token, True)
+
+    def notify_from_thread(self, token: object) -> None:
+        """Wake whoever waits for `token`; from any thread."""
         self._notices.append(token)
         self.wake()
 

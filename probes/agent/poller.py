@@ -9,6 +9,7 @@ from .clock import NS
 READ = select.POLLIN
 WRITE = select.POLLOUT
 
+_MS = 1_000_000
 _MAX_WAIT_S = 3600.0
 
 
@@ -41,11 +42,13 @@ class EpollPoller:
 
     def wait(self, timeout_ns: int) -> list[Watched]:
         """What became ready within `timeout_ns`; errors and hang-ups count as ready."""
-        if timeout_ns > 0:
-            # epoll's own timeout is in milliseconds, rounded up; an epoll descriptor can itself be
+        found = self._epoll.poll(min(timeout_ns // _MS / 1000, _MAX_WAIT_S) if timeout_ns > 0 else 0)
+        if not found and 0 < timeout_ns < 2 * _MS:
+            # epoll's own timeout is in whole milliseconds; for what is left its descriptor is
             # given to select, which knows microseconds.
-            select.select((self._fd,), (), (), min(timeout_ns / NS, _MAX_WAIT_S))
-        return [self._watched[fd] for fd, _ in self._epoll.poll(0) if fd in self._watched]
+            select.select((self._fd,), (), (), timeout_ns % _MS / NS)
+            found = self._epoll.poll(0)
+        return [self._watched[fd] for fd, _ in found]
 
     def close(self) -> None:
         """Give the descriptor back."""

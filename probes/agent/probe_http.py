@@ -139,4 +139,6 @@ async def _read(stream: Stream, reader: ResponseReader, trace: Trace, deadline: 
             else:
                 reader.end()
     finally:
+        # Closing the connection is no part of the transfer.
+        trace.enter(None)
         trace.head = reader.head

@@ -70,7 +70,7 @@ def request_of(target: Target) -> Request:
 
 def redirected(request: Request, head: Head) -> Request | None:
     """The request that the answer `head` sends the client on to; None if it does not."""
-    location = head.get("location")
+    location = head.fields.get("location")
     if head.status not in _REDIRECTS or not location:
         return None
     url = urljoin(request.url, location)

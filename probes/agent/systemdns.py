@@ -76,7 +76,7 @@ class SystemResolver:
                 job.run()
             with self._lock:
                 self._idle += 1
-            self._loop.notify(job)
+            self._loop.notify_from_thread(job)
 
 
 class _Lookup:

@@ -11,8 +11,13 @@ from .outcomes import HOP_OF, Outcome
 from .sample import Attempted, DnsFacts, Sample, TlsFacts
 
 # Who answered, and what it was: enough to tell the gateway from the app behind it.
-REPORTED_HEADERS = frozenset(
-    ("server", "x-envoy-upstream-service-time", "content-type", "location", "date", "via")
+REPORTED_HEADERS = (
+    "server",
+    "x-envoy-upstream-service-time",
+    "content-type",
+    "location",
+    "date",
+    "via",
 )
 
 
@@ -54,7 +59,7 @@ class Trace:
         return self._phase
 
     def enter(self, phase: str | None) -> int:
-        """End the running phase and begin `phase` (None: nothing); returns the time."""
+        """End the running phase and begin `phase` (None: the attempt is over); returns the time."""
         now = mono_ns()
         if self._phase is not None:
             spent = (now - self._since) / NS
@@ -74,8 +79,8 @@ class Trace:
         outcome: Outcome,
         detail: str | None,
     ) -> Sample:
-        """The sample of the attempt, which ends now with `outcome`."""
-        end = self.enter(None)
+        """The sample of the attempt, which ended with `outcome` when its last phase did."""
+        end = self.enter(None) if self._phase is not None else self._since
         head, body = self.head, self.body
         return Sample(
             target=target,
@@ -99,13 +104,17 @@ class Trace:
             redirects=self.redirects,
             http_version=head.version if head else None,
             status=head.status if head else None,
-            headers={k: v[:256] for k, v in head.fields if k in REPORTED_HEADERS} if head else {},
+            headers=_reported(head.fields) if head else {},
             bytes=body.count if body else None,
             body_sha256=body.sha256 if body else None,
             body_head=body.head_text if body else None,
             dns=self.dns,
             tls=self.tls,
         )
+
+
+def _reported(fields: dict[str, str]) -> dict[str, str]:
+    return {name: fields[name][:256] for name in REPORTED_HEADERS if name in fields}
 
 
 def address_text(sockaddr: tuple[object, ...]) -> str:
