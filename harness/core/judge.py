@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harness.core.conditions import ready_claim
-from harness.core.diagnose import diagnose, reachable_claim, sli_claims
+from harness.core.diagnose import diagnose
+from harness.core.reachability import reachable_claim, sli_claims
 from harness.core.observation import (
     ContractObserved,
     ErrorObserved,
@@ -144,14 +145,15 @@ def _probe_claims(action: ProbeAction, seen: StepRecord) -> tuple[Claim, ...]:
     services = [o for o in seen.observations if isinstance(o, ServiceObserved)]
     probes = [o for o in seen.observations if isinstance(o, ProbeObserved)]
     ready = services[-1] if services else None
+    bar, asked = action.minimum, action.objectives
     details = [
         *(ready_claim(service) for service in services[-1:]),
-        *(reachable_claim(probe, minimum=action.minimum) for probe in probes),
-        *(claim for probe in probes for claim in sli_claims(probe, action.objectives)),
+        *(reachable_claim(probe, minimum=bar, objectives=asked) for probe in probes),
+        *(claim for probe in probes for claim in sli_claims(probe, asked)),
     ]
     if not probes:
         return tuple(details)
-    diagnosis = diagnose(ready=ready, probes=probes)
+    diagnosis = diagnose(ready=ready, probes=probes, objectives=asked, minimum=bar)
     return (service_claim(diagnosis, details), *details)
 
 

@@ -30,7 +30,7 @@ class Parsed:
 def read_scenario(text: str, file: str) -> Parsed:
     """Read a scenario and collect its problems instead of raising them."""
     source = read_yaml(text, file)
-    if source.value is None:
+    if source.value is None and source.problems:
         return Parsed(None, source, tuple(source.problems))
     scenario: Scenario | None = None
     problems = [*source.problems, *reference_problems(source)]

@@ -9,15 +9,17 @@ from datetime import UTC, datetime, timedelta
 
 from harness.core.histogram import Histogram
 from harness.core.identity import ClusterIdentity, VantageIdentity
+from harness.core.judge import judge_ended
 from harness.core.observation import (
     CommandRecord,
     Condition,
     ContractObserved,
     LoadObserved,
+    Observation,
     ProbeObserved,
     ServiceObserved,
 )
-from harness.core.outcome import Hop
+from harness.core.plan import Plan, make_plan
 from harness.core.record import (
     ClusterOpened,
     Event,
@@ -32,7 +34,6 @@ from harness.core.record import (
 )
 from harness.core.sample import Sample
 from harness.core.sli import summarise
-from harness.core.verdict import Claim, RunVerdict, StepVerdict, Verdict
 from harness.evidence import EvidenceStore, RunFolder, write_evidence
 from harness.evidence.stamps import utc_text
 
@@ -225,43 +226,67 @@ class Story:
             raw=folder.artefact("raw/locust.json", f"[{self.after(16)!r}]\n".encode()),
         )
 
+    def plan(self) -> Plan:
+        """The scenario of this run."""
+        source = f"scenarios/{self.scenario}/scenario.yaml"
+        return make_plan(SCENARIO.format(name=self.scenario), source)
+
+    def seen(self, folder: RunFolder) -> Mapping[str, tuple[Observation, ...]]:
+        """What each step saw."""
+        service = self.service(folder)
+        probes = (self.probe(folder, "in-cluster", 20), self.probe(folder, "devbox", self.devbox))
+        return {
+            "cluster vpm-mini": (),
+            "deploy hello": (self.contract(),),
+            "ready hello": (service,),
+            "probe hello": (service, *probes),
+            "load hello": (service, self.load(folder)),
+        }
+
     def events(self, folder: RunFolder) -> list[Event]:
         """What the journal of this run holds."""
-        seen = (
-            self.contract(),
-            self.service(folder),
-            self.probe(folder, "in-cluster", 20),
-            self.probe(folder, "devbox", self.devbox),
-            self.load(folder),
-        )
+        plan = self.plan()
         opened = RunOpened(
             run_id=folder.run_id,
             scenario=self.scenario,
-            source=f"scenarios/{self.scenario}/scenario.yaml",
-            plan=f"name: {self.scenario}\n",
-            plan_sha256="12" * 32,
+            source=plan.source,
+            plan=plan.text,
+            plan_sha256=plan.sha256,
             tool=self.tool,
             at=self.after(0),
             language=self.language,
         )
-        return [
-            opened,
-            ClusterOpened(cluster(self.provider), ("faults",), self.after(0.9), 0.9),
-            StepStarted(STEP, self.after(1)),
-            *(StepObserved(STEP, self.after(16), one) for one in seen),
-            StepEnded(STEP, self.after(17), 16.0),
-            RunClosed(self.after(18), 18.0),
-        ]
-
-    def verdict(self) -> RunVerdict:
-        """What a judge makes of this run."""
-        found = claims(self.devbox)
-        whole = found[0]
-        step = StepVerdict(STEP, whole.verdict, whole.reason, found)
-        return RunVerdict(whole.verdict, whole.reason, (step,), found)
+        happened: list[Event] = [opened]
+        happened.append(ClusterOpened(cluster(self.provider), ("faults",), self.after(0.9), 0.9))
+        for number, (step, observations) in enumerate(self.seen(folder).items()):
+            at = self.after(number)
+            happened.append(StepStarted(step, at))
+            happened.extend(StepObserved(step, at, observation) for observation in observations)
+            happened.append(StepEnded(step, self.after(number + 0.5), 0.5))
+        return [*happened, RunClosed(self.after(18), 18.0)]
 
 
-STEP = "probe hello"
+SCENARIO = """\
+apiVersion: vpm.dev/v1
+kind: Scenario
+name: {name}
+services:
+  hello: {{manifest: infra/k8s/overlays/dev/hello-ksvc.yaml}}
+steps:
+  - name: deploy hello
+    contract: {{file: contracts/apply_hello_dev.json, mode: exec}}
+  - name: ready hello
+    ready: {{service: hello}}
+  - name: probe hello
+    probe:
+      service: hello
+      vantages: [in-cluster, devbox]
+      objectives:
+        - {{metric: success, target: 99%}}
+        - {{metric: latency, threshold: 500ms, target: 95%}}
+  - name: load hello
+    load: {{service: hello, gates: {{requests: 100, success: 99%}}}}
+"""
 COMMANDS = (
     CommandRecord(("kubectl", "diff", "-f", "-"), 1, 0.11, "+kind: Service\n"),
     CommandRecord(
@@ -289,60 +314,6 @@ def write_run(
     happened = story.events(folder)
     folder.artefact("journal.jsonl", b"".join(encode_event(event) for event in happened))
     record = fold_events(happened)
-    write_evidence(
-        store, folder, record, story.verdict(), language=story.language, copies=copies or {}
-    )
+    verdict = judge_ended(story.plan(), record)
+    write_evidence(store, folder, record, verdict, language=story.language, copies=copies or {})
     return folder
-
-
-def claims(devbox: int) -> tuple[Claim, ...]:
-    """What a judge says of hello when `devbox` of 20 requests from there succeeded."""
-    broken = devbox < 20
-    reached = Claim(
-        name="reachable",
-        subject=KEY,
-        verdict=Verdict.FAIL if broken else Verdict.PASS,
-        reason=f"{devbox}/20 answered as asked",
-        vantage="devbox",
-        hop=Hop.CONNECT if broken else None,
-        cites=("devbox-0",),
-    )
-    whole = Claim(
-        name="service",
-        subject=KEY,
-        verdict=Verdict.INCONCLUSIVE if broken else Verdict.PASS,
-        reason="READY=True, but not reachable from devbox" if broken else "READY and reachable",
-        hop=Hop.CONNECT if broken else None,
-        cites=("devbox-0",),
-        confirms=("20/20 from in-cluster",),
-        contradicts=("0/20 from devbox",) if broken else (),
-        next_step="ss -ltn sport = :80" if broken else None,
-        diagnosis="gateway_not_exposed" if broken else None,
-    )
-    objective = Claim(
-        name="sli success>=0.99",
-        subject=KEY,
-        verdict=Verdict.FAIL if broken else Verdict.PASS,
-        reason=f"{devbox}/20",
-        vantage="devbox",
-    )
-    within = replace(objective, name="sli latency<=0.5s>=0.95", cites=("devbox-1",))
-    inside = replace(
-        reached,
-        vantage="in-cluster",
-        verdict=Verdict.PASS,
-        hop=None,
-        cites=("in-cluster-0",),
-        reason="20/20 answered as asked",
-    )
-    loaded = Claim(
-        name="load", subject=KEY, verdict=Verdict.PASS, reason="1000 of 1001 requests succeeded"
-    )
-    ready = Claim(
-        name="ready",
-        subject=KEY,
-        verdict=Verdict.PASS,
-        reason="Ready=True at generation 1",
-        not_checked=("DNS: kourier's prober never crosses it",),
-    )
-    return (whole, ready, inside, reached, objective, within, loaded)

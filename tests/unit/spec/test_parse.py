@@ -159,6 +159,7 @@ def test_a_wrong_objective(objective: str, expected: str) -> None:
         ("a: 1\n---\nb: 2\n", "s.yaml:1:1: the file has more than one document"),
         ("a: 1\na: 2\n", "s.yaml:2:1: the key 'a' is written twice; it stands first at line 1"),
         ("a: &x [*x]\n", "aliases repeat too much or contain themselves"),
+        ("~\n", "s.yaml:1:1: input should be a valid dictionary"),
         ("- 1\n", "s.yaml:1:1: input should be a valid dictionary"),
         ("\tname: x\n", "not YAML: found character '\\t' that cannot start any token"),
     ],
