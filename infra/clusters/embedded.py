@@ -18,6 +18,7 @@ from harness.ports import Clock, Cluster, ClusterRequest
 from harness.timing.clock import SystemClock
 from infra.clusters.embedded_process import (
     LOG_FILE,
+    PROGRAM,
     READY_FILE,
     LaunchOptions,
     Lifeline,
@@ -36,7 +37,7 @@ from infra.kube import KubernetesClient, warm_up
 
 PROVIDER: Final = "embedded"
 AGENT_IMAGE: Final = "dev.local/metrics-echo:dev"
-CAPABILITIES: Final = frozenset({"in-cluster", "faults", "logs", "exec", "scale-to-zero"})
+CAPABILITIES: Final = frozenset({"in-cluster", "faults", "logs", "exec", "scale-to-zero", "owned"})
 _OPTIONS: Final = ("address", "port", "time-scale", "images")
 _MAX_INSTANCES: Final = 100
 
@@ -68,11 +69,13 @@ class EmbeddedDriver:
         chosen_because: str = "",
         home: Path | None = None,
         clock: Clock | None = None,
+        program: Sequence[str] = PROGRAM,
     ) -> None:
         self._progress = progress
         self._chosen_because = chosen_because
         self._home = home
         self._clock = clock or SystemClock()
+        self._program = program
 
     @contextmanager
     def open(self, request: ClusterRequest) -> Iterator[Cluster]:
@@ -106,7 +109,7 @@ class EmbeddedDriver:
     @contextmanager
     def _throwaway(self, request: ClusterRequest, arguments: Sequence[str]) -> Iterator[Cluster]:
         folder = Path(tempfile.mkdtemp(prefix="vpm-"))
-        options = LaunchOptions(folder, request.name, ephemeral=True, arguments=arguments)
+        options = LaunchOptions(folder, request.name, True, arguments, self._program)
         lifeline: Lifeline | None = None
         process: ProcessId | None = None
         try:
@@ -146,7 +149,7 @@ class EmbeddedDriver:
             yield self._cluster(_Instance(*found, lifeline=None))
             return
         keeping = keep == "always" or folder.record() is not None
-        options = LaunchOptions(state, name, ephemeral=False, arguments=arguments)
+        options = LaunchOptions(state, name, False, arguments, self._program)
         process, lifeline = launch(options)
         try:
             instance = self._serving(process, lifeline, state)

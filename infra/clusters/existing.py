@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from harness.core.errors import UsageError
 from harness.core.identity import ClusterIdentity
 from harness.ports import Clock, Cluster, ClusterRequest, Gateway
 from harness.timing.clock import SystemClock
@@ -14,7 +15,7 @@ from infra.clusters.command import find_program
 from infra.clusters.errors import GatewayUnreachable
 from infra.clusters.gateway import find_gateway, parse_gateway, port_forward
 from infra.clusters.identity import ClusterApi, configured_domain, read_identity
-from infra.clusters.kubeconfig import PinnedContext, pin
+from infra.clusters.kubeconfig import PinnedContext, kubeconfig_files, pin
 from infra.clusters.preflight import check_serving, ingress_class
 from infra.clusters.resources import KOURIER_INGRESS_CLASS, KOURIER_NAMESPACE
 from infra.kube import KubernetesClient
@@ -54,7 +55,7 @@ class ExistingDriver:
             UsageError: no context, or a gateway that is not HOST:PORT.
             ClusterError: one of `infra.clusters.errors`; nothing was changed.
         """
-        pinned = pin(request.context, allowed=request.allowed_contexts)
+        pinned = pin(request.context, allowed=request.allowed_contexts, files=_files(request))
         given = parse_gateway(request.gateway) if request.gateway else None
         api = self._connect(pinned.kubeconfig, pinned.context)
         if request.bootstrap and self._bootstrap:
@@ -111,3 +112,14 @@ class ExistingDriver:
             agent_image=AGENT_IMAGE,
             notes=() if kourier else (f"ingress class {ingress_class(api)}",),
         )
+
+
+def _files(request: ClusterRequest) -> tuple[Path, ...]:
+    unknown = sorted(set(request.options) - {"kubeconfig"})
+    if unknown:
+        raise UsageError(
+            f"an existing cluster has no option {', '.join(unknown)}",
+            mend="leave it out, or choose the provider that has it",
+        )
+    given = request.options.get("kubeconfig")
+    return (Path(given),) if given else kubeconfig_files()

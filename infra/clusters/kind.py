@@ -33,6 +33,7 @@ from infra.kube import KubernetesClient
 
 PROVIDER: Final = "kind"
 AGENT_IMAGE: Final = "dev.local/metrics-echo:dev"
+CAPABILITIES: Final = frozenset({"in-cluster", "node", "logs", "exec", "scale-to-zero"})
 _OPTIONS: Final = ("http-port", "https-port", "address", "image")
 
 Bootstrap = Callable[[ClusterApi, PinnedContext, ClusterRequest], None]
@@ -176,7 +177,7 @@ class KindDriver:
             context=pinned.context,
             gateway=Gateway(ports.address, ports.http, ports.https),
             domain=request.domain or configured_domain(api),
-            capabilities=frozenset({"in-cluster", "node", "logs", "exec", "scale-to-zero"}),
+            capabilities=CAPABILITIES | ({"owned"} if record else set()),
             agent_image=AGENT_IMAGE,
         )
 
