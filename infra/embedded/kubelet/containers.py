@@ -1,0 +1,239 @@
+"""One container of a pod: pulled, configured, started, probed, restarted, ended."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from infra.embedded import events
+from infra.embedded.kubelet import status
+from infra.embedded.kubelet.channel import NodeError
+from infra.embedded.kubelet.environment import ConfigError
+from infra.embedded.kubelet.images import Image, ImageError
+from infra.embedded.kubelet.logs import ContainerLog
+from infra.embedded.kubelet.node import Backoff, cancel
+from infra.embedded.kubelet.probing import Prober
+from infra.embedded.kubelet.runtime import Process, Program
+from infra.embedded.kubelet.sandbox import Sandbox, container_program
+from infra.embedded.kubelet.status import ContainerState
+
+CONFIG_RETRY = 2.0  # cluster seconds between looks for a missing ConfigMap or Secret
+NOTICE = 0.5  # what the kubelet takes to notice that a container has ended
+FORGET_CRASHES = 600.0  # a run this long resets the back-off
+START_ERROR = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed:"
+    " runc create failed: unable to start container process: {}: unknown"
+)
+
+_T = TypeVar("_T")
+
+
+class ContainerRunner:
+    """Keeps one container running as its pod's restart policy says."""
+
+    def __init__(self, sandbox: Sandbox, spec: Mapping[str, Any], *, restarts: int = 0) -> None:
+        self.spec = spec
+        self.state = ContainerState(
+            name=spec["name"],
+            image=spec["image"],
+            state=status.CREATING,
+            mounts=spec.get("volumeMounts") or (),
+            resources=spec.get("resources") or {},
+            restarts=restarts,
+        )
+        self.logs: list[ContainerLog] = []
+        self.process: Process | None = None
+        self._sandbox = sandbox
+        self._node = sandbox.node
+        self.program: Program | None = None
+        self.final = False  # no further start, whatever the policy
+        self._crashes = Backoff()
+        self._crashed = False
+        self._stop = asyncio.Event()
+
+    async def run(self, policy: str) -> int:
+        """Run until the policy lets it rest; returns the last exit code."""
+        while True:
+            image = await self._pull()
+            program = self.program = await self._configure(image)
+            begin = self._node.clock.monotonic()
+            code = await self._once(image, program)
+            if self.final or policy == "Never" or (policy == "OnFailure" and code == 0):
+                return code
+            if self._node.clock.monotonic() - begin > FORGET_CRASHES:
+                self._crashes, self._crashed = Backoff(), False
+            await self._back_off()
+            if self.final:
+                return code
+
+    async def stop(self, grace: float) -> None:
+        """End the container: SIGTERM, and SIGKILL after `grace` cluster seconds."""
+        self.final = True
+        self._stop.set()
+        process = self.process
+        if process is None:
+            return
+        process.signal(signal.SIGTERM)
+        deadline = asyncio.ensure_future(self._node.clock.sleep(grace))
+        await asyncio.wait({deadline, process.exited}, return_when=asyncio.FIRST_COMPLETED)
+        await cancel(deadline)
+        process.signal(signal.SIGKILL)
+        await asyncio.wait({process.exited})
+
+    def kill(self) -> None:
+        """A probe says that the container is to be restarted."""
+        if self.process is not None:
+            self.process.signal(signal.SIGTERM)
+
+    async def execute(self, argv: tuple[str, ...], stdio: tuple[int, int, int]) -> Process:
+        """Start a further program in the running container; raises NodeError."""
+        if self.program is None or self.process is None:
+            raise NodeError(f"container {self.spec['name']} is not running")
+        program = replace(self.program, argv=argv, entry="")
+        identity = f"exec-{os.urandom(16).hex()}"
+        return await self._node.runtime.exec(identity, self.process.identity, program, stdio)
+
+    def _show(self, state: status.Obj) -> None:
+        self.state.state = state
+        if "running" not in state:
+            self.state.ready = self.state.started = False
+        self._sandbox.changed()
+
+    async def _pull(self) -> Image:
+        name, backoff = self.spec["image"], Backoff()
+        while True:
+            try:
+                image = self._node.catalogue.find(name)
+            except ImageError as error:
+                await self._pull_failed(name, error, backoff)
+                continue
+            self._sandbox.event(
+                events.NORMAL, "Pulled", f'Container image "{name}" already present on machine'
+            )
+            self.state.image_id = image.digest
+            return image
+
+    async def _pull_failed(self, name: str, error: ImageError, backoff: Backoff) -> None:
+        event = self._sandbox.event
+        event(events.NORMAL, "Pulling", f'Pulling image "{name}"')
+        event(events.WARNING, "Failed", f'Failed to pull image "{name}": {error.pulling}')
+        event(events.WARNING, "Failed", "Error: ErrImagePull")
+        self._show(_waiting("ErrImagePull", error.pulling))
+        delay = backoff.next()
+        await self._node.clock.sleep(min(1.0, delay))
+        event(events.NORMAL, "BackOff", f'Back-off pulling image "{name}"')
+        event(events.WARNING, "Failed", "Error: ImagePullBackOff")
+        why = f'Back-off pulling image "{name}": ErrImagePull: {error.pulling}'
+        self._show(_waiting("ImagePullBackOff", why))
+        await self._node.clock.sleep(delay)
+
+    async def _configure(self, image: Image) -> Program:
+        while True:
+            try:
+                return container_program(self._sandbox, self.spec, image)
+            except ConfigError as error:
+                self._sandbox.event(events.WARNING, "Failed", f"Error: {error}")
+                self._show(_waiting("CreateContainerConfigError", str(error)))
+                await self._node.clock.sleep(CONFIG_RETRY)
+
+    async def _once(self, image: Image, program: Program) -> int:
+        """One run, from its creation to its end; returns the exit code."""
+        name, folder = self.spec["name"], self._sandbox.folder
+        self._sandbox.event(events.NORMAL, "Created", f"Created container: {name}")
+        log = ContainerLog(folder / name / f"{self.state.restarts}.log", self._node.clock)
+        self.logs = [*self.logs[-1:], log]
+        container_id = f"embedded://{os.urandom(32).hex()}"
+        self.state.container_id = container_id
+        started = self._node.clock.stamp()
+        try:
+            problem, code = await self._execute(image, program, log, started)
+        finally:
+            log.close()
+            self.process = None
+        message = problem
+        if problem:
+            code = 128
+            self._sandbox.event(events.WARNING, "Failed", f"Error: {problem}")
+        elif code != 0 and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+            message = log.message()
+        ended = status.terminated(
+            code,
+            started="1970-01-01T00:00:00Z" if problem else started,
+            finished=self._node.clock.stamp(),
+            container_id=container_id,
+            message=message,
+        )
+        if problem:
+            ended["terminated"]["reason"] = "StartError"
+        self._show(ended)
+        return code
+
+    async def _execute(
+        self, image: Image, program: Program, log: ContainerLog, started: str
+    ) -> tuple[str, int]:
+        """Run the process to its end; returns why it could not start, and its exit code."""
+        if image.builtin:
+            log.release()
+            log.write(_builtin_greeting(image))
+            await self._serve(started, self._stop.wait())
+            return "", 0
+        try:
+            self.process = await self._node.runtime.run(
+                self.state.container_id, program, log.output, self._sandbox.namespace
+            )
+        except NodeError as error:
+            return str(error), 128
+        finally:
+            log.release()
+        if problem := await self.process.started:
+            return START_ERROR.format(problem), 128
+        return "", await self._serve(started, asyncio.shield(self.process.exited))
+
+    async def _serve(self, started: str, end: Awaitable[_T]) -> _T:
+        """Show the container as running and probe it until `end`."""
+        self._sandbox.event(events.NORMAL, "Started", f"Started container {self.spec['name']}")
+        prober = Prober(self, self._sandbox)
+        self.state.started = not prober.has("Startup")
+        self.state.ready = self.state.started and not prober.has("Readiness")
+        self._show({"running": {"startedAt": started}})
+        probing = asyncio.ensure_future(prober.run())
+        try:
+            return await end
+        finally:
+            await cancel(probing)
+
+    async def _back_off(self) -> None:
+        """Wait before the next start; the first restart comes as soon as the end is noticed."""
+        self.state.last = self.state.state
+        if not self._crashed:
+            self._crashed = True
+            await self._node.clock.sleep(NOTICE)
+        else:
+            seconds, name = self._crashes.next(), self.spec["name"]
+            meta = self._sandbox.pod["metadata"]
+            pod = f"{meta['name']}_{meta['namespace']}({meta['uid']})"
+            again = f"Back-off restarting failed container {name} in pod {pod}"
+            self._sandbox.event(events.WARNING, "BackOff", again)
+            why = f"back-off {_duration(seconds)} restarting failed container={name} pod={pod}"
+            self._show(_waiting("CrashLoopBackOff", why))
+            await self._node.clock.sleep(seconds)
+        self.state.restarts += 1
+
+
+def _waiting(reason: str, message: str) -> status.Obj:
+    return {"waiting": {"reason": reason, "message": message}}
+
+
+def _duration(seconds: float) -> str:
+    """As Go prints durations of whole seconds: 10s, 1m20s, 5m0s."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
+
+
+def _builtin_greeting(image: Image) -> str:
+    return json.dumps(
+        {"severity": "INFO", "logger": image.builtin, "message": "Served by the node itself"}
+    )

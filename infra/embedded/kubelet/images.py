@@ -1,0 +1,174 @@
+"""The image catalogue: which local processes stand for which images."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+BUILT_IN = Path(__file__).resolve().parents[1] / "images.yaml"
+PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+PYTHON_BIN = str(Path(sys.executable).parent)
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+Builtin = Literal["", "queue-proxy", "absent"]
+_KEYS = {"match", "command", "entry", "builtin", "env", "directory", "user", "files"}
+_BUILTINS = ("queue-proxy", "absent")
+
+
+class CatalogueError(Exception):
+    """A catalogue file that cannot be used; the message says where and why."""
+
+
+class ImageError(Exception):
+    """An image that cannot be pulled, in the words of the one who pulls.
+
+    `resolving` is what the registry says when a tag is looked up, `pulling` what the container
+    runtime says when it pulls.
+    """
+
+    def __init__(self, resolving: str, pulling: str) -> None:
+        super().__init__(resolving)
+        self.resolving = resolving
+        self.pulling = pulling
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What stands for an image."""
+
+    match: tuple[str, ...]
+    command: tuple[str, ...] = ()
+    entry: str = ""
+    builtin: Builtin = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+    directory: str = "/"
+    user: int | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """`sha256:` and 64 hexadecimal digits: of what the image runs."""
+        parts = [json.dumps([self.match, self.command, self.entry, dict(self.env)])]
+        parts += [f"{target}={source}" for target, source in sorted(self.files.items())]
+        return "sha256:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+class Catalogue:
+    """Images by pattern, the first match wins."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        self._images = tuple(images)
+
+    @classmethod
+    def load(cls, files: Iterable[Path] = ()) -> "Catalogue":
+        """The built-in catalogue after the given ones; raises CatalogueError."""
+        return cls([image for path in (*files, BUILT_IN) for image in _read(path)])
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The Python modules that entries run, to be loaded ahead."""
+        return tuple(sorted({i.entry.partition(":")[0] for i in self._images if i.entry}))
+
+    def find(self, image: str) -> Image:
+        """What stands for an image; raises ImageError as if a pull had failed."""
+        for candidate in self._images:
+            if any(fnmatchcase(image, pattern) for pattern in candidate.match):
+                if candidate.builtin == "absent":
+                    break
+                return candidate
+        raise not_found(image)
+
+    def resolve(self, image: str) -> str:
+        """The digest of an image; raises ImageError."""
+        _, at, digest = image.partition("@")
+        return digest if at and self.find(image) else self.find(image).digest
+
+
+def not_found(image: str) -> ImageError:
+    """The error of a registry that answers 404 for this image."""
+    registry, repository, reference = _parse(image)
+    scheme = "http" if registry.partition(":")[2] or registry.endswith(".local") else "https"
+    url = f"{scheme}://{registry}/v2/{repository}/manifests/{reference}"
+    name = image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
+    return ImageError(
+        resolving=f"HEAD {url}: unexpected status code 404 Not Found"
+        " (HEAD responses have no body, use GET for details)",
+        pulling=f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}":'
+        f' failed to resolve reference "{name}": {name}: not found',
+    )
+
+
+def _parse(image: str) -> tuple[str, str, str]:
+    """Registry, repository and tag or digest, with Docker's defaults."""
+    name, _, digest = image.partition("@")
+    head, slash, rest = name.partition("/")
+    is_registry = slash and ("." in head or ":" in head or head == "localhost")
+    registry, path = (head, rest) if is_registry else ("index.docker.io", name)
+    repository, colon, tag = path.rpartition(":")
+    if not colon:
+        repository, tag = path, "latest"
+    if not is_registry and "/" not in repository:
+        repository = f"library/{repository}"
+    return registry, repository, digest or tag
+
+
+def _read(path: Path) -> list[Image]:
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise CatalogueError(f"{path}: {error}") from error
+    entries = document.get("images") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise CatalogueError(f"{path}: expected a list under the key `images`")
+    return [_image(entry, f"{path}: images[{n}]", path.parent) for n, entry in enumerate(entries)]
+
+
+def _image(entry: Any, where: str, folder: Path) -> Image:
+    if not isinstance(entry, dict):
+        raise CatalogueError(f"{where}: expected a mapping")
+    if unknown := sorted(set(entry) - _KEYS):
+        raise CatalogueError(f"{where}: unknown key {unknown[0]!r}; known: {sorted(_KEYS)}")
+    match = entry.get("match")
+    patterns = (match,) if isinstance(match, str) else tuple(match or ())
+    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
+        raise CatalogueError(f"{where}.match: expected a pattern or a list of patterns")
+    if sum(key in entry for key in ("command", "entry", "builtin")) != 1:
+        raise CatalogueError(f"{where}: give exactly one of command, entry and builtin")
+    builtin = entry.get("builtin", "")
+    if builtin and builtin not in _BUILTINS:
+        raise CatalogueError(f"{where}.builtin: expected one of {_BUILTINS}, not {builtin!r}")
+    user = entry.get("user")
+    if user is not None and not isinstance(user, int):
+        raise CatalogueError(f"{where}.user: expected a number")
+    expand = _Expansion(folder)
+    return Image(
+        match=patterns,
+        command=tuple(expand(part) for part in entry.get("command", ())),
+        entry=entry.get("entry", ""),
+        builtin=builtin,
+        env={str(key): expand(value) for key, value in (entry.get("env") or {}).items()},
+        directory=entry.get("directory", "/"),
+        user=user,
+        files={key: str(expand(value)) for key, value in (entry.get("files") or {}).items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Expansion:
+    """Fills in {python}, {root} and {here} (the catalogue file's folder)."""
+
+    folder: Path
+
+    def __call__(self, text: object) -> str:
+        return (
+            str(text)
+            .replace("{python}", sys.executable)
+            .replace("{root}", str(PACKAGE_ROOT))
+            .replace("{here}", str(self.folder.resolve()))
+        )

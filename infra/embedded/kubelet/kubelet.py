@@ -1,0 +1,184 @@
+"""The kubelet: a pod runner for each pod that is bound to the node."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from infra.embedded.clock import Clock
+from infra.embedded.errors import BadRequest, InternalError, NotFound
+from infra.embedded.kinds import POD
+from infra.embedded.kubelet import dns, services
+from infra.embedded.kubelet.channel import NodeError
+from infra.embedded.kubelet.containers import ContainerRunner
+from infra.embedded.kubelet.environment import Obj
+from infra.embedded.kubelet.images import Catalogue
+from infra.embedded.kubelet.logs import LogOptions
+from infra.embedded.kubelet.network import PodNetwork
+from infra.embedded.kubelet.node import Node, cancel
+from infra.embedded.kubelet.pods import PodRunner
+from infra.embedded.kubelet.runtime import Runtime
+from infra.embedded.kubelet.settings import NodeSettings
+from infra.embedded.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class ExecStreams:
+    """Descriptors that an executed program gets as its standard input, output and error."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+
+
+class Kubelet:
+    """The node.  `start`, then `run` until cancelled, then `stop`."""
+
+    def __init__(self, store: Store, clock: Clock, settings: NodeSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._settings = settings
+        self.catalogue = Catalogue.load(settings.images)
+        self._node: Node | None = None
+        self._pods: dict[str, PodRunner] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Start the node's processes and the pods' network; raises NodeError."""
+        state = self._settings.state_dir
+        shutil.rmtree(state / "pods", ignore_errors=True)  # of pods that died with a server
+        base = state / "rootfs"
+        base.mkdir(parents=True, exist_ok=True)
+        link = f"vpm{abs(hash((str(state), self._settings.name))) % 16**8:08x}"
+        runtime, greeting = await Runtime.open(link, self.catalogue.modules)
+        network = PodNetwork(runtime.net, greeting)
+        self._node = Node(
+            self._store, self._clock, self._settings, self.catalogue, runtime, network, base
+        )
+
+    @property
+    def node(self) -> Node:
+        """The started node's parts."""
+        if self._node is None:
+            raise NodeError("the kubelet has not been started")
+        return self._node
+
+    @property
+    def network(self) -> PodNetwork:
+        return self.node.network
+
+    @property
+    def pod_network(self) -> str:
+        """netns, userns or loopback."""
+        return self.network.mode
+
+    async def run(self) -> None:
+        """Keep pods as the store says, serve names and Services to them; until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(dns.serve(self.node))
+            group.create_task(services.ServiceProxy(self.node).run())
+            group.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """End all pods without grace and the node's processes."""
+        await cancel(*self._ending)
+        await asyncio.gather(*(runner.close() for runner in self._pods.values()))
+        self.network.close()
+        await self.node.runtime.close()
+
+    async def logs(
+        self, namespace: str, pod: str, container: str | None, options: LogOptions
+    ) -> AsyncIterator[bytes]:
+        """The lines of a container's log.
+
+        Raises NotFound and BadRequest with the kubelet's messages.
+        """
+        found = self._container(namespace, pod, container)
+        logs = found.logs[:-1] if options.previous else found.logs
+        name = found.spec["name"]
+        if options.previous and (not logs or found.state.restarts == 0):
+            raise BadRequest(f'previous terminated container "{name}" in pod "{pod}" not found')
+        if not logs:
+            waiting = found.state.state.get("waiting", {})
+            reason = waiting.get("reason", "ContainerCreating")
+            raise BadRequest(
+                f'container "{name}" in pod "{pod}" is waiting to start: {_why(reason)}'
+            )
+        return logs[-1].read(options)
+
+    async def exec(
+        self,
+        namespace: str,
+        pod: str,
+        container: str | None,
+        argv: tuple[str, ...],
+        streams: ExecStreams,
+    ) -> int:
+        """Run a program in a container; returns its exit code.
+
+        Raises NotFound, BadRequest, and InternalError when the program cannot be started.
+        """
+        found = self._container(namespace, pod, container)
+        stdio = (streams.stdin, streams.stdout, streams.stderr)
+        try:
+            process = await found.execute(argv, stdio)
+        except NodeError:
+            name = found.spec["name"]
+            raise InternalError(f'container not found ("{name}")') from None
+        if problem := await process.started:
+            raise InternalError(f"OCI runtime exec failed: exec failed: {problem}: unknown")
+        return await process.exited
+
+    def _container(self, namespace: str, pod: str, container: str | None) -> ContainerRunner:
+        obj = self._store.get(POD, namespace, pod)
+        runner = self._pods.get(obj["metadata"]["uid"])
+        found = runner.find(container) if runner else None
+        if found is not None:
+            return found
+        names = [c["name"] for c in obj["spec"]["containers"]]
+        if container is not None and container not in names:
+            raise BadRequest(f"container {container} is not valid for pod {pod}")
+        raise BadRequest(
+            f'container "{container or names[0]}" in pod "{pod}" is waiting to start:'
+            " ContainerCreating"
+        )
+
+    async def _watch(self) -> None:
+        async for event in self._store.watch(POD):
+            pod = event.obj
+            if pod["spec"].get("nodeName") != self._settings.node_name:
+                continue
+            if event.type == "DELETED":
+                self._forget(pod)
+            else:
+                self._keep(pod)
+
+    def _keep(self, pod: Obj) -> None:
+        uid, deleted = pod["metadata"]["uid"], "deletionTimestamp" in pod["metadata"]
+        runner = self._pods.get(uid)
+        if runner is None:
+            if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed") and not deleted:
+                return
+            runner = self._pods[uid] = PodRunner(self.node, pod)
+        runner.update(pod)
+        if deleted:
+            self._end(runner.terminate())
+
+    def _forget(self, pod: Obj) -> None:
+        runner = self._pods.pop(pod["metadata"]["uid"], None)
+        if runner is not None:
+            self._end(runner.close())
+
+    def _end(self, work: "asyncio.Future[None] | object") -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+def _why(reason: str) -> str:
+    """How the kubelet words a waiting reason in the answer to a request for logs."""
+    return {
+        "ErrImagePull": "image can't be pulled",
+        "ImagePullBackOff": "trying and failing to pull image",
+        "CrashLoopBackOff": "CrashLoopBackOff",
+    }.get(reason, reason)

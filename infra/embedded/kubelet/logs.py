@@ -1,0 +1,144 @@
+"""Container logs: what a process writes, kept line by line with its time."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from infra.embedded.clock import Clock, parse_rfc3339, rfc3339_micro
+
+BLOCK = 65536
+MESSAGE_BYTES, MESSAGE_LINES = 2048, 80  # what a termination message takes from the log
+MAX_BYTES = 50 * 1024 * 1024  # of one container's log; what comes later is dropped
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """What `kubectl logs` can ask for; `since` is a UTC time."""
+
+    follow: bool = False
+    previous: bool = False
+    timestamps: bool = False
+    tail: int | None = None
+    since: datetime | None = None
+    limit_bytes: int | None = None
+
+
+class ContainerLog:
+    """The log of one run of a container: lines `<time> <text>` in a file."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path = path
+        self._clock = clock
+        self._size = 0
+        self._changed = asyncio.Event()
+        self.closed = False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("wb")
+        self._partial = b""
+        self._read, self.output = os.pipe()
+        os.set_blocking(self._read, False)
+        asyncio.get_running_loop().add_reader(self._read, self._readable)
+
+    def release(self) -> None:
+        """The process has the output now: this side keeps only the reading end."""
+        os.close(self.output)
+
+    def write(self, line: str) -> None:
+        """Add a line of the node's own."""
+        self._append(line.encode() + b"\n")
+
+    def close(self) -> None:
+        """Take what is left in the pipe; the log then has ended."""
+        if self.closed:
+            return
+        self._readable()
+        self._finish()
+
+    def message(self) -> str:
+        """The end of the log, as a termination message."""
+        lines = [text for _, text in _lines(self.path)][-MESSAGE_LINES:]
+        return b"\n".join([*lines, b""])[-MESSAGE_BYTES:].decode("utf-8", "replace")
+
+    async def read(self, options: LogOptions) -> AsyncIterator[bytes]:
+        """The lines asked for; with follow, those to come until the container ends."""
+        left = options.limit_bytes
+        with self.path.open("rb") as stream:
+            offset = _start(self.path, options)
+            while True:
+                self._changed.clear()
+                stream.seek(offset)
+                data = stream.read()
+                whole = data[: data.rfind(b"\n") + 1]
+                offset += len(whole)
+                for piece in _render(whole, options):
+                    if left is not None and left <= len(piece):
+                        yield piece[:left]
+                        return
+                    left = None if left is None else left - len(piece)
+                    yield piece
+                if not options.follow or (self.closed and not whole):
+                    return
+                if not self.closed:
+                    await self._changed.wait()
+
+    def _readable(self) -> None:
+        while not self.closed:
+            try:
+                data = os.read(self._read, BLOCK)
+            except BlockingIOError:
+                return
+            if not data:
+                self._finish()
+                return
+            self._append(data)
+
+    def _append(self, data: bytes) -> None:
+        stamp = rfc3339_micro(self._clock.now()).encode() + b" "
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        text = b"".join(stamp + line + b"\n" for line in lines)
+        if self._size < MAX_BYTES:
+            self._file.write(text)
+            self._file.flush()
+        self._size += len(text)
+        self._changed.set()
+
+    def _finish(self) -> None:
+        if self._partial:
+            self._append(b"\n")
+        self.closed = True
+        asyncio.get_running_loop().remove_reader(self._read)
+        os.close(self._read)
+        self._file.close()
+        self._changed.set()
+
+
+def _lines(path: Path) -> Iterator[tuple[bytes, bytes]]:
+    with path.open("rb") as stream:
+        for line in stream:
+            stamp, _, text = line.rstrip(b"\n").partition(b" ")
+            yield stamp, text
+
+
+def _start(path: Path, options: LogOptions) -> int:
+    """The offset of the first line that `tail` and `since` allow."""
+    offsets: list[int] = []
+    offset = 0
+    with path.open("rb") as stream:
+        for line in stream:
+            stamp = line.partition(b" ")[0].decode("ascii")
+            if options.since is None or parse_rfc3339(stamp) >= options.since:
+                offsets.append(offset)
+            offset += len(line)
+    if options.tail is not None:
+        offsets = offsets[len(offsets) - options.tail :] if options.tail < len(offsets) else offsets
+        if options.tail == 0:
+            return offset
+    return offsets[0] if offsets else offset
+
+
+def _render(data: bytes, options: LogOptions) -> Iterator[bytes]:
+    for line in data.splitlines(keepends=True):
+        yield line if options.timestamps else line.partition(b" ")[2]

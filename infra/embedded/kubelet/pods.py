@@ -1,0 +1,191 @@
+"""One pod: its network and volumes, its containers, its status, its end."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from infra.embedded import events
+from infra.embedded.errors import Conflict, NotFound
+from infra.embedded.kinds import POD
+from infra.embedded.kubelet import status, volumes
+from infra.embedded.kubelet.channel import NodeError
+from infra.embedded.kubelet.containers import ContainerRunner
+from infra.embedded.kubelet.environment import Obj
+from infra.embedded.kubelet.execution import exec_probe
+from infra.embedded.kubelet.network import close_namespace
+from infra.embedded.kubelet.node import Backoff, Node, cancel
+from infra.embedded.kubelet.sandbox import Sandbox
+
+DRAIN_SECONDS = 30.0  # how long queue-proxy keeps a pod after it was told to end
+DEFAULT_GRACE = 30.0
+_HOOK_SECONDS = 30.0
+
+
+class PodRunner:
+    """Runs one pod from its binding until it is gone from the store."""
+
+    def __init__(self, node: Node, pod: Obj) -> None:
+        self._node = node
+        self._uid: str = pod["metadata"]["uid"]
+        folder = node.settings.state_dir / "pods" / self._uid
+        self.sandbox = Sandbox(node, pod, "", None, folder, self._changed)
+        before = _previous(pod)
+        make = [(c, before.get(c["name"], 0)) for c in pod["spec"].get("initContainers") or ()]
+        self.init = [ContainerRunner(self.sandbox, spec, restarts=n) for spec, n in make]
+        make = [(c, before.get(c["name"], 0)) for c in pod["spec"]["containers"]]
+        self.containers = [ContainerRunner(self.sandbox, spec, restarts=n) for spec, n in make]
+        self._start_time = (pod.get("status") or {}).get("startTime") or node.clock.stamp()
+        self._sync: asyncio.Handle | None = None
+        self._terminating = False
+        self._task = asyncio.ensure_future(self._run())
+
+    def update(self, pod: Obj) -> None:
+        """The pod has changed in the store."""
+        self.sandbox.pod = pod
+
+    def find(self, name: str | None) -> ContainerRunner | None:
+        """A container by name; without one the default container."""
+        annotations = self.sandbox.pod["metadata"].get("annotations") or {}
+        wanted = name or annotations.get("kubectl.kubernetes.io/default-container")
+        every = [*self.containers, *self.init]
+        return next((c for c in every if not wanted or c.spec["name"] == wanted), None)
+
+    async def terminate(self) -> None:
+        """End the pod with its grace period and take it out of the store."""
+        if self._terminating:
+            return
+        self._terminating = True
+        grace = self.sandbox.pod["metadata"].get("deletionGracePeriodSeconds")
+        seconds = DEFAULT_GRACE if grace is None else float(grace)
+        live = [c for c in (*self.init, *self.containers) if c.state.running]
+        for container in (*self.init, *self.containers):
+            container.final = True
+        for container in live:
+            message = f"Stopping container {container.spec['name']}"
+            self.sandbox.event(events.NORMAL, "Killing", message)
+        if live and seconds > 0:
+            await self._hooks(seconds)
+        await asyncio.gather(*(container.stop(seconds) for container in live))
+        await self.close()
+        self._write()
+        meta = self.sandbox.pod["metadata"]
+        try:
+            self._node.store.delete(
+                POD, meta["namespace"], meta["name"], grace=0, preconditions={"uid": self._uid}
+            )
+        except (NotFound, Conflict):
+            return  # removed by someone else, or replaced
+
+    async def close(self) -> None:
+        """End whatever runs without grace, and give the pod's address back."""
+        await cancel(self._task)
+        await asyncio.gather(*(c.stop(0) for c in (*self.init, *self.containers)))
+        self._release()
+
+    def _release(self) -> None:
+        if self.sandbox.address:
+            close_namespace(self.sandbox.namespace)
+            self._node.network.release(self.sandbox.address)
+            self.sandbox.address, self.sandbox.namespace = "", None
+
+    async def _run(self) -> None:
+        await self._set_up()
+        policy = self.sandbox.pod["spec"].get("restartPolicy", "Always")
+        for container in self.init:
+            code = await container.run("Never" if policy == "Never" else "OnFailure")
+            if code != 0:
+                self._changed()
+                return
+        self._changed()
+        await asyncio.gather(*(container.run(policy) for container in self.containers))
+        if not self._terminating:
+            self._write()
+            self._release()
+
+    async def _set_up(self) -> None:
+        """The pod's address, network namespace and volumes."""
+        sandbox, network, backoff = self.sandbox, self._node.network, Backoff(0.5, 122.0)
+        if self.init:
+            for container in self.containers:
+                container.state.state = status.INITIALIZING
+        self._write()
+        sandbox.address = network.allocate()
+        meta = sandbox.pod["metadata"]
+        while True:
+            try:
+                if sandbox.namespace is None:
+                    sandbox.namespace = await network.attach(sandbox.address)
+                sandbox.volumes = volumes.set_up(
+                    sandbox.pod,
+                    Path(sandbox.folder) / "volumes",
+                    self._node.lookup(meta["namespace"]),
+                    self._node.token,
+                )
+            except NodeError as error:
+                self._complain("FailedCreatePodSandBox", str(error))
+            except volumes.VolumeError as error:
+                self._complain("FailedMount", str(error))
+            else:
+                return
+            await self._node.clock.sleep(backoff.next())
+
+    def _complain(self, reason: str, message: str) -> None:
+        self.sandbox.event(events.WARNING, reason, message)
+
+    async def _hooks(self, grace: float) -> None:
+        """preStop hooks; queue-proxy's is to keep the pod until requests have drained."""
+        hooks = [
+            self._hook(container, hook, grace)
+            for container in self.containers
+            if (hook := (container.spec.get("lifecycle") or {}).get("preStop"))
+        ]
+        await asyncio.gather(*hooks)
+
+    async def _hook(
+        self, container: ContainerRunner, hook: Mapping[str, Any], grace: float
+    ) -> None:
+        seconds = min(grace, _HOOK_SECONDS)
+        if (hook.get("httpGet") or {}).get("path") == "/wait-for-drain":
+            await self._node.clock.sleep(min(grace, DRAIN_SECONDS))
+        elif "sleep" in hook:
+            await self._node.clock.sleep(min(grace, float(hook["sleep"].get("seconds", 0))))
+        elif "exec" in hook:
+            argv = tuple(hook["exec"].get("command") or ())
+            await exec_probe(container, argv, seconds / self._node.clock.scale)
+
+    def _changed(self) -> None:
+        """Write the status soon, once for all that changes until then."""
+        if self._sync is None:
+            self._sync = asyncio.get_running_loop().call_soon(self._write)
+
+    def _write(self) -> None:
+        if self._sync is not None:
+            self._sync.cancel()
+            self._sync = None
+        meta = self.sandbox.pod["metadata"]
+        current = self._node.store.find(POD, meta["namespace"], meta["name"])
+        if current is None or current["metadata"]["uid"] != self._uid:
+            return
+        address = self.sandbox.address
+        seen = status.Observed(
+            init=[c.state for c in self.init],
+            containers=[c.state for c in self.containers],
+            pod_ip=address or (current.get("status") or {}).get("podIP", ""),
+            host_ip=self._node.network.node,
+            start_time=self._start_time,
+            now=self._node.clock.stamp(),
+            sandbox=bool(address),
+            terminating=self._terminating,
+        )
+        new = {**current, "status": status.pod_status(current, seen)}
+        self.sandbox.pod = self._node.store.update_status(POD, new)
+
+
+def _previous(pod: Obj) -> dict[str, int]:
+    """Restart counts to go on from, of a pod that was running when the server ended."""
+    old = pod.get("status") or {}
+    every = [*(old.get("containerStatuses") or ()), *(old.get("initContainerStatuses") or ())]
+    return {
+        c["name"]: c.get("restartCount", 0) + ("running" in (c.get("state") or {})) for c in every
+    }

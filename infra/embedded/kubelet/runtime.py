@@ -1,0 +1,128 @@
+"""Containers as processes: the server's side of the node's processes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from infra.embedded.kubelet.channel import Channel, NodeError
+from infra.embedded.node import wire
+
+PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a container runs and sees; see `infra.embedded.node.container.Command`."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    entry: str = ""
+    directory: str = "/"
+    user: int | None = None
+    group: int | None = None
+    hostname: str = ""
+    base: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[tuple[str, str, bool], ...] = ()
+
+
+class Process:
+    """A container's process, from the request to start it until its end."""
+
+    def __init__(self, identity: str, runtime: "Runtime") -> None:
+        loop = asyncio.get_running_loop()
+        self.identity = identity
+        self._runtime = runtime
+        self.started: asyncio.Future[str] = loop.create_future()  # empty, or what failed
+        self.exited: asyncio.Future[int] = loop.create_future()  # exit code, 128 + signal
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal; SIGKILL ends all that the container started."""
+        if not self.exited.done():
+            self._runtime.signal(self.identity, number)
+
+
+class Runtime:
+    """Starts the node's processes, and containers in them."""
+
+    def __init__(self, child: subprocess.Popen[bytes], control: Channel, net: Channel) -> None:
+        self._child = child
+        self._control = control
+        self.net = net
+        self._processes: dict[str, Process] = {}
+
+    @classmethod
+    async def open(cls, name: str, preload: Sequence[str]) -> "tuple[Runtime, wire.Message]":
+        """Start the node's processes; returns also what they say of the network.
+
+        `preload` are the Python modules that containers run from the warm interpreter.  Raises
+        NodeError.
+        """
+        net, net_far = wire.pair()
+        control, control_far = wire.pair()
+        far = (net_far.fileno(), control_far.fileno())
+        child = subprocess.Popen(  # noqa: ASYNC220  a fork and an exec; it does not wait
+            [sys.executable, "-P", "-m", "infra.embedded.node", *map(str, far), name, *preload],
+            pass_fds=far,
+            stdin=subprocess.DEVNULL,
+            env={"PYTHONPATH": str(PACKAGE_ROOT), "PATH": os.environ.get("PATH", os.defpath)},
+        )
+        net_far.close()
+        control_far.close()
+        channel = Channel(net)
+        runtime = cls(child, Channel(control, lambda m, _fds: runtime._message(m)), channel)
+        return runtime, await channel.first()
+
+    async def run(
+        self, identity: str, program: Program, output: int, network: int | None
+    ) -> Process:
+        """Start a container; its standard output and error go to the descriptor `output`."""
+        return self._start(
+            {"op": "start", "id": identity, **asdict(program)},
+            [output] if network is None else [network, output],
+        )
+
+    async def exec(
+        self, identity: str, of: str, program: Program, stdio: tuple[int, int, int]
+    ) -> Process:
+        """Start a further process in a running container."""
+        return self._start({"op": "exec", "id": identity, "of": of, **asdict(program)}, stdio)
+
+    def signal(self, identity: str, number: signal.Signals) -> None:
+        self._control.send({"op": "signal", "id": identity, "signal": int(number)})
+
+    async def close(self) -> None:
+        """End every container and the node's processes."""
+        self.net.close()
+        self._control.close()
+        self._child.kill()  # process 1 dies with it, and the kernel ends the rest
+        await asyncio.to_thread(self._child.wait)
+
+    def _start(self, message: wire.Message, fds: Sequence[int]) -> Process:
+        process = self._processes[message["id"]] = Process(message["id"], self)
+        try:
+            self._control.send(message, fds)
+        except NodeError:
+            del self._processes[message["id"]]
+            raise
+        return process
+
+    def _message(self, message: wire.Message) -> None:
+        process = self._processes.get(message.get("id", ""))
+        if process is None:
+            return
+        match message["op"]:
+            case "started" | "failed" if not process.started.done():
+                process.started.set_result(message.get("message", ""))
+            case "exited":
+                process.exited.set_result(message["code"])
+        if process.started.done() and process.exited.done():
+            del self._processes[process.identity]
+        elif message["op"] == "failed" and message["message"] == "container not running":
+            process.exited.set_result(137)
+            del self._processes[process.identity]

@@ -1,0 +1,79 @@
+"""Start the node's processes: `python -P -m infra.embedded.node NET_FD INIT_FD NAME PRELOAD...`.
+
+This process becomes `netadmin`; its child becomes `init`.  The first message on NET_FD says which
+kind of pod network came out, and why not a better one.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from infra.embedded.node import init, kernel, wire
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Run until the server goes away."""
+    kernel.die_with_parent()
+    net = socket.socket(fileno=int(arguments[0]))
+    control = socket.socket(fileno=int(arguments[1]))
+    name, preload = arguments[2], arguments[3:]
+    root = os.geteuid() == 0
+    try:
+        if not root:
+            _become_root_of_a_user_namespace()
+        kernel.unshare(kernel.CLONE_NEWPID)
+        isolated, problem = True, ""
+    except OSError as error:
+        isolated, problem = False, f"the kernel refuses namespaces to this user ({error})"
+    _start_init(net, control, preload, isolated=isolated)
+    if isolated:
+        problem = _serve_network(net, name, root=root)
+    if problem:
+        wire.send(net, {"mode": "loopback", "isolated": isolated, "reason": problem})
+        wire.receive(net)
+
+
+def _serve_network(net: socket.socket, name: str, *, root: bool) -> str:
+    """Serve the pods' network until the server goes away; else say why that cannot be."""
+    from infra.embedded.node import netadmin  # pyroute2 is large: only this process pays for it
+
+    try:
+        fabric, route = netadmin.open_fabric(name, uplink=root)
+    except (OSError, netadmin.NetlinkError) as error:
+        return f"no network namespaces here ({error})"
+    mode = "netns" if root else "userns"
+    wire.send(net, {"mode": mode, "network": str(fabric.network), "node": str(fabric.node.ip)})
+    netadmin.NetAdmin(net, fabric, route).run()
+    return ""
+
+
+def _become_root_of_a_user_namespace() -> None:
+    user, group = os.geteuid(), os.getegid()
+    kernel.unshare(kernel.CLONE_NEWUSER)
+    for file, line in (
+        ("setgroups", "deny"),
+        ("uid_map", f"0 {user} 1"),
+        ("gid_map", f"0 {group} 1"),
+    ):
+        with open(f"/proc/self/{file}", "w", encoding="ascii") as stream:
+            stream.write(line)
+
+
+def _start_init(
+    net: socket.socket, control: socket.socket, preload: Sequence[str], *, isolated: bool
+) -> None:
+    """Fork `init`; as the first child after CLONE_NEWPID it is process 1 of the pods."""
+    if os.fork() != 0:
+        control.close()
+        return
+    net.close()
+    kernel.die_with_parent()
+    if isolated:
+        init.isolate()
+    init.main(control, preload)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

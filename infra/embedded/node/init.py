@@ -1,0 +1,157 @@
+"""Process 1 of the pods: forks containers from a warm interpreter, reaps them, reports."""
+
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from infra.embedded.node import container, kernel, wire
+
+
+def main(control: socket.socket, preload: Sequence[str]) -> None:
+    """Serve the server's messages until it goes away.
+
+    Messages in: `start` {id, command...} with [network, output] descriptors, `exec` {id, of,
+    command...} with [stdin, stdout, stderr], `signal` {id, signal}.  Messages out: `started`
+    {id}, `failed` {id, message}, `exited` {id, code}.
+    """
+    for module in preload:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # the children share these pages: no collection may write to them
+    Init(control).run()
+
+
+class Init:
+    """The state of process 1: its children by number."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._selector = selectors.DefaultSelector()
+        self._ids: dict[int, str] = {}  # process -> container
+        self._processes: dict[str, int] = {}
+        self._running = True
+
+    def run(self) -> None:
+        """The loop; ends when the server's end of the socket is closed."""
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_read, False)
+        os.set_blocking(wake_write, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        self._watch(self._control, self._message)
+        self._watch(wake_read, lambda: self._reap(wake_read))
+        self._send({"op": "ready"})
+        while self._running:
+            for key, _ in self._selector.select():
+                key.data()
+
+    def _watch(self, source: Any, action: Callable[[], None]) -> None:
+        self._selector.register(source, selectors.EVENT_READ, action)
+
+    def _send(self, message: wire.Message) -> None:
+        wire.send(self._control, message)
+
+    def _message(self) -> None:
+        received = wire.receive(self._control)
+        if received is None:
+            self._running = False
+            return
+        message, fds = received
+        match message["op"]:
+            case "start":
+                self._start(message, fds)
+            case "exec":
+                self._exec(message, fds)
+            case "signal":
+                self._signal(message["id"], message["signal"])
+        for fd in fds:
+            os.close(fd)
+
+    def _start(self, message: wire.Message, fds: list[int]) -> None:
+        command = container.Command.parse(message)
+        network, output = (None, fds[0]) if len(fds) == 1 else (fds[0], fds[1])
+        self._fork(
+            message["id"],
+            lambda report: container.become(command, network=network, output=output, report=report),
+        )
+
+    def _exec(self, message: wire.Message, fds: list[int]) -> None:
+        process = self._processes.get(message["of"])
+        if process is None:
+            self._send({"op": "failed", "id": message["id"], "message": "container not running"})
+            return
+        command = container.Command.parse(message)
+        stdio = (fds[0], fds[1], fds[2])
+        self._fork(
+            message["id"],
+            lambda report: container.join(process, command, stdio=stdio, report=report),
+        )
+
+    def _fork(self, identity: str, child: Callable[[int], None]) -> None:
+        """Fork; what the child writes to its report before it executes means failure."""
+        read, write = os.pipe()  # not inherited through exec: its end of file means success
+        process = os.fork()
+        if process == 0:
+            child(write)
+        os.close(write)
+        self._ids[process] = identity
+        self._processes[identity] = process
+        self._watch(read, lambda: self._reported(identity, read))
+
+    def _reported(self, identity: str, read: int) -> None:
+        text = os.read(read, 4096).decode("utf-8", "replace")
+        self._selector.unregister(read)
+        os.close(read)
+        if text:
+            self._send({"op": "failed", "id": identity, "message": text})
+        else:
+            self._send({"op": "started", "id": identity})
+
+    def _signal(self, identity: str, number: int) -> None:
+        process = self._processes.get(identity)
+        if process is None:
+            return
+        if number == signal.SIGKILL:
+            _kill_group(process)
+        else:
+            os.kill(process, number)
+
+    def _reap(self, wake: int) -> None:
+        os.read(wake, 4096)
+        while True:
+            try:
+                process, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if process == 0:
+                return
+            identity = self._ids.pop(process, None)
+            if identity is None:
+                continue  # an orphan of a container
+            self._processes.pop(identity, None)
+            _kill_group(process)
+            code = os.waitstatus_to_exitcode(status)
+            self._send({"op": "exited", "id": identity, "code": code if code >= 0 else 128 - code})
+
+
+def _kill_group(process: int) -> None:
+    """End a container's whole session group, whose leader may be gone already."""
+    try:
+        os.killpg(process, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def isolate() -> None:
+    """Give process 1 its own /proc, where the kernel allows it."""
+    try:
+        kernel.unshare(kernel.CLONE_NEWNS)
+        kernel.mount("none", "/", flags=kernel.MS_REC | kernel.MS_PRIVATE)
+        kernel.mount("proc", "/proc", "proc")
+    except OSError:
+        return  # the host's /proc then shows through; nothing depends on it but `ps`

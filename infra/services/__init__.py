@@ -1,0 +1,1 @@
+"""The sample services: small HTTP apps that import only the standard library."""

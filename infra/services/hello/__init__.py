@@ -1,0 +1,1 @@
+"""hello: answers `Hello <TARGET>!` to everything."""

@@ -1,0 +1,1 @@
+"""metrics-echo: says who answered, counts what it answered, and echoes requests."""
