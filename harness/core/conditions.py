@@ -6,13 +6,12 @@ generation, and the newest revision is the one that is ready.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from harness.core.dig import JsonObject, mappings_at, number_at, text_at, value_at
 from harness.core.observation import Condition, ServiceObserved
 from harness.core.verdict import Claim, Verdict
-
-JsonObject = Mapping[str, object]
 
 READY = "Ready"
 
@@ -189,35 +188,6 @@ def _digest(revision: JsonObject) -> str:
     statuses = mappings_at(revision, "status", "containerStatuses")
     image = text_at(statuses[0], "imageDigest") if statuses else ""
     return image.partition("@")[2]
-
-
-def value_at(obj: object, *path: str) -> object:
-    """The value at a path of keys; None when any part is absent or not a mapping."""
-    for key in path:
-        if not isinstance(obj, Mapping):
-            return None
-        obj = obj.get(key)
-    return obj
-
-
-def text_at(obj: object, *path: str) -> str:
-    """The text at a path of keys; empty when it is absent or not a text."""
-    value = value_at(obj, *path)
-    return value if isinstance(value, str) else ""
-
-
-def number_at(obj: object, *path: str) -> int:
-    """The whole number at a path of keys; 0 when it is absent or not one."""
-    value = value_at(obj, *path)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def mappings_at(obj: object, *path: str) -> tuple[JsonObject, ...]:
-    """The mappings in the list at a path of keys; other entries are left out."""
-    value = value_at(obj, *path)
-    if not isinstance(value, list | tuple):
-        return ()
-    return tuple(entry for entry in value if isinstance(entry, Mapping))
 
 
 def _shown(value: object) -> str:

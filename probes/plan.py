@@ -1,0 +1,145 @@
+"""Plans for the probe engine: which URL a service has from each vantage, and how to get there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from harness.core.dig import JsonObject
+from harness.core.errors import ProbeError, UsageError
+from harness.core.observation import ServiceObserved
+from harness.ports import Cluster
+from harness.spec.model import ProbeAction
+
+DEVBOX, GATEWAY = "devbox", "gateway"
+IN_CLUSTER, IN_CLUSTER_GATEWAY = "in-cluster", "in-cluster-gateway"
+NODE, POD_PREFIX = "node", "kubectl://"
+INTERNAL_GATEWAY = "kourier.kourier-system.svc.cluster.local"
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a vantage gets to a service: the URL, the real way to connect, how names resolve."""
+
+    url: str
+    connect_to: str = ""
+    dns: str = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One service seen from one vantage; `target` names it in the plan and in sample ids."""
+
+    vantage: str
+    target: str
+    route: Route
+
+
+def route_of(
+    vantage: str, *, service: ServiceObserved, action: ProbeAction, cluster: Cluster
+) -> Route:
+    """How `vantage` gets to the service.
+
+    Errors:
+        UsageError: there is no such vantage.
+        ProbeError: the service or the gateway has no address that the vantage needs.
+    """
+    if vantage == DEVBOX:
+        return _devbox(service, action, cluster)
+    if vantage == GATEWAY:
+        port = _gateway_port(cluster, action.scheme)
+        return _through(service, action, f"{_bracketed(cluster.gateway.host)}:{port}")
+    if vantage == IN_CLUSTER or vantage.startswith(POD_PREFIX):
+        if not service.address:
+            raise ProbeError(f"{service.namespace}/{service.service} has no status.address.url")
+        return Route(url=service.address.rstrip("/") + action.path)
+    if vantage in (IN_CLUSTER_GATEWAY, NODE):
+        return _through(service, action, f"{INTERNAL_GATEWAY}:{_PORTS[action.scheme]}")
+    raise UsageError(f"there is no vantage {vantage!r}")
+
+
+def agent_plan(
+    probes: Sequence[Probe], action: ProbeAction, *, place: str, start_at: float, ca_pem: str = ""
+) -> str:
+    """The engine's plan, as JSON text, for all probes of one place.
+
+    `start_at` is in seconds since the epoch.
+    """
+    return json.dumps(
+        {
+            "version": 1,
+            "vantage": place,
+            "start_at": start_at,
+            "concurrency": action.concurrency,
+            "targets": [_target(probe, action, ca_pem) for probe in probes],
+        }
+    )
+
+
+def _devbox(service: ServiceObserved, action: ProbeAction, cluster: Cluster) -> Route:
+    port = _gateway_port(cluster, action.scheme)
+    suffix = "" if port == _PORTS[action.scheme] else f":{port}"
+    mode = action.dns
+    if mode == "default":
+        # A machine without a network cannot resolve magic names; only the emulator runs there.
+        mode = "auto" if cluster.identity.emulator else "system"
+    url = f"{action.scheme}://{_host(service)}{suffix}{action.path}"
+    return Route(url=url, dns=mode)
+
+
+def _through(service: ServiceObserved, action: ProbeAction, address: str) -> Route:
+    """The public host, but connected to a gateway's address."""
+    host, port = _host(service), _PORTS[action.scheme]
+    url = f"{action.scheme}://{host}{action.path}"
+    return Route(url=url, connect_to=f"{host}:{port}:{address}")
+
+
+def _host(service: ServiceObserved) -> str:
+    host = urlsplit(service.url).hostname
+    if not host:
+        raise ProbeError(
+            f"{service.namespace}/{service.service} has no public URL (status.url)",
+            mend="probe it from in-cluster only, or remove its cluster-local visibility",
+        )
+    return host
+
+
+def _gateway_port(cluster: Cluster, scheme: str) -> int:
+    port = cluster.gateway.http_port if scheme == "http" else cluster.gateway.https_port
+    if port is None:
+        raise ProbeError("this cluster's gateway has no HTTPS port", mend="probe with scheme: http")
+    return port
+
+
+def _target(probe: Probe, action: ProbeAction, ca_pem: str) -> JsonObject:
+    route, body = probe.route, action.body
+    return {
+        "name": probe.target,
+        "url": route.url,
+        "requests": action.requests,
+        "rate": action.rate,
+        "warmup": action.warmup,
+        "timeout": action.timeout,
+        "method": action.method,
+        "headers": [list(pair) for pair in action.headers.items()],
+        "connect_to": [route.connect_to] if route.connect_to else [],
+        "dns": {"mode": "servers", "servers": [action.resolver]}
+        if action.resolver
+        else {"mode": route.dns},
+        "tls": {"ca_pem": ca_pem} if ca_pem else {},
+        "expect": {
+            "status": [str(action.status)],
+            "body": {
+                "exact": body.equals if body else None,
+                "contains": body.contains if body else None,
+                "regex": body.matches if body else None,
+            },
+        },
+    }
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

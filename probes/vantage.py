@@ -1,0 +1,63 @@
+"""The vantages on this machine: the probe engine as a process of its own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import ProbeError
+from harness.core.identity import VantageIdentity
+from harness.ports import ProbeRequest, ProbeResult
+
+_STDERR_SHOWN = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LocalVantage:
+    """Runs the engine here; implements the port `Vantage`.
+
+    `wrapper` is a command that runs another one elsewhere on this machine, for example in a
+    network namespace.
+    """
+
+    name: str
+    agent: Path
+    wrapper: tuple[str, ...] = ()
+
+    def probe(self, request: ProbeRequest) -> ProbeResult:
+        """Run the plan; the samples are in `request.samples` when it returns.
+
+        Errors:
+            ProbeError: the engine did not start, refused the plan, or did not end in time.
+        """
+        argv = [*self.wrapper, sys.executable, "-I", "-S", str(self.agent), "-"]
+        with request.samples.open("wb") as samples:
+            _run(argv, request=request, samples=samples.fileno(), name=self.name)
+        return ProbeResult(VantageIdentity(name=self.name), request.samples)
+
+
+def _run(argv: Sequence[str], *, request: ProbeRequest, samples: int, name: str) -> None:
+    try:
+        done = subprocess.run(
+            argv,
+            input=request.plan.encode(),
+            stdout=samples,
+            stderr=subprocess.PIPE,
+            timeout=request.timeout,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ProbeError(f"{name}: no end of the probes after {request.timeout:.0f} s") from error
+    except OSError as error:
+        raise ProbeError(f"{name}: cannot run {argv[0]}: {error.strerror}") from error
+    if done.returncode != 0:
+        raise ProbeError(f"{name}: {engine_error(done.returncode, done.stderr)}")
+
+
+def engine_error(exit_code: int | None, stderr: bytes) -> str:
+    """What the engine said when it did not end well, bounded."""
+    said = stderr[-_STDERR_SHOWN:].decode(errors="replace").strip()
+    return f"the probe engine ended with {exit_code}" + (f": {said}" if said else "")
