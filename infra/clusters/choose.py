@@ -15,6 +15,7 @@ from infra.clusters.engine import require_engine
 from infra.clusters.errors import EngineUnavailable, ToolMissing
 from infra.clusters.existing import ExistingDriver
 from infra.clusters.kind import KindDriver
+from infra.knative.install import Installer
 
 PROVIDERS: Final = ("auto", "embedded", "kind", "existing")
 
@@ -27,10 +28,11 @@ def choose(
     progress: Progress = lambda _line: None,
     home: Path | None = None,
     kind_bin: str | None = None,
+    installer: Installer | None = None,
 ) -> tuple[ClusterDriver, str]:
     """The driver for a provider's name, and why it is this one.
 
-    `auto` is kind where a container engine and kind answer, else the embedded cluster.
+    `installer` is needed by those who may have to install Knative. `auto` is kind where a container engine and kind answer, else the embedded cluster.
 
     Errors:
         UsageError: no such provider.
@@ -46,11 +48,14 @@ def choose(
             f"there is no cluster provider {provider!r}", mend=f"there are: {', '.join(PROVIDERS)}"
         )
     if provider == "existing":
-        return ExistingDriver(progress=progress, chosen_because=why), why
+        return ExistingDriver(progress=progress, chosen_because=why, installer=installer), why
     if provider == "kind":
         require_engine()
         kind = find_program("kind", given=kind_bin, variable="KIND_BIN")
-        return KindDriver(kind=kind, progress=progress, chosen_because=why, home=home), why
+        driver = KindDriver(
+            kind=kind, progress=progress, chosen_because=why, home=home, installer=installer
+        )
+        return driver, why
     if not sys.platform.startswith("linux"):
         raise ClusterError(
             f"the embedded cluster needs Linux, and this is {sys.platform} ({why})",

@@ -63,3 +63,7 @@ class NodeNotReady(ClusterError):
 
 class ResourcesExhausted(ClusterError):
     """Disk, memory or a kernel limit of this machine is used up."""
+
+
+class AccessDenied(ClusterError):
+    """This user may not do what is needed."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from harness.core.errors import UsageError
+from harness.core.errors import ClusterError, UsageError
 from harness.core.identity import ClusterIdentity
 from harness.ports import Clock, Cluster, ClusterRequest, Gateway
 from harness.timing.clock import SystemClock
@@ -18,12 +18,13 @@ from infra.clusters.identity import ClusterApi, configured_domain, read_identity
 from infra.clusters.kubeconfig import PinnedContext, kubeconfig_files, pin
 from infra.clusters.preflight import check_serving, ingress_class
 from infra.clusters.resources import KOURIER_INGRESS_CLASS, KOURIER_NAMESPACE
+from infra.knative.bootstrap import DEFAULT_DOMAIN, Wanted
+from infra.knative.install import Installer
 from infra.kube import KubernetesClient
 
 PROVIDER: Final = "existing"
 AGENT_IMAGE: Final = "dev.local/metrics-echo:dev"
 
-Bootstrap = Callable[[ClusterApi, PinnedContext, ClusterRequest], None]
 Connect = Callable[[Path, str], ClusterApi]
 
 
@@ -39,13 +40,13 @@ class ExistingDriver:
         chosen_because: str = "",
         clock: Clock | None = None,
         connect: Connect = KubernetesClient,
-        bootstrap: Bootstrap | None = None,
+        installer: Installer | None = None,
     ) -> None:
         self._progress = progress
         self._chosen_because = chosen_because
         self._clock = clock or SystemClock()
         self._connect = connect
-        self._bootstrap = bootstrap
+        self._installer = installer
 
     @contextmanager
     def open(self, request: ClusterRequest) -> Iterator[Cluster]:
@@ -58,8 +59,8 @@ class ExistingDriver:
         pinned = pin(request.context, allowed=request.allowed_contexts, files=_files(request))
         given = parse_gateway(request.gateway) if request.gateway else None
         api = self._connect(pinned.kubeconfig, pinned.context)
-        if request.bootstrap and self._bootstrap:
-            self._bootstrap(api, pinned, request)
+        if request.bootstrap:
+            self._install(api, pinned, request)
         identity = read_identity(
             api,
             provider=PROVIDER,
@@ -75,6 +76,13 @@ class ExistingDriver:
 
     def diagnostics(self, cluster: Cluster, folder: Path) -> None:
         """Nothing of its own: what a cluster says about itself is read through its API."""
+
+    def _install(self, api: ClusterApi, pinned: PinnedContext, request: ClusterRequest) -> None:
+        if self._installer is None:
+            raise ClusterError("this driver was made without an installer: it cannot bootstrap")
+        # A domain that somebody configured stays, unless another is asked for.
+        domain = request.domain or (None if configured_domain(api) else DEFAULT_DOMAIN)
+        self._installer.install(api, pinned, knative=request.knative, wanted=Wanted(domain=domain))
 
     def _find(self, api: ClusterApi, pinned: PinnedContext, stack: ExitStack) -> Gateway:
         try:

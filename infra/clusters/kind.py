@@ -29,6 +29,8 @@ from infra.clusters.owner import label_owner
 from infra.clusters.preflight import check_serving
 from infra.clusters.state import ClusterFolder, CreatedCluster, write_atomically
 from infra.clusters.teardown import refuse_unless_safe
+from infra.knative.bootstrap import DEFAULT_DOMAIN, Wanted
+from infra.knative.install import Installer
 from infra.kube import KubernetesClient
 
 PROVIDER: Final = "kind"
@@ -36,12 +38,7 @@ AGENT_IMAGE: Final = "dev.local/metrics-echo:dev"
 CAPABILITIES: Final = frozenset({"in-cluster", "node", "logs", "exec", "scale-to-zero"})
 _OPTIONS: Final = ("http-port", "https-port", "address", "image")
 
-Bootstrap = Callable[[ClusterApi, PinnedContext, ClusterRequest], None]
 Connect = Callable[[Path, str], ClusterApi]
-
-
-def _no_bootstrap(_api: ClusterApi, _pinned: PinnedContext, _request: ClusterRequest) -> None:
-    """For a cluster that already has everything."""
 
 
 class KindDriver:
@@ -58,7 +55,7 @@ class KindDriver:
         home: Path | None = None,
         clock: Clock | None = None,
         connect: Connect = KubernetesClient,
-        bootstrap: Bootstrap = _no_bootstrap,
+        installer: Installer | None = None,
     ) -> None:
         self._kind = Kind(kind)
         self._progress = progress
@@ -66,7 +63,7 @@ class KindDriver:
         self._home = home
         self._clock = clock or SystemClock()
         self._connect = connect
-        self._bootstrap = bootstrap
+        self._installer = installer
 
     @contextmanager
     def open(self, request: ClusterRequest) -> Iterator[Cluster]:
@@ -154,8 +151,13 @@ class KindDriver:
         if record is None:
             self._kind.export_kubeconfig(request.name, pinned.kubeconfig)
         api = self._connect(pinned.kubeconfig, pinned.context)
-        if record is not None or request.bootstrap:
-            self._bootstrap(api, pinned, request)
+        if self._installer and (record is not None or request.bootstrap):
+            wanted = Wanted(
+                domain=request.domain or DEFAULT_DOMAIN,
+                node_ports={80: HTTP_NODE_PORT, 443: HTTPS_NODE_PORT},
+                gateway_answers=lambda: answers(ports.address, ports.http),
+            )
+            self._installer.install(api, pinned, knative=request.knative, wanted=wanted)
         identity = read_identity(
             api,
             provider=PROVIDER,

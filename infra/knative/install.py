@@ -1,0 +1,53 @@
+"""Bootstrap as a driver's tool: it has everything but the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.ports import Clock, Kubectl
+from harness.timing.clock import SystemClock
+from infra.clusters.identity import ClusterApi
+from infra.clusters.kubeconfig import PinnedContext
+from infra.knative.bootstrap import Site, Wanted, bootstrap
+from infra.knative.catalogue import load_catalogue
+from infra.knative.manifests import ManifestSource
+
+KubectlFor = Callable[[Path, str], Kubectl]
+"""Makes a kubectl that is pinned to a kubeconfig and a context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """Installs a Knative release on a cluster.
+
+    `manifests` is a folder that replaces the network, `images` maps image names to others.
+    """
+
+    kubectl: KubectlFor
+    manifests: Path | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    progress: Callable[[str], None] = lambda _line: None
+    clock: Clock = field(default_factory=SystemClock)
+
+    def install(
+        self, api: ClusterApi, pinned: PinnedContext, *, knative: str, wanted: Wanted
+    ) -> int:
+        """Bring the cluster to what is wanted; returns how many steps changed something.
+
+        Errors:
+            UsageError: the version is not in the catalogue.
+            ClusterError: as `infra.knative.bootstrap.bootstrap` says.
+        """
+        release = load_catalogue().release(knative)
+        site = Site(
+            api=api,
+            kubectl=self.kubectl(pinned.kubeconfig, pinned.context),
+            source=ManifestSource(release, folder=self.manifests, images=self.images),
+            wanted=wanted,
+            clock=self.clock,
+        )
+        if not release.supported:
+            self.progress(f"Knative {knative} is installed without a promise: it is not checked")
+        return bootstrap(site, progress=self.progress)
