@@ -1,1 +1,1 @@
-"""Run contracts: the model, the policy that judges them and the `/ask` grammar. Pure."""
+"""Run contracts: model, historical forms, policy, approvals, ask grammar. No I/O."""

@@ -1,0 +1,1 @@
+"""The runner: contracts in, exactly one trustworthy run out."""

@@ -1,0 +1,88 @@
+"""Kubernetes manifests read strictly, so that kubectl cannot read them differently.
+
+Anchors, aliases, tags, merge keys and keys that appear twice are refused: two parsers may take
+them for two things. Depth is bounded on the event stream first, because libyaml's composer
+recurses on the C stack and deep nesting would end the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+import yaml
+
+from harness.contracts.facts import ObjectFacts
+
+MAX_DEPTH = 40
+
+_STARTS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
+_ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
+
+
+class UnusableYaml(ValueError):
+    """The bytes are not plain YAML documents; the message says what is in the way."""
+
+
+class _Loader(yaml.CSafeLoader):
+    """Loads plain data; a key that appears twice in a mapping is an error."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Hashable, object]:
+        keys = [key.value for key, _ in node.value]
+        twice = {str(key) for key in keys if keys.count(key) > 1}
+        if twice or "<<" in keys:
+            line = node.start_mark.line + 1
+            what = f"the key {min(twice)!r} appears twice" if twice else "merge keys are not read"
+            raise UnusableYaml(f"line {line}: {what}")
+        return super().construct_mapping(node, deep=deep)
+
+
+def documents(content: bytes) -> list[object]:
+    """The non-empty documents of a YAML stream.
+
+    Errors:
+        UnusableYaml: not UTF-8, not YAML, too deep, or with features that are not read.
+    """
+    try:
+        text = content.decode("utf-8")
+        _check_events(text)
+        loaded = list(yaml.load_all(text, _Loader))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise UnusableYaml(" ".join(str(error).split())[:300]) from error
+    return [document for document in loaded if document is not None]
+
+
+def objects(content: bytes) -> tuple[ObjectFacts, ...]:
+    """The Kubernetes objects in a manifest; a `List` is not taken apart but named as it is.
+
+    Errors:
+        UnusableYaml: as for `documents`, or a document is not an object with a name.
+    """
+    return tuple(_object(document) for document in documents(content))
+
+
+def _check_events(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, yaml.CSafeLoader):
+        for feature in ("anchor", "tag"):  # an alias is an event with an anchor, too
+            if getattr(event, feature, None):
+                raise UnusableYaml(
+                    f"{feature} {getattr(event, feature)!r}: {feature}s are not read"
+                )
+        depth += isinstance(event, _STARTS) - isinstance(event, _ENDS)
+        if depth > MAX_DEPTH:
+            raise UnusableYaml(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _object(document: object) -> ObjectFacts:
+    if not isinstance(document, dict):
+        raise UnusableYaml(f"a document is a {type(document).__name__}, not an object")
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict):
+        raise UnusableYaml("an object without metadata")
+    api, kind, name = document.get("apiVersion"), document.get("kind"), metadata.get("name")
+    namespace = metadata.get("namespace", "")
+    if not all(isinstance(part, str) for part in (api, kind, name, namespace)):
+        raise UnusableYaml("apiVersion, kind, metadata.name and namespace must be texts")
+    return ObjectFacts(api=str(api), kind=str(kind), name=str(name), namespace=str(namespace))

@@ -1,0 +1,84 @@
+"""Dry: what a contract would do, shown without touching inbox or cluster."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from harness.contracts.command import apply_arguments, read_arguments
+from harness.contracts.model import Contract, Manifest, digest
+from harness.contracts.strict_json import text_of
+from harness.runner.apply import ManifestRun
+from harness.runner.execution import DIFF, Job
+from harness.runner.folder import Console, RunFolder
+from harness.runner.preflight import check_cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """What a preview found: the diff, and which of cluster and inbox were left as they were."""
+
+    diff: str
+    cluster_unchanged: bool
+
+
+def preview(job: Job, *, console: Console, folder: RunFolder) -> Previewed:
+    """Check the cluster, let the server compare, and log `[DRY]` for what would run.
+
+    Errors:
+        Stopped: the cluster is another one or refuses the manifest.
+    """
+    contract = job.contract
+    _log_commands(contract, folder)
+    check_cluster(contract, cluster=job.cluster, console=console, client=job.client)
+    runs = [_run(job, action, console, folder) for action in contract.manifests]
+    before = [_fingerprint(run.snapshot()) for run in runs]
+    for run in runs:
+        run.dry_run()
+        run.compare()
+    diff = "".join(run.diff for run in runs)
+    folder.write(DIFF, diff)
+    after = [_fingerprint(run.snapshot()) for run in runs]
+    return Previewed(diff=diff, cluster_unchanged=before == after)
+
+
+def inbox_fingerprint(inbox: Path) -> str:
+    """A hash over the names and contents of everything in the inbox."""
+    summary = hashlib.sha256()
+    for path in sorted(inbox.rglob("*")) if inbox.is_dir() else ():
+        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
+        summary.update(text_of([str(path.relative_to(inbox)), digest(content)]))
+    return summary.hexdigest()
+
+
+def _log_commands(contract: Contract, folder: RunFolder) -> None:
+    namespace = contract.target.namespace
+    for action in contract.actions:
+        if isinstance(action, Manifest):
+            arguments = apply_arguments(namespace, dry=action.verb == "diff")
+            line = f"kubectl {' '.join(arguments)} < {action.manifest}"
+        else:
+            line = f"kubectl {' '.join(read_arguments(action, namespace=namespace))}"
+        folder.log("DRY", line)
+
+
+def _run(job: Job, action: Manifest, console: Console, folder: RunFolder) -> ManifestRun:
+    namespace = action.resource.namespace or job.contract.target.namespace
+    return ManifestRun(action, job.reads[action.manifest], namespace, console, folder)
+
+
+def _fingerprint(snapshot: str) -> str:
+    """A hash of what a person or a run could have changed: everything but the status.
+
+    The controllers write the status at any time; resourceVersion follows it.
+    """
+    document = yaml.load(snapshot, yaml.CSafeLoader) or {}
+    items = document.get("items", [document])
+    for item in items:
+        item.pop("status", None)
+        for volatile in ("resourceVersion", "managedFields"):
+            item.get("metadata", {}).pop(volatile, None)
+    return digest(text_of(items))

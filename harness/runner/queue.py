@@ -1,0 +1,150 @@
+"""The inbox as a durable queue: one rename per step, one file lock per claimed contract.
+
+A runner locks the contract file itself, then renames it to `_running/<run_id>.json`; the kernel
+drops the lock when the runner dies, so a file in `_running` that nobody has locked is the rest
+of a killed run. Renames need no fsync: after a power cut a contract may be one step back, and
+the ledger (fsynced) keeps it from running twice.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.contracts.forms import safe_name
+from harness.runner.files import NotAFile, create_whole, open_regular, read_all
+from harness.runner.lock import try_lock
+from harness.runner.states import FOLDER_OF, Event, State, after
+
+
+@dataclass(slots=True)
+class Claim:
+    """A contract that this process has locked. Close it when its state is final."""
+
+    name: str
+    run_id: str
+    path: Path
+    state: State
+    resumed: bool = False
+    descriptor: int | None = None
+    problem: str = ""
+
+    def read(self, limit: int) -> bytes:
+        """At most `limit` + 1 bytes of the contract, through the locked descriptor."""
+        return b"" if self.descriptor is None else read_all(self.descriptor, limit)
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
+
+
+class Queue:
+    """The inbox folder and the folders of its states; run folders are reserved in `reports`."""
+
+    def __init__(self, *, inbox: Path, reports: Path) -> None:
+        self._inbox = inbox
+        self._reports = reports
+
+    def pending(self) -> list[Path]:
+        """The contracts that wait, in the order of their names."""
+        if not self._inbox.is_dir():
+            return []
+        names = (path for path in self._inbox.iterdir() if _is_contract(path))
+        return sorted(names)
+
+    def submit(self, name: str, content: bytes) -> Path:
+        """Put a contract into the inbox; the same content under the same name is one contract."""
+        self._inbox.mkdir(parents=True, exist_ok=True)
+        stem = safe_name(name)
+        for number in range(1, 10_000):
+            path = self._inbox / (f"{stem}.json" if number == 1 else f"{stem}-{number}.json")
+            if create_whole(path, content):
+                return path
+        raise FileExistsError(f"{self._inbox}: too many contracts called {stem}")
+
+    def claim(self, path: Path, *, run_id: str | None = None) -> Claim | None:
+        """Lock a waiting contract and move it to `_running`; None when another took it.
+
+        The run is called `run_id`, or like the file; with a number behind when that is taken.
+        What is no regular file is claimed without being opened, with `problem` set.
+        """
+        descriptor, problem = None, ""
+        try:
+            descriptor = open_regular(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            problem = str(error)
+        if descriptor is not None and not _is_ours(descriptor, path):
+            os.close(descriptor)
+            return None
+        run_id = reserve(self._reports, run_id or path.stem)
+        claim = Claim(path.name, run_id, path, State.INBOX, False, descriptor, problem)
+        return self._moved(claim)
+
+    def orphans(self) -> Iterator[Claim]:
+        """Contracts that a killed runner left in `_running`, each locked for the caller."""
+        folder = self._inbox / FOLDER_OF[State.RUNNING]
+        for path in sorted(folder.glob("*.json")):
+            try:
+                descriptor = open_regular(path)
+            except (FileNotFoundError, NotAFile):
+                continue
+            if _is_ours(descriptor, path):
+                yield Claim(path.name, path.stem, path, State.CLAIMED, True, descriptor)
+            else:
+                os.close(descriptor)
+
+    def advance(self, claim: Claim, event: Event) -> None:
+        """Move a claimed contract to the state after `event`, by one rename."""
+        state = after(claim.state, event)
+        folder = self._inbox / FOLDER_OF[state]
+        if folder != claim.path.parent:
+            folder.mkdir(parents=True, exist_ok=True)
+            name = claim.name if state is State.INBOX else f"{claim.run_id}.json"
+            claim.path = claim.path.rename(folder / name)
+        claim.state = state
+
+    def _moved(self, claim: Claim) -> Claim | None:
+        try:
+            self.advance(claim, Event.CLAIM)
+        except FileNotFoundError:
+            claim.close()
+            (self._reports / claim.run_id).rmdir()
+            return None
+        return claim
+
+
+def reserve(reports: Path, name: str) -> str:
+    """Make a new folder below `reports` and return its name: `name`, or with a number behind."""
+    reports.mkdir(parents=True, exist_ok=True)
+    stem = safe_name(name)
+    for number in range(1, 1_000_000):
+        run_id = stem if number == 1 else f"{stem}-{number}"
+        try:
+            (reports / run_id).mkdir()
+        except FileExistsError:
+            continue
+        return run_id
+    raise FileExistsError(f"{reports}: too many runs called {stem}")
+
+
+def _is_contract(path: Path) -> bool:
+    if path.suffix != ".json" or path.name.startswith("."):
+        return False
+    return path.is_symlink() or not path.is_dir()
+
+
+def _is_ours(descriptor: int, path: Path) -> bool:
+    """Lock the file; True when it is still the file at `path`."""
+    if not try_lock(descriptor):
+        return False
+    try:
+        found = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(found, os.fstat(descriptor))

@@ -1,0 +1,166 @@
+"""The runner: an approved contract changes the cluster once, as approved, with a record."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.contracts.forms import safe_name
+from harness.contracts.model import dump, stamp
+from harness.contracts.policy import Policy, parse_policy
+from harness.core.errors import UsageError
+from harness.core.identity import ClusterIdentity
+from harness.core.observation import ContractObserved
+from harness.ports import Clock, KubeClient, Kubectl
+from harness.runner.approvals import Approvals
+from harness.runner.examine import Examiner
+from harness.runner.files import open_regular, read_all
+from harness.runner.folder import Console
+from harness.runner.ledger import Ledger
+from harness.runner.manifests import ManifestReader
+from harness.runner.outcome import Outcome, Stopped
+from harness.runner.preview import inbox_fingerprint, preview
+from harness.runner.queue import Claim, Queue, reserve
+from harness.runner.settings import RunnerSettings
+from harness.runner.settle import Settlement, Workshop
+from harness.runner.states import Event
+
+__all__ = ["Runner", "RunnerSettings", "stamp"]
+
+MAX_POLICY = 262_144
+
+
+class Runner:
+    """Runs the contracts of one repository on one open cluster."""
+
+    def __init__(
+        self,
+        *,
+        settings: RunnerSettings,
+        kubectl: Kubectl,
+        client: KubeClient | None,
+        cluster: ClusterIdentity,
+        clock: Clock,
+        approvals: Approvals,
+    ) -> None:
+        policy = load_policy(settings.policy)
+        reader = ManifestReader(repo=settings.repo, policy=policy, kubectl=kubectl)
+        self._shop = Workshop(
+            settings=settings,
+            queue=Queue(inbox=settings.inbox, reports=settings.reports),
+            ledger=Ledger(settings.ledger),
+            examiner=Examiner(policy=policy, reader=reader, approvals=approvals),
+            kubectl=kubectl,
+            client=client,
+            cluster=cluster,
+            clock=clock,
+        )
+
+    def preview(self, contract: Path, *, run_id: str | None = None) -> ContractObserved:
+        """What exec would do: the policy's decision and the server's diff. Changes nothing.
+
+        Errors:
+            UsageError: the file cannot be read.
+        """
+        shop = self._shop
+        inbox = inbox_fingerprint(shop.settings.inbox)
+        data = _read(contract, shop.examiner.policy.limits.contract_bytes)
+        run_id = reserve(shop.settings.reports, run_id or f"{contract.stem}-dry")
+        report = shop.report(run_id, file=contract.name, mode="dry")
+        examined = shop.examine(data, name=contract.stem)
+        report.examined(examined)
+        if examined.contract is None or examined.refusals:
+            return report.ended(Outcome(Event.REFUSE, examined.reason))
+        console = Console(shop.kubectl, report.folder)
+        job = shop.job(examined, examined.contract)
+        try:
+            seen = preview(job, console=console, folder=report.folder)
+        except Stopped as stop:
+            return report.ended(Outcome(stop.event, stop.message), console.records)
+        refusal = shop.examiner.approval_refusal(examined, provider=shop.cluster.provider)
+        unchanged = {
+            "cluster": seen.cluster_unchanged,
+            "inbox": inbox_fingerprint(shop.settings.inbox) == inbox,
+        }
+        return report.previewed(
+            reason=f"exec would be refused: {refusal}" if refusal else "exec would run",
+            diff=seen.diff,
+            unchanged=tuple(name for name, same in unchanged.items() if same),
+            records=console.records,
+        )
+
+    def execute(
+        self, contract: Path, *, again: bool = False, run_id: str | None = None
+    ) -> ContractObserved:
+        """Carry out one contract, once; `again` runs the same work under a new id.
+
+        A file outside the inbox is copied into it first and stays where it is.
+
+        Errors:
+            UsageError: the file cannot be read, or another runner has taken it.
+        """
+        path = contract
+        if again or contract.resolve().parent != self._shop.settings.inbox.resolve():
+            path = self._submit(contract, again=again)
+        claim = self._shop.queue.claim(path, run_id=run_id)
+        if claim is None:
+            raise UsageError(f"{path}: there is no such contract, or another runner has taken it")
+        return self.settle(claim)
+
+    def claims(self) -> Iterator[Claim]:
+        """What there is to do: first the rests of killed runs on this cluster, then the inbox.
+
+        Each claim is locked for the caller, who must settle it.
+        """
+        for claim in self._shop.queue.orphans():
+            last = self._shop.ledger.last_of(claim.run_id)
+            if last is None or last.cluster == self._shop.cluster.uid:
+                yield claim
+            else:
+                claim.close()
+        for path in self._shop.queue.pending():
+            claimed = self._shop.queue.claim(path)
+            if claimed is not None:
+                yield claimed
+
+    def settle(self, claim: Claim) -> ContractObserved:
+        """Bring a claimed contract to its final state, record it, file it, and unlock it."""
+        try:
+            return Settlement(claim, self._shop).settle()
+        finally:
+            claim.close()
+
+    def _submit(self, contract: Path, *, again: bool) -> Path:
+        data = _read(contract, self._shop.examiner.policy.limits.contract_bytes)
+        name = contract.stem
+        if again:
+            examined = self._shop.examine(data, name=contract.stem)
+            if examined.contract is None:
+                raise UsageError(f"{contract}: {examined.reason}")
+            now = self._shop.clock.now()
+            first = examined.contract.again_of or examined.contract.id
+            name = f"{first}_again_{now:%Y%m%dT%H%M%S%fZ}"
+            changes = {"id": name, "again_of": first, "created": now}
+            data = dump(examined.contract.model_copy(update=changes))
+        return self._shop.queue.submit(safe_name(name), data)
+
+
+def load_policy(path: Path) -> Policy:
+    """The policy file at `path`.
+
+    Errors:
+        UsageError: it cannot be read. SpecError: every problem in it.
+    """
+    return parse_policy(_read(path, MAX_POLICY), source=str(path))
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        descriptor = open_regular(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}") from error
+    try:
+        return read_all(descriptor, limit)
+    finally:
+        os.close(descriptor)

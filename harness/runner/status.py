@@ -1,0 +1,88 @@
+"""status.json: what became of a contract, bound to the cluster and to the other files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+from pydantic import TypeAdapter
+
+from harness.contracts.strict_json import pretty
+from harness.core.identity import ClusterIdentity
+from harness.core.observation import Artefact
+from harness.core.verdict import Verdict
+from harness.runner.outcome import Change
+from harness.runner.states import State
+
+SCHEMA = "vpm.run/v1"
+STATUS = "status.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How one command ended; `exit_code` is None when it timed out."""
+
+    command: str
+    exit_code: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One run of one contract. Times are UTC, ISO 8601; `files` leaves out status.json."""
+
+    run_id: str
+    contract_id: str
+    contract_file: str
+    contract_kind: str
+    content: str
+    mode: str
+    state: State | str
+    reason: str
+    verdict: Verdict | None
+    at: str
+    until: str
+    cluster: ClusterIdentity
+    approved: str = ""
+    target: str = ""
+    generation_before: int | None = None
+    generation_after: int | None = None
+    changes: tuple[Change, ...] = ()
+    exit_codes: tuple[Ended, ...] = ()
+    resumed_at: str | None = None
+    files: tuple[Artefact, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    schema: str = SCHEMA
+
+
+_STATUS: TypeAdapter[Status] = TypeAdapter(Status)
+
+
+def encode_status(status: Status) -> str:
+    """The status as the text of a file."""
+    value = _STATUS.dump_python(status, mode="json")
+    return pretty({"schema": value.pop("schema"), **value}).decode()
+
+
+def status_schema() -> dict[str, object]:
+    """The JSON Schema of status.json, generated from the type."""
+    return _STATUS.json_schema()
+
+
+def versions(cluster: ClusterIdentity) -> dict[str, str]:
+    """What took part in a run, and in which version."""
+    return {
+        "vpm-harness": _installed("vpm-harness"),
+        "python": sys.version.split()[0],
+        "kubernetes": cluster.server_version,
+        "knative": cluster.knative_version,
+    }
+
+
+def _installed(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unknown"

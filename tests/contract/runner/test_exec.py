@@ -1,0 +1,142 @@
+"""One contract through the runner: what happens to the cluster, the inbox and the record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.core.observation import ContractObserved
+from tests.support.runner import HELLO, Desk, identity, manifest
+
+
+def status_of(observed: ContractObserved) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((Path(observed.folder) / "status.json").read_text())
+    return document
+
+
+def test_an_approved_contract_is_applied_once_and_recorded(desk: Desk) -> None:
+    observed = desk.runner().execute(desk.contract())
+
+    assert (observed.state, observed.generation_before, observed.generation_after) == (
+        "succeeded",
+        None,
+        1,
+    )
+    assert desk.kubectl.verbs == [
+        "get", "api-resources", "get", "dry-run", "diff", "apply", "get", "wait", "get",
+    ]  # fmt: skip
+    assert desk.filed("_done") == ["apply_hello.json"]
+    assert {artefact.path for artefact in observed.artefacts} == {
+        "run.log", "apply.log", "before.yaml", "after.yaml", "diff.patch", "status.json",
+    }  # fmt: skip
+
+
+def test_the_same_contract_never_runs_twice_on_one_cluster(desk: Desk) -> None:
+    contract = desk.contract()
+    desk.runner().execute(contract)
+    second = desk.runner().execute(contract)
+
+    assert second.state == "refused"
+    assert second.reason.startswith("already_done: run apply_hello succeeded at ")
+    assert desk.kubectl.state["applied"] == 1
+    assert desk.filed("_refused") == ["apply_hello-2.json"]
+
+
+def test_again_is_a_new_contract_and_says_noop(desk: Desk) -> None:
+    contract = desk.contract()
+    desk.runner().execute(contract)
+    again = desk.runner().execute(contract, again=True)
+
+    assert again.state == "noop"
+    assert again.contract_id.startswith("apply_hello_again_")
+    assert desk.kubectl.state["applied"] == 1
+
+
+def test_another_cluster_is_another_matter(desk: Desk) -> None:
+    contract = desk.contract()
+    desk.runner().execute(contract)
+    desk.kubectl.state.update(uid="another", objects={})
+
+    observed = desk.runner(cluster=identity(uid="another")).execute(contract)
+
+    assert observed.state == "succeeded"
+    assert observed.run_id == "apply_hello-2"
+
+
+def test_a_changed_manifest_needs_a_new_approval(desk: Desk) -> None:
+    contract = desk.contract()
+    (desk.repo / HELLO).write_text(manifest(target="Moon"))
+
+    observed = desk.runner().execute(contract)
+
+    assert observed.state == "refused"
+    assert observed.reason.startswith("approval_invalid: tester approved sha256:")
+    assert desk.kubectl.verbs == []
+
+
+def test_status_binds_the_run_to_the_cluster_and_to_the_files(desk: Desk) -> None:
+    observed = desk.runner().execute(desk.contract())
+    status = status_of(observed)
+
+    assert (status["schema"], status["state"], status["verdict"]) == (
+        "vpm.run/v1",
+        "succeeded",
+        "PASS",
+    )
+    assert status["cluster"]["uid"] == identity().uid
+    assert {entry["path"] for entry in status["files"]} >= {"run.log", "after.yaml"}
+    assert [entry["exit_code"] for entry in status["exit_codes"]] == [0, 0, 0, 0, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "state", "reason"),
+    [
+        ({"fail": {"apply": [1, "boom\n"]}}, "failed", "apply exited 1: boom"),
+        ({"fail": {"diff": [2, "conflict\n"]}}, "failed", "diff exited 2: conflict"),
+        ({"fail": {"dry-run": [1, "denied\n"]}}, "failed", "apply exited 1: denied"),
+        ({"never_ready": True}, "failed", "wait exited 1: error: timed out"),
+        ({"hang": "wait"}, "failed", "wait: timed out after 25.0 s"),
+        ({"moves": True}, "failed", "hello: generation 2, this run made 1"),
+        ({"serves": []}, "environment_mismatch", "does not serve serving.knative.dev/v1/Service"),
+        ({"uid": "other"}, "environment_mismatch", "the cluster was replaced"),
+    ],
+)
+def test_what_goes_wrong_is_named(
+    desk: Desk, behaviour: dict[str, Any], state: str, reason: str
+) -> None:
+    desk.kubectl.state.update(behaviour)
+    observed = desk.runner().execute(desk.contract())
+
+    assert observed.state == state
+    assert reason in observed.reason
+    assert desk.filed("_failed") == ["apply_hello.json"]
+    assert status_of(observed)["state"] == state
+
+
+def test_a_context_that_the_contract_does_not_name_is_not_touched(desk: Desk) -> None:
+    runner = desk.runner(cluster=identity(context="embedded-other"))
+    observed = runner.execute(desk.contract())
+
+    assert observed.state == "environment_mismatch"
+    assert desk.kubectl.verbs == []
+
+
+def test_preview_shows_the_diff_and_changes_nothing(desk: Desk) -> None:
+    contract = desk.in_inbox(desk.contract())
+    observed = desk.runner().preview(contract)
+
+    assert (observed.state, observed.reason) == ("previewed", "exec would run")
+    assert observed.unchanged == ("cluster", "inbox")
+    assert "+  name: hello" in observed.diff
+    assert desk.kubectl.state["applied"] == 0
+    assert contract.exists()
+
+
+def test_preview_of_an_unapproved_contract_shows_what_approval_is_wanted(desk: Desk) -> None:
+    observed = desk.runner().preview(desk.contract(signed=False))
+
+    assert observed.state == "previewed"
+    assert observed.reason.startswith("exec would be refused: approval_missing: nobody approved")
