@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,11 +23,10 @@ from harness.ports import Cluster, ClusterDriver, ClusterRequest
 from harness.run.engine import Run
 from harness.run.journal import JOURNAL, read_record
 from harness.run.load import find_root
-from harness.run.tools import EvidenceCopy, Settings
-from harness.runner.stamp import stamp_file
+from harness.run.tools import EvidenceCopy, Settings, Tools
 from harness.spec.model import ClusterSpec
 from harness.timing.clock import SystemClock
-from harness.toolbox import Toolbox
+from harness.toolbox import Toolbox, stamp_contract
 from harness.toolinfo import tool_info
 from infra.clusters.choose import choose
 
@@ -138,9 +137,23 @@ def open_run(
         tools=Toolbox(root=root, reports=store.reports, clock=clock, options=options),
         evidence=RunEvidence(store, folder, language),
         language=language,
-        stamp=stamp_file,
+        stamp=stamp_contract,
     )
     return Run(plan, settings, folder, run_id, tell=tell or (lambda event: None))
+
+
+@contextmanager
+def open_cluster(options: RunOptions) -> Iterator[Cluster]:
+    """A cluster for tests in Python, chosen as for scenarios."""
+    with ChosenCluster(ClusterSpec(), options).open() as cluster:
+        yield cluster
+
+
+def tools_for(cluster: Cluster, options: RunOptions, *, root: Path, folder: Path) -> Tools:
+    """The tools for an open cluster; what they write goes to `folder`."""
+    clock = SystemClock()
+    make = Toolbox(root=root, reports=folder / REPORTS, clock=clock, options=options)
+    return make(cluster, RunFolder(folder))
 
 
 def judge_folder(folder: Path) -> tuple[RunVerdict, RunRecord]:

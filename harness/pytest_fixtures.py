@@ -71,9 +71,10 @@ def vpm_tools(
 @pytest.fixture(scope="session")
 def kubectl(cluster: Cluster) -> Kubectl:
     """kubectl, pinned to the cluster: `kubectl.run(["get", "ksvc"], timeout=10)`."""
-    from harness.app import kubectl_for
+    from harness.timing.clock import SystemClock
+    from harness.toolbox import kubectl_for
 
-    return kubectl_for(cluster)
+    return kubectl_for(cluster, SystemClock())
 
 
 @pytest.fixture(scope="session")

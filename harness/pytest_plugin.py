@@ -86,6 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[:] = scenario.in_order(items)
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Keep each scenario on one worker; other tests are spread as before."""
     if config.getvalue("dist") not in ("load", "worksteal") or not wants_scenarios(config):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from _pytest._code.code import TerminalRepr
 
 from harness.app import open_run
 from harness.core.errors import SpecError, UsageError, VpmError
@@ -114,7 +115,7 @@ class StepItem(pytest.Item):
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None
-    ) -> str | object:
+    ) -> str | TerminalRepr:
         """A judged step is explained in words; anything else is pytest's to show."""
         if isinstance(excinfo.value, StepFailed):
             return "\n".join(excinfo.value.lines)

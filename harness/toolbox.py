@@ -1,30 +1,127 @@
-"""The tools that a run uses on an open cluster: adapters of the parts, put together."""
+"""The tools that a run uses on an open cluster: the parts' adapters, put together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from harness.core.observation import ContractObserved, LoadObserved, ProbeObserved, ServiceObserved
+from harness.contracts.model import stamp
+from harness.core.errors import UsageError
+from harness.core.observation import ContractObserved
 from harness.core.record import RunOpened
-from harness.evidence.store import EvidenceStore, RunFolder
-from harness.ports import Clock, Cluster, CommandResult, Kubectl
+from harness.options import RunOptions
+from harness.ports import Clock, Cluster, CommandResult, KubeClient, Kubectl
 from harness.run.tools import Folder, Tools
+from harness.runner.approvals import FileApprovals
+from harness.runner.files import write_atomic
 from harness.runner.kubectl import KubectlProcess
-from harness.spec.model import LoadAction, ProbeAction
+from harness.runner.runner import Runner, RunnerSettings
 from infra.kube import KubernetesClient
+from probes.load import LocustLoad
+from probes.prober import ScenarioProber
+from probes.ready import ServiceWatcher
 
-if TYPE_CHECKING:
-    from harness.runner.runner import Runner
 
-
+@dataclass(frozen=True, slots=True)
 class KubectlApplier:
-    """Applies manifests with the pinned kubectl."""
+    """Applies manifests with the pinned kubectl; implements Applier."""
 
-    def __init__(self, kubectl: Kubectl) -> None:
-        self._kubectl = kubectl
+    kubectl: Kubectl
 
     def apply(self, manifest: Path, *, timeout: float) -> CommandResult:
         """`kubectl apply -f MANIFEST`."""
-        return self._kubectl.run(["apply", "-f", str(manifest)], timeout=timeout)
+        return self.kubectl.run(["apply", "-f", str(manifest)], timeout=timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioContracts:
+    """Runs contracts from the inbox that each of them lies in; implements Contracts.
+
+    The runner is made when a contract asks for it: scenarios without contracts need no policy.
+    """
+
+    root: Path
+    reports: Path
+    cluster: Cluster
+    client: KubeClient
+    kubectl: Kubectl
+    clock: Clock
+
+    def preview(self, contract: Path) -> ContractObserved:
+        """What the contract would do; changes neither the cluster nor the inbox."""
+        return self._runner(contract.parent).preview(contract)
+
+    def execute(self, contract: Path) -> ContractObserved:
+        """Do what the contract says, once."""
+        return self._runner(contract.parent).execute(contract)
+
+    def _runner(self, inbox: Path) -> Runner:
+        usual = RunnerSettings.of_repository(self.root)
+        settings = RunnerSettings(
+            repo=self.root,
+            inbox=inbox,
+            reports=self.reports / "codex_runs",
+            policy=usual.policy,
+        )
+        return Runner(
+            settings=settings,
+            kubectl=self.kubectl,
+            client=self.client,
+            cluster=self.cluster.identity,
+            clock=self.clock,
+            approvals=FileApprovals(settings.approvals),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Toolbox:
+    """Makes the tools for an open cluster; implements Workbench."""
+
+    root: Path
+    reports: Path
+    clock: Clock
+    options: RunOptions
+
+    def __call__(self, cluster: Cluster, folder: Folder) -> Tools:
+        client = KubernetesClient(cluster.kubeconfig, cluster.context, clock=self.clock)
+        kubectl = kubectl_for(cluster, self.clock)
+        return Tools(
+            services=ServiceWatcher(client=client, clock=self.clock),
+            contracts=ScenarioContracts(
+                root=self.root,
+                reports=self.reports,
+                cluster=cluster,
+                client=client,
+                kubectl=kubectl,
+                clock=self.clock,
+            ),
+            prober=ScenarioProber(
+                cluster=cluster, client=client, kubectl=kubectl, clock=self.clock, folder=folder
+            ),
+            load=LocustLoad(cluster=cluster, clock=self.clock, folder=folder),
+            applier=KubectlApplier(kubectl),
+            faults=cluster.faults,
+        )
+
+
+def kubectl_for(cluster: Cluster, clock: Clock) -> Kubectl:
+    """kubectl, pinned to a cluster."""
+    return KubectlProcess(kubeconfig=cluster.kubeconfig, context=cluster.context, clock=clock)
+
+
+def stamp_contract(template: Path, inbox: Path, opened: RunOpened) -> Path:
+    """Put a scenario's contract into a run's own inbox, with an id and a time of this run.
+
+    The same template in the same run gives the same contract again: it is never run twice.
+    """
+    try:
+        text = template.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{template}: cannot be read: {error.strerror}") from error
+    created = datetime.fromisoformat(opened.at)
+    id = f"{template.stem}_{created:%Y%m%dT%H%M%SZ}"
+    inbox.mkdir(exist_ok=True)
+    contract = inbox / f"{id}.json"
+    write_atomic(contract, stamp(text, id=id, created=created))
+    return contract

@@ -70,9 +70,7 @@ def main() -> None:
         click.echo(clash, err=True)
         sys.exit(ExitCode.USAGE)
     try:
-        vpm.main(standalone_mode=False, prog_name="vpm")
-    except click.exceptions.Exit as exit:
-        sys.exit(exit.exit_code)
+        sys.exit(vpm.main(standalone_mode=False, prog_name="vpm"))
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -82,3 +80,7 @@ def main() -> None:
     except VpmError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

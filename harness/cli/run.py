@@ -29,6 +29,7 @@ _COLOURS = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow", "ERROR": "
 @click.pass_context
 def run(
     context: click.Context,
+    /,
     paths: tuple[Path, ...],
     steps: tuple[str, ...],
     as_json: bool,
@@ -104,7 +105,7 @@ def plan(paths: tuple[Path, ...]) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 @click.pass_context
-def judge(context: click.Context, folder: Path, as_json: bool) -> None:
+def judge(context: click.Context, /, folder: Path, as_json: bool) -> None:
     """Judge a run folder again from its journal, without a cluster.
 
     Works on a run that was killed, too: it judges what was seen.

@@ -15,7 +15,7 @@ from harness.spec.words import ExitCode
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH]...")
 @click.pass_context
-def lint(context: click.Context, paths: tuple[Path, ...]) -> None:
+def lint(context: click.Context, /, paths: tuple[Path, ...]) -> None:
     """Check scenario files or folders, and the manifests and contracts that they name.
 
     Every problem is printed as file:line:column. Exit code 2 when there is any.

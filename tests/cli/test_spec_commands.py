@@ -1,0 +1,83 @@
+"""`vpm lint`, `vpm schema`, `vpm plan`, and the errors that a person gets."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SCENARIOS = sorted((ROOT / "scenarios").rglob("scenario.yaml"))
+
+
+def vpm(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "harness.cli.main", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_schema_is_a_schema() -> None:
+    result = vpm("schema")
+    assert result.returncode == 0
+    jsonschema.Draft202012Validator.check_schema(json.loads(result.stdout))
+
+
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.parent.name)
+def test_shipped_scenarios_fit_the_schema(path: Path) -> None:
+    schema = json.loads(vpm("schema").stdout)
+    jsonschema.validate(yaml.safe_load(path.read_text(encoding="utf-8")), schema)
+
+
+def test_shipped_scenarios_are_clean() -> None:
+    result = vpm("lint", "scenarios")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) == len(SCENARIOS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "nowhere"), "error: nowhere: no such file or folder"),
+        (("run", "."), "there is no scenario.yaml in this folder"),
+        (("lint", "broken.yaml"), "broken.yaml:1:1: unknown key 'nmae'; did you mean 'name'?"),
+        (("run", "broken.yaml"), "broken.yaml:1:1: unknown key 'nmae'; did you mean 'name'?"),
+        (("run", "binary.yaml"), "binary.yaml: is not UTF-8 text"),
+        (("judge", "."), "no journal can be read"),
+        (("rnu", "."), "No such command 'rnu'"),
+        (("run", "--cluster=cloud", "."), "'cloud' is not one of"),
+    ],
+)
+def test_bad_usage_exits_2_with_a_word_and_no_traceback(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    (tmp_path / "broken.yaml").write_text("nmae: x\n", encoding="utf-8")
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    before = sorted(tmp_path.iterdir())
+    result = vpm(*arguments, folder=tmp_path)
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_plan_shows_the_steps_without_running_them() -> None:
+    result = vpm("plan", "scenarios/goal_m2")
+    assert result.returncode == 0
+    assert "  probe hello  (needs cluster vpm-mini, ready hello)" in result.stdout.splitlines()
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    result = vpm("--help")
+    assert result.returncode == 0
+    for command in ("run", "lint", "probe", "evidence", "cluster"):
+        assert f"\n  {command} " in result.stdout
