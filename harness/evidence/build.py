@@ -17,6 +17,7 @@ from harness.core.record import RunRecord
 from harness.core.verdict import Claim, RunVerdict, StepVerdict, Verdict, fold
 from harness.evidence.derive import (
     artefacts_of,
+    gaps_of_tool,
     not_checked,
     notes_on,
     service_subject,
@@ -25,6 +26,7 @@ from harness.evidence.derive import (
     window_of,
 )
 from harness.evidence.model import (
+    SCHEMA,
     Evidence,
     Kind,
     Origin,
@@ -83,8 +85,14 @@ def build(
         _scenario(record, verdict),
     ]
     before = previous or {}
+    gaps = gaps_of_tool(record.opened.tool)
     return tuple(
-        replace(draft, previous=tuple(before.get(draft.claim_key, ()))) for draft in drafts
+        replace(
+            draft,
+            not_checked=(*draft.not_checked, *gaps),
+            previous=tuple(before.get(draft.claim_key, ())),
+        )
+        for draft in drafts
     )
 
 
@@ -250,6 +258,7 @@ def _draft(
     opened = record.opened
     window = window_of(record, observations)
     return Evidence(
+        schema=SCHEMA,
         kind=kind,
         run_id=opened.run_id,
         subject=subject,

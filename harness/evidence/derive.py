@@ -15,7 +15,7 @@ from harness.core.observation import (
     ServiceObserved,
 )
 from harness.core.outcome import HOP_OF, Hop
-from harness.core.record import RunRecord
+from harness.core.record import RunRecord, ToolInfo
 from harness.core.sli import samples_to_prove, wilson
 from harness.core.verdict import Claim
 from harness.evidence.model import Subject, Threshold, VantageEvidence, Window
@@ -128,6 +128,11 @@ def _gaps_of_vantage(probe: ProbeObserved) -> Iterator[str]:
         yield f"{probe.vantage}: no data"
     if probe.by_address:
         yield f"{probe.vantage}: hop resolve; the address was taken from the name"
+
+
+def gaps_of_tool(tool: ToolInfo) -> tuple[str, ...]:
+    """What is not known about where the run came from."""
+    return () if tool.git_commit else ("commit: the run was not made in a git repository",)
 
 
 def notes_on(contract: ContractObserved | None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from harness.core.observation import Artefact
 from harness.evidence.canonical import Json, NotJson, canonical, parse_object, sha256
 from harness.evidence.model import Malformed
 
-SCHEMA = "vpm.ledger/v1"
+SCHEMA: Literal["vpm.ledger/v1"] = "vpm.ledger/v1"
 FILE_NAME = "ledger.json"
 
 
@@ -40,17 +40,26 @@ class PreviousEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyEntry:
+    """A generated copy: its path below reports, without suffix, and the document it shows."""
+
+    path: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerEntry:
     """What one run left: every file with its hash. `digest` is the hash of the rest."""
 
+    schema: Literal["vpm.ledger/v1"]
     run_id: str
     written_at: str
     cluster_uid: str
     previous: tuple[PreviousEntry, ...]
     documents: tuple[DocumentEntry, ...]
     files: tuple[Artefact, ...]
+    copies: tuple[CopyEntry, ...] = ()
     digest: str = ""
-    schema: Literal["vpm.ledger/v1"] = "vpm.ledger/v1"
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

@@ -104,7 +104,7 @@ def verdict_sentence(document: Evidence) -> str:
     statement = words(_STATEMENTS[document.kind]).format(subject=document.subject.key)
     verdict = document.claim.verdict.value
     shown = verdict if document.language == "en" else f"{verdict} ({words(verdict)})"
-    return words("{verdict}: {claim}.").format(verdict=shown, claim=statement)
+    return words("{verdict} for the claim “{claim}”.").format(verdict=shown, claim=statement)
 
 
 def _verdict(document: Evidence, words: Say) -> str:
@@ -124,7 +124,7 @@ def _verdict(document: Evidence, words: Say) -> str:
         seen,
         f"**{emulator}**" if where is not None and where.emulator else "",
     ]
-    return "\n".join(line for line in lines if line)
+    return "\n\n".join(line for line in lines if line)
 
 
 def _front_matter(document: Evidence, digest: str) -> str:

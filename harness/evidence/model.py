@@ -25,7 +25,7 @@ from harness.core.record import ToolInfo
 from harness.core.verdict import Claim, Verdict
 from harness.evidence.canonical import Json, NotJson, parse_object
 
-SCHEMA = "vpm.evidence/v1"
+SCHEMA: Literal["vpm.evidence/v1"] = "vpm.evidence/v1"
 RENDERER = 1
 """The version of the Markdown templates; a document says which one rendered it."""
 
@@ -126,6 +126,7 @@ class Evidence:
     `previous` are the hashes of the documents before it of the same claim.
     """
 
+    schema: Literal["vpm.evidence/v1"]
     kind: Kind
     run_id: str
     subject: Subject
@@ -149,7 +150,6 @@ class Evidence:
     artefacts: tuple[Artefact, ...] = ()
     previous: tuple[str, ...] = ()
     renderer: int = RENDERER
-    schema: Literal["vpm.evidence/v1"] = "vpm.evidence/v1"
 
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 

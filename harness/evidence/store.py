@@ -104,20 +104,25 @@ class EvidenceStore:
         return sha256(content)
 
     def entries(self) -> dict[str, LedgerEntry]:
-        """The ledger: every readable entry by the hash of its file.
-
-        What cannot be read is left out here; `verify` reports it.
-        """
-        found: dict[str, LedgerEntry] = {}
-        for path in sorted(self.reports.glob(f"{RUNS}/*/{FILE_NAME}")):
-            content = path.read_bytes()
-            try:
-                found[sha256(content)] = decode_entry(content)
-            except Malformed:
-                continue
-        return found
+        """The ledger: every readable entry by the hash of its file."""
+        return read_ledger(self.reports)
 
     def _run_path(self, run_id: str) -> Path:
         if not RUN_ID.fullmatch(run_id):
             raise UsageError(f"{run_id!r} is not a run id: letters, digits, '.', '_' and '-' are")
         return self.reports / RUNS / run_id
+
+
+def read_ledger(reports: Path) -> dict[str, LedgerEntry]:
+    """Every readable ledger entry below a reports folder, by the hash of its file.
+
+    What cannot be read is left out here; `verify` reports it.
+    """
+    found: dict[str, LedgerEntry] = {}
+    for path in sorted(reports.glob(f"{RUNS}/*/{FILE_NAME}")):
+        try:
+            content = path.read_bytes()
+            found[sha256(content)] = decode_entry(content)
+        except (OSError, Malformed):
+            continue
+    return found

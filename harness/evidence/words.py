@@ -24,7 +24,7 @@ JAPANESE: Mapping[str, str] = MappingProxyType(
         "FAIL": "不合格",
         "INCONCLUSIVE": "判定不能",
         "ERROR": "検査不能",
-        "{verdict}: {claim}.": "{verdict}: 「{claim}」。",
+        "{verdict} for the claim “{claim}”.": "主張「{claim}」の判定: {verdict}。",
         "Seen from {start} to {end} on the {provider} cluster {name}.": (
             "{provider} クラスター {name} にて {start} から {end} まで観測。"
         ),

@@ -15,6 +15,8 @@ from harness.evidence.build import build
 from harness.evidence.canonical import sha256
 from harness.evidence.ledger import (
     FILE_NAME,
+    SCHEMA,
+    CopyEntry,
     DocumentEntry,
     LedgerEntry,
     document_heads,
@@ -64,18 +66,25 @@ def write_evidence(
         *(file for document in documents for file in _write_document(folder, document)),
     ]
     entry = LedgerEntry(
+        schema=SCHEMA,
         run_id=folder.run_id,
         written_at=utc_text(store.clock.now()),
         cluster_uid=record.cluster.identity.uid if record.cluster else "",
         previous=heads(entries),
         documents=tuple(_entry(document) for document in documents),
         files=folder.files(),
+        copies=tuple(copy for document in documents for copy in _copies(document, copies)),
     )
     written.append(folder.artefact(FILE_NAME, encode_entry(entry)))
     below = f"{RUNS}/{folder.run_id}"
     return (
         *(replace(file, path=f"{below}/{file.path}") for file in written),
-        *(file for document in documents for file in _write_copy(store, document, copies)),
+        *(
+            file
+            for document in documents
+            for copy in _copies(document, copies)
+            for file in write_copy(store, document, copy.path)
+        ),
     )
 
 
@@ -102,12 +111,24 @@ def _entry(document: Evidence) -> DocumentEntry:
     )
 
 
-def _write_copy(store: EvidenceStore, document: Evidence, copies: Copies) -> Iterator[Artefact]:
-    wanted = (document.subject.key, document.kind), (document.subject.name, document.kind)
-    for path in {copies[key] for key in wanted if key in copies}:
-        up = "../" * (len(PurePosixPath(path).parts) - 1)
-        text = render(document, run_folder=f"{up}{RUNS}/{document.run_id}")
-        for suffix, content in ((".json", encode(document)), (".md", text.encode())):
-            name = f"{path}{suffix}"
-            digest = store.write(store.reports / name, content)
-            yield Artefact(path=name, bytes=len(content), sha256=digest)
+def _copies(document: Evidence, copies: Copies) -> Iterator[CopyEntry]:
+    about = document.subject
+    wanted = (about.key, document.kind), (about.name, document.kind)
+    for path in sorted({copies[key] for key in wanted if key in copies}):
+        yield CopyEntry(path=path, document=f"{document_path(document)}.json")
+
+
+def write_copy(store: EvidenceStore, document: Evidence, path: str) -> Iterator[Artefact]:
+    """Write a document's copy to `path` below reports, as Markdown and JSON."""
+    content = encode(document)
+    text = render(document, run_folder=run_folder_from(path, document.run_id))
+    for suffix, copied in ((".json", content), (".md", text.encode())):
+        name = f"{path}{suffix}"
+        digest = store.write(store.reports / name, copied)
+        yield Artefact(path=name, bytes=len(copied), sha256=digest)
+
+
+def run_folder_from(path: str, run_id: str) -> str:
+    """The way from a file `path` below reports to a run's folder."""
+    up = "../" * (len(PurePosixPath(path).parts) - 1)
+    return f"{up}{RUNS}/{run_id}"

@@ -1,0 +1,86 @@
+"""Samples are counted again, and claims may only cite samples that exist."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.core.observation import ProbeObserved
+from harness.evidence.checks.finding import Finding, shown
+from harness.evidence.checks.load import LoadedRun
+
+MAX_SAMPLES_BYTES = 512 * 1024 * 1024
+
+
+class Unreadable(ValueError):
+    """A file that does not hold samples."""
+
+
+@dataclass(slots=True)
+class SampleCount:
+    """What a file of samples holds; `complete` is False when only some were kept."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+
+def sample_findings(run: LoadedRun) -> Iterator[Finding]:
+    """Sample files whose counts are not those of the evidence."""
+    counted: dict[str, SampleCount | Finding] = {}
+    for document in run.documents:
+        for number, seen in enumerate(document.evidence.vantages):
+            path = seen.probe.samples.path if seen.probe.samples else None
+            if path is None:
+                continue
+            if path not in counted:
+                counted[path] = _count(run, path)
+                found = counted[path]
+                if isinstance(found, Finding):
+                    yield found
+            count = counted[path]
+            if isinstance(count, SampleCount):
+                at = f"vantages.{number}.probe.outcomes"
+                yield from _compare(run.at(document.path), at, seen.probe, count)
+
+
+def _compare(name: str, at: str, probe: ProbeObserved, count: SampleCount) -> Iterator[Finding]:
+    if dict(count.outcomes) != dict(probe.outcomes):
+        expected = shown(dict(sorted(count.outcomes.items())))
+        yield Finding(name, at, f"{expected} as its samples", shown(probe.outcomes), "samples")
+
+
+def _count(run: LoadedRun, path: str) -> SampleCount | Finding:
+    try:
+        return count_samples(run.folder / path)
+    except Unreadable as error:
+        return Finding(run.at(path), "", "samples as JSON lines", shown(error), "samples")
+
+
+def count_samples(path: Path) -> SampleCount:
+    """The outcomes in a file of samples, one JSON object a line, compressed or not.
+
+    Lines that are marked as another record than a sample are left out.
+
+    Errors:
+        Unreadable: the file is missing, too large, or holds something else.
+    """
+    count = SampleCount()
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            left = MAX_SAMPLES_BYTES
+            for line in file:
+                left -= len(line)
+                if left < 0:
+                    raise Unreadable(f"more than {MAX_SAMPLES_BYTES} bytes")
+                sample = json.loads(line)
+                if sample.get("record", "sample") == "sample":
+                    count.outcomes[sample["outcome"]] += 1
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable(f"cannot be read: {error}") from error
+    except (ValueError, KeyError, AttributeError, TypeError) as error:
+        raise Unreadable(f"not a sample: {error}") from error
+    return count
