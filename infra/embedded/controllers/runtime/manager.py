@@ -1,0 +1,114 @@
+"""Runs controllers: one subscription to the store, one queue, one worker."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from infra.embedded.clock import Clock
+from infra.embedded.controllers.runtime.controller import (
+    Controller,
+    Key,
+    KeysOf,
+    ReconcileError,
+)
+from infra.embedded.controllers.runtime.queue import WorkQueue
+from infra.embedded.errors import Conflict, StatusError
+from infra.embedded.kinds import Kind
+from infra.embedded.store import Event, Store
+
+log = logging.getLogger(__name__)
+
+_FIRST_DELAY, _AFTER_BUG = 0.005, 1.0  # cluster seconds
+
+
+_Interests = Mapping[str, Sequence[tuple[str, KeysOf]]]
+
+
+class Component(Protocol):
+    """A part of the cluster that runs until it is cancelled."""
+
+    async def run(self) -> None: ...
+
+
+class _Work(NamedTuple):
+    controller: str
+    key: Key
+
+
+class Manager:
+    """Feeds controllers with the keys that changes of objects concern, in order of the changes."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._queue: WorkQueue[_Work] = WorkQueue(clock)
+        self._controllers: dict[str, Controller] = {}
+
+    def register(self, controllers: Iterable[Controller]) -> None:
+        """The controllers to run; to be called before `run`."""
+        self._controllers |= {controller.name: controller for controller in controllers}
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        kinds, interested = _interests(self._controllers.values())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(kinds, interested), name="controllers: changes")
+            tasks.create_task(self._work(), name="controllers: work")
+
+    def enqueue(self, controller: str, key: Key) -> None:
+        """Ask for a key to be worked on, for reasons that no object shows."""
+        self._queue.add(_Work(controller, key))
+
+    def enqueuer(self, controller: str) -> Callable[[Key], None]:
+        """`enqueue` for one controller."""
+        return lambda key: self.enqueue(controller, key)
+
+    async def _listen(self, kinds: Sequence[Kind], interested: _Interests) -> None:
+        while True:
+            async for event in self._store.watch(*kinds):
+                self._dispatch(event, interested)
+            log.warning("controllers fell behind the store's changes; reading everything again")
+
+    def _dispatch(self, event: Event, interested: _Interests) -> None:
+        for name, keys in interested.get(event.kind.resource, ()):
+            for key in keys(event.obj):
+                self._queue.add(_Work(name, key))
+            if event.old is not None and event.type == "MODIFIED":
+                for key in keys(event.old):
+                    self._queue.add(_Work(name, key))
+
+    async def _work(self) -> None:
+        while True:
+            work = await self._queue.get()
+            self._reconcile(work)
+            await asyncio.sleep(0)  # lets the changes that were just written be dispatched
+
+    def _reconcile(self, work: _Work) -> None:
+        try:
+            again = self._controllers[work.controller].reconcile(work.key)
+        except ReconcileError as error:
+            delay = self._queue.retry(work, error.base)
+            log.info("%s %s/%s: %s; again in %.3gs", work.controller, *work.key, error, delay)
+        except Conflict:
+            self._queue.add(work)
+        except StatusError as error:
+            delay = self._queue.retry(work, _FIRST_DELAY)
+            log.warning("%s %s/%s: %s; again in %.3gs", work.controller, *work.key, error, delay)
+        except Exception:  # one odd object must not stop the work on all others
+            delay = self._queue.retry(work, _AFTER_BUG)
+            log.exception("%s %s/%s; again in %.3gs", work.controller, *work.key, delay)
+        else:
+            self._queue.forget(work)
+            if again is not None:
+                self._queue.add_after(work, again)
+
+
+def _interests(controllers: Iterable[Controller]) -> tuple[Sequence[Kind], _Interests]:
+    """All kinds that are watched, and per resource the controllers with their mapping to keys."""
+    kinds: dict[str, Kind] = {}
+    interested: dict[str, list[tuple[str, KeysOf]]] = {}
+    for controller in controllers:
+        for watch in controller.watches():
+            kinds.setdefault(watch.kind.resource, watch.kind)
+            interested.setdefault(watch.kind.resource, []).append((controller.name, watch.keys))
+    return tuple(kinds.values()), interested

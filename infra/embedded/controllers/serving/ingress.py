@@ -1,0 +1,91 @@
+"""The KIngress of a Route: hosts, and where their requests go.  Pure functions."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+from infra.embedded.controllers import meta
+from infra.embedded.controllers.serving import domains, names
+from infra.embedded.controllers.serving.config import Domain, NetworkConfig
+from infra.embedded.controllers.serving.traffic import DEFAULT, Target
+from infra.embedded.store import Obj
+
+CLUSTER_LOCAL, EXTERNAL = "ClusterLocal", "ExternalIP"
+
+
+def ingress_of(
+    route: Obj,
+    by_tag: Mapping[str, Sequence[Target]],
+    local_tags: frozenset[str],
+    network: NetworkConfig,
+    all_domains: list[Domain],
+) -> Obj:
+    """The ingress; hosts of `local_tags` have no public name."""
+    notes = meta.without(meta.annotations(route), (meta.LAST_APPLIED, names.ROLLOUT_DURATION))
+    rules = []
+    for tag, targets in by_tag.items():
+        rules.append(_rule(route, _local_hosts(route, tag, network), CLUSTER_LOCAL, targets))
+        if tag not in local_tags:
+            public = domains.public_host(route, tag, network, all_domains)
+            rules.append(_rule(route, [public], EXTERNAL, targets))
+    return {
+        "apiVersion": "networking.internal.knative.dev/v1alpha1",
+        "kind": "Ingress",
+        "metadata": {
+            "name": names.name(route),
+            "namespace": names.namespace(route),
+            "labels": {
+                **meta.labels(route),
+                names.ROUTE: names.name(route),
+                names.ROUTE_NAMESPACE: names.namespace(route),
+            },
+            "annotations": {
+                names.INGRESS_CLASS: network.ingress_class,
+                **notes,
+                names.ROLLOUT: rollout(by_tag),
+            },
+            "ownerReferences": [meta.controller_ref(route)],
+        },
+        "spec": {"httpOption": network.http_option, "rules": rules},
+    }
+
+
+def _local_hosts(route: Obj, tag: str, network: NetworkConfig) -> list[str]:
+    full = domains.local_host(route, tag, network)
+    short = full.removesuffix(f".{names.CLUSTER_DOMAIN}")
+    return [short, f"{short}.svc", full]
+
+
+def _rule(route: Obj, hosts: list[str], visibility: str, targets: Sequence[Target]) -> Obj:
+    splits = [_split(route, target) for target in targets if target.percent]
+    return {"hosts": hosts, "http": {"paths": [{"splits": splits}]}, "visibility": visibility}
+
+
+def _split(route: Obj, target: Target) -> Obj:
+    namespace = names.namespace(route)
+    return {
+        "appendHeaders": {
+            "Knative-Serving-Namespace": namespace,
+            "Knative-Serving-Revision": target.revision,
+        },
+        "percent": target.percent,
+        "serviceName": target.revision,
+        "serviceNamespace": namespace,
+        "servicePort": 80,
+    }
+
+
+def rollout(by_tag: Mapping[str, Sequence[Target]]) -> str:
+    """The rollout annotation: the targets that follow a Configuration's latest revision."""
+    followed = [
+        {
+            "configurationName": target.configuration,
+            **({"tag": tag} if tag != DEFAULT else {}),
+            "percent": target.percent or 0,
+            "revisions": [{"revisionName": target.revision, "percent": target.percent or 0}],
+            "stepParams": {},
+        }
+        for tag, targets in by_tag.items()
+        for target in targets
+        if target.latest and target.percent
+    ]
+    return json.dumps({"configurations": followed}, separators=(",", ":"))

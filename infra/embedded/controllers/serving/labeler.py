@@ -1,0 +1,75 @@
+"""Marks revisions and Configurations with the routes that send them traffic."""
+
+from collections.abc import Iterable
+
+from infra.embedded.clock import Clock
+from infra.embedded.controllers import meta
+from infra.embedded.controllers.runtime.controller import Key, Watch, itself
+from infra.embedded.controllers.serving import names
+from infra.embedded.kinds import CONFIGURATION, REVISION, ROUTE, Kind
+from infra.embedded.store import Obj, Store
+
+
+def routes_of(obj: Obj) -> set[str]:
+    """The routes an object is marked with."""
+    return {name for name in meta.annotations(obj).get(names.ROUTES, "").split(",") if name}
+
+
+def marked(obj: Obj, route: str, *, routed: bool, now: str, stateful: bool) -> Obj:
+    """`obj` with or without the mark of a route; a revision also gets its routing state."""
+    routes = routes_of(obj) | {route} if routed else routes_of(obj) - {route}
+    notes, labels = dict(meta.annotations(obj)), dict(meta.labels(obj))
+    notes.pop(names.ROUTES, None)
+    if routes:
+        notes[names.ROUTES] = ",".join(sorted(routes))
+    state = "active" if routes else "reserve"
+    if stateful and labels.get(names.ROUTING_STATE) != state:
+        labels[names.ROUTING_STATE] = state
+        notes[names.ROUTING_STATE_MODIFIED] = now
+    return meta.with_metadata(obj, labels=labels, annotations=notes)
+
+
+class Labeler:
+    """Follows Routes; what they no longer mention loses its mark."""
+
+    name = "labeler-controller"
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    def watches(self) -> Iterable[Watch]:
+        return (Watch(ROUTE, itself),)
+
+    def reconcile(self, key: Key) -> float | None:
+        route = self._store.find(ROUTE, *key)
+        alive = route is not None and not meta.is_deleting(route)
+        revisions: set[str] = set()
+        configurations: set[str] = set()
+        if alive and route is not None:
+            # Spec and status both count: a revision keeps its mark until traffic has left it.
+            targets = (*route["spec"].get("traffic", ()), *_assigned(route))
+            revisions = {t["revisionName"] for t in targets if t.get("revisionName")}
+            configurations = {t["configurationName"] for t in targets if "configurationName" in t}
+            for name in tuple(configurations):
+                found = self._store.find(CONFIGURATION, key.namespace, name)
+                status = (found or {}).get("status", {})
+                for field in ("latestCreatedRevisionName", "latestReadyRevisionName"):
+                    if status.get(field):
+                        revisions.add(status[field])
+        self._mark(CONFIGURATION, key, configurations)
+        self._mark(REVISION, key, revisions)
+        return None
+
+    def _mark(self, kind: Kind, route: Key, wanted: set[str]) -> None:
+        now = self._clock.stamp()
+        for obj in self._store.list(kind, route.namespace):
+            routed = names.name(obj) in wanted
+            if routed or route.name in routes_of(obj):
+                stateful = kind == REVISION
+                new = marked(obj, route.name, routed=routed, now=now, stateful=stateful)
+                self._store.update(kind, new)
+
+
+def _assigned(route: Obj) -> Iterable[Obj]:
+    found: Iterable[Obj] = route.get("status", {}).get("traffic") or ()
+    return found

@@ -1,0 +1,211 @@
+"""Routes: hosts for revisions, by way of a KIngress and placeholder Services."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from infra.embedded.clock import Clock
+from infra.embedded.controllers import conditions, meta
+from infra.embedded.controllers.runtime.controller import (
+    Key,
+    ReconcileError,
+    Watch,
+    itself,
+    owner,
+)
+from infra.embedded.controllers.serving import domains, names
+from infra.embedded.controllers.serving.config import DOMAIN, NETWORK, SYSTEM, Configs
+from infra.embedded.controllers.serving.ingress import ingress_of
+from infra.embedded.controllers.serving.placeholder import service_of
+from infra.embedded.controllers.serving.status import Draft, StatusWriter
+from infra.embedded.controllers.serving.traffic import DEFAULT, Target, Traffic, assign
+from infra.embedded.kinds import CONFIGMAP, CONFIGURATION, KINGRESS, REVISION, ROUTE, SERVICE
+from infra.embedded.store import Obj, Store
+
+FINALIZER = "routes.serving.knative.dev"
+ASSIGNED, INGRESS_READY = "AllTrafficAssigned", "IngressReady"
+CERTIFICATE = "CertificateProvisioned"
+
+
+class Routes:
+    """Assigns traffic, and reports whether the ingress has taken it over."""
+
+    name = "route-controller"
+
+    def __init__(self, store: Store, clock: Clock, configs: Configs) -> None:
+        self._store, self._configs = store, configs
+        dependents = (ASSIGNED, INGRESS_READY, CERTIFICATE)
+        self._status = StatusWriter(store, clock, ROUTE, dependents, self.name)
+
+    def watches(self) -> Iterable[Watch]:
+        return (
+            Watch(ROUTE, itself),
+            Watch(CONFIGURATION, self._routes_to),
+            Watch(REVISION, self._routes_to),
+            Watch(KINGRESS, owner(ROUTE)),
+            Watch(SERVICE, owner(ROUTE)),
+            Watch(CONFIGMAP, self._all_on_settings),
+        )
+
+    def _routes_to(self, target: Obj) -> Iterable[Key]:
+        """The routes that follow a Configuration, or the revisions of it."""
+        own = meta.annotations(target).get(names.ROUTES, "")
+        namespace = names.namespace(target)
+        named = {route for route in own.split(",") if route}
+        # A revision that is asked for by name may not be annotated yet; its Service's route asks.
+        named.add(meta.labels(target).get(names.CONFIGURATION, names.name(target)))
+        return [Key(namespace, name) for name in named]
+
+    def _all_on_settings(self, configmap: Obj) -> Iterable[Key]:
+        meta_ = configmap["metadata"]
+        if meta_["namespace"] != SYSTEM or meta_["name"] not in (DOMAIN, NETWORK):
+            return ()
+        return [Key(names.namespace(r), names.name(r)) for r in self._store.list(ROUTE)]
+
+    def reconcile(self, key: Key) -> float | None:
+        route = self._store.find(ROUTE, *key)
+        if route is None:
+            return None
+        finalizers = route["metadata"].get("finalizers", [])
+        if meta.is_deleting(route):
+            if FINALIZER in finalizers:
+                self._write_finalizers(route, [f for f in finalizers if f != FINALIZER])
+            return None
+        if FINALIZER not in finalizers:
+            route = self._write_finalizers(route, [*finalizers, FINALIZER])
+        return self._status.run(route, self._work)
+
+    def _write_finalizers(self, route: Obj, finalizers: list[str]) -> Obj:
+        kept = {k: v for k, v in route["metadata"].items() if k != "finalizers"}
+        metadata = {**kept, **({"finalizers": finalizers} if finalizers else {})}
+        written = self._store.update(ROUTE, {**route, "metadata": metadata})
+        message = f'Updated "{names.name(route)}" finalizers'
+        self._status.normal(route, "FinalizerUpdate", message)
+        return written
+
+    def _work(self, draft: Draft) -> None:
+        route = draft.obj
+        network, all_domains = self._configs.network(), self._configs.domains()
+        local = domains.is_cluster_local(route)
+        host = domains.host(route, DEFAULT, network, all_domains, local=local)
+        local = local or host.endswith(f".{names.CLUSTER_DOMAIN}")
+        draft.put(url=f"http://{host}")
+        traffic = self._assign(route)
+        marks = draft.conditions
+        if traffic.problem is not None or traffic.by_tag is None:
+            self._mark_problem(draft, traffic)
+            return
+        marks.mark_true(ASSIGNED)
+        local_tags = self._local_tags(route, traffic, local=local)
+        draft.put(
+            address={"url": f"http://{domains.local_host(route, DEFAULT, network)}"},
+            traffic=[
+                _status_of(
+                    target,
+                    domains.host(
+                        route, target.tag, network, all_domains, local=target.tag in local_tags
+                    ),
+                )
+                for target in traffic.targets
+            ],
+        )
+        wanted = ingress_of(route, traffic.by_tag, local_tags, network, all_domains)
+        ingress = self._store.find(KINGRESS, names.namespace(route), names.name(route))
+        self._placeholders(draft, list(traffic.by_tag), local_tags, ingress)
+        message = "TLS is not enabled for cluster-local" if local else _NO_TLS
+        marks.mark_true(CERTIFICATE, "TLSNotEnabled", message)
+        ingress = self._apply_ingress(draft, ingress, wanted)
+        ready = conditions.find(ingress)
+        if not meta.observed(ingress) or ready is None:
+            message = "Ingress has not yet been reconciled."
+            marks.mark_unknown(INGRESS_READY, "IngressNotConfigured", message)
+        else:
+            marks.copy_status(INGRESS_READY, ready)
+
+    def _assign(self, route: Obj) -> Traffic:
+        namespace, spec = names.namespace(route), route["spec"].get("traffic", ())
+        configurations, revisions = {}, {}
+        for entry in spec:
+            name = entry.get("configurationName")
+            found = self._store.find(CONFIGURATION, namespace, name) if name else None
+            if found is not None:
+                configurations[name] = found
+            latest = (found or {}).get("status", {}).get("latestReadyRevisionName")
+            wanted = entry.get("revisionName") or latest
+            revision = self._store.find(REVISION, namespace, wanted) if wanted else None
+            if revision is not None:
+                revisions[wanted] = revision
+        return assign(spec, configurations, revisions)
+
+    def _mark_problem(self, draft: Draft, traffic: Traffic) -> None:
+        marks, problem = draft.conditions, traffic.problem
+        message = "Ingress has not yet been reconciled."
+        marks.mark_unknown(INGRESS_READY, "IngressNotConfigured", message)
+        if problem is not None and problem.failed:
+            marks.mark_false(ASSIGNED, problem.reason, problem.message)
+        elif problem is not None:
+            marks.mark_unknown(ASSIGNED, problem.reason, problem.message)
+
+    def _local_tags(self, route: Obj, traffic: Traffic, *, local: bool) -> frozenset[str]:
+        """Tags whose hosts are only known inside the cluster (the route's own is the empty tag)."""
+        tags = traffic.by_tag or {}
+        if local:
+            return frozenset(tags)
+        network, namespace = self._configs.network(), names.namespace(route)
+        found = set()
+        for tag in tags:
+            name = domains.tagged_name(route, tag, network)
+            service = self._store.find(SERVICE, namespace, name) if tag else None
+            if service is not None and domains.is_cluster_local(service):
+                found.add(tag)
+        return frozenset(found)
+
+    def _placeholders(
+        self, draft: Draft, tags: Sequence[str], local_tags: frozenset[str], ingress: Obj | None
+    ) -> None:
+        """One Service per host inside the cluster; those of tags that are gone are deleted."""
+        route, network = draft.obj, self._configs.network()
+        all_domains = self._configs.domains()
+        wanted = set()
+        for tag in tags:
+            name = domains.tagged_name(route, tag, network)
+            wanted.add(name)
+            public = domains.host(route, tag, network, all_domains, local=tag in local_tags)
+            service = service_of(route, name, tag, ingress, public)
+            existing = self._store.find(SERVICE, names.namespace(route), name)
+            if existing is None:
+                self._store.create(SERVICE, service)
+                message = f'Created placeholder service "{name}"'
+                self._status.normal(route, "Created", message)
+            elif not meta.is_controlled_by(existing, route):
+                message = f'There is an existing placeholder Service "{name}" that we do not own.'
+                draft.conditions.mark_false(INGRESS_READY, "NotOwned", message)
+                raise ReconcileError(f'route: "{names.name(route)}" does not own Service: "{name}"')
+            else:
+                self._store.update(SERVICE, {**existing, "spec": service["spec"]})
+        for service in self._store.dependents(route, SERVICE):
+            if names.name(service) not in wanted:
+                self._store.delete(SERVICE, names.namespace(service), names.name(service))
+
+    def _apply_ingress(self, draft: Draft, existing: Obj | None, wanted: Obj) -> Obj:
+        if existing is None:
+            created = self._store.create(KINGRESS, wanted)
+            message = f'Created Ingress "{names.name(wanted)}"'
+            self._status.normal(draft.obj, "Created", message)
+            return created
+        changed = meta.with_metadata(
+            existing, labels=meta.labels(wanted), annotations=meta.annotations(wanted)
+        )
+        return self._store.update(KINGRESS, {**changed, "spec": wanted["spec"]})
+
+
+_NO_TLS = "external-domain-tls is not enabled"
+
+
+def _status_of(target: Target, host: str) -> dict[str, Any]:
+    """A target as the Route's status lists it."""
+    return {
+        "latestRevision": target.latest,
+        **({"percent": target.percent} if target.percent is not None else {}),
+        "revisionName": target.revision,
+        **({"tag": target.tag, "url": f"http://{host}"} if target.tag else {}),
+    }
