@@ -15,7 +15,7 @@ from harness.ports import ProbeRequest, ProbeResult
 _STDERR_SHOWN = 2000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LocalVantage:
     """Runs the engine here; implements the port `Vantage`.
 

@@ -148,7 +148,7 @@ def _judge_objective(
 
 
 def _objective_reason(good: int, valid: int, objective: Objective, stands: SloStanding) -> str:
-    wanted = f"{objective.target:.4%}".rstrip("0").rstrip(".%") + "%"
+    wanted = f"{objective.target * 100:.6g}%"
     within = f" within {objective.threshold:g} s" if objective.threshold is not None else ""
     proof = (
         f"; {samples_to_prove(objective.target)} good samples would prove it"

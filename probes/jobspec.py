@@ -1,0 +1,116 @@
+"""The Kubernetes objects that run the probe engine in a pod: pure functions to JSON."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.core.dig import JsonObject
+from harness.ports import ResourceKind
+
+CONFIG_MAP = ResourceKind("", "v1", "configmaps", "ConfigMap")
+POD = ResourceKind("", "v1", "pods", "Pod")
+EVENT = ResourceKind("", "v1", "events", "Event")
+JOB = ResourceKind("batch", "v1", "jobs", "Job")
+
+CONTAINER = "agent"
+JOB_LABEL = "batch.kubernetes.io/job-name"
+_FOLDER = "/vpm-agent"
+_LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "vpm-harness"}
+_LEFTOVER_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class AgentJob:
+    """One run of the engine in a pod. `deadline` is in seconds from the Job's start."""
+
+    name: str
+    namespace: str
+    image: str
+    plan: str
+    agent: bytes
+    deadline: int
+
+
+def config_map(job: AgentJob) -> JsonObject:
+    """The engine and its plan, to be mounted into the pod."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": job.name, "namespace": job.namespace, "labels": _LABELS},
+        "data": {"plan.json": job.plan},
+        "binaryData": {"agent.pyz": base64.b64encode(job.agent).decode()},
+    }
+
+
+def job_manifest(job: AgentJob) -> JsonObject:
+    """The Job: one attempt, no token, no privileges, and gone by itself should nobody delete it."""
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": job.name, "namespace": job.namespace, "labels": _LABELS},
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": job.deadline,
+            "ttlSecondsAfterFinished": _LEFTOVER_SECONDS,
+            "template": {"metadata": {"labels": _LABELS}, "spec": _pod_spec(job)},
+        },
+    }
+
+
+def owned_by(job: JsonObject) -> JsonObject:
+    """A patch that makes an object go when the Job goes."""
+    metadata = job["metadata"]
+    assert isinstance(metadata, Mapping)
+    owner = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+    }
+    return {"metadata": {"ownerReferences": [owner]}}
+
+
+def _pod_spec(job: AgentJob) -> JsonObject:
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [
+            {
+                "name": CONTAINER,
+                "image": job.image,
+                "imagePullPolicy": "IfNotPresent",
+                "command": [
+                    "python3",
+                    "-I",
+                    "-S",
+                    f"{_FOLDER}/agent.pyz",
+                    f"{_FOLDER}/plan.json",
+                ],
+                "env": [
+                    _field("POD_NAME", "metadata.name"),
+                    _field("POD_NAMESPACE", "metadata.namespace"),
+                    _field("NODE_NAME", "spec.nodeName"),
+                    {"name": "AGENT_IMAGE", "value": job.image},
+                ],
+                "resources": {
+                    "requests": {"cpu": "50m", "memory": "64Mi"},
+                    "limits": {"memory": "256Mi"},
+                },
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volumeMounts": [{"name": "agent", "mountPath": _FOLDER, "readOnly": True}],
+            }
+        ],
+        "volumes": [{"name": "agent", "configMap": {"name": job.name}}],
+    }
+
+
+def _field(name: str, path: str) -> JsonObject:
+    return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}

@@ -1,0 +1,57 @@
+"""Where the engine of each vantage runs."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from harness.core.errors import ProbeError
+from harness.ports import Clock, Cluster, KubeClient, Kubectl, Vantage
+from probes.build import cached_agent
+from probes.plan import DEVBOX, GATEWAY, IN_CLUSTER, IN_CLUSTER_GATEWAY
+from probes.pod import PodVantage
+from probes.vantage import LocalVantage
+
+_SHARED = {
+    DEVBOX: DEVBOX,
+    GATEWAY: DEVBOX,
+    IN_CLUSTER: IN_CLUSTER,
+    IN_CLUSTER_GATEWAY: IN_CLUSTER,
+}
+
+
+class ClusterPlaces:
+    """The places of one open cluster; implements `probes.prober.Places`."""
+
+    def __init__(
+        self, *, cluster: Cluster, client: KubeClient, kubectl: Kubectl, clock: Clock
+    ) -> None:
+        self._cluster = cluster
+        self._client = client
+        self._kubectl = kubectl
+        self._clock = clock
+
+    @cached_property
+    def _local(self) -> LocalVantage:
+        return LocalVantage(DEVBOX, cached_agent())
+
+    def place_of(self, vantage: str) -> str:
+        """The place whose engine serves a vantage: devbox and gateway share one, pods another."""
+        return _SHARED.get(vantage, vantage)
+
+    def open(self, place: str, *, namespace: str) -> Vantage:
+        """The adapter for a place.
+
+        Errors:
+            ProbeError: this cluster has no such place.
+        """
+        if place == DEVBOX:
+            return self._local
+        if place == IN_CLUSTER:
+            return PodVantage(
+                name=place,
+                namespace=namespace,
+                image=self._cluster.agent_image,
+                client=self._client,
+                clock=self._clock,
+            )
+        raise ProbeError(f"{place}: this cluster has no such vantage")
