@@ -10,6 +10,7 @@ import contextlib
 import gc
 import signal
 import sys
+from pathlib import Path
 from typing import Iterator, TextIO
 
 from .output import Writer, start_of
@@ -23,24 +24,24 @@ OK, BAD_PLAN, PROBER_ERROR = 0, 2, 4
 def main(arguments: list[str]) -> int:
     """Run the plan that `arguments` name; returns the exit code."""
     if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
-        print(__doc__, file=sys.stderr)
+        _complain(__doc__)
         return OK if arguments and arguments[0] in ("-h", "--help") else BAD_PLAN
     try:
         plan = parse_plan(_read(arguments[0]))
     except PlanError as error:
-        print(error, file=sys.stderr)
+        _complain(error)
         return BAD_PLAN
     except (OSError, UnicodeDecodeError) as error:
-        print(f"cannot read the plan {arguments[0]}: {error}", file=sys.stderr)
+        _complain(f"cannot read the plan {arguments[0]}: {error}")
         return BAD_PLAN
     try:
         with _output(plan) as file:
             return run(plan, file)
     except SetupError as error:
-        print(error, file=sys.stderr)
+        _complain(error)
         return BAD_PLAN
     except OSError as error:
-        print(f"cannot run: {error}", file=sys.stderr)
+        _complain(f"cannot run: {error}")
         return PROBER_ERROR
 
 
@@ -78,11 +79,14 @@ def raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _complain(problem: object) -> None:
+    sys.stderr.write(f"{problem}\n")
+
+
 def _read(path: str) -> str:
     if path == "-":
         return sys.stdin.read()
-    with open(path, encoding="utf-8") as file:
-        return file.read()
+    return Path(path).read_text(encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -90,7 +94,7 @@ def _output(plan: Plan) -> Iterator[TextIO]:
     if plan.output == "-":
         yield sys.stdout
     else:
-        with open(plan.output, "w", encoding="utf-8") as file:
+        with Path(plan.output).open("w", encoding="utf-8") as file:
             yield file
 
 

@@ -9,6 +9,7 @@ from .connect import connect
 from .resolve import Resolver
 from .rewrite import ConnectToRule, apply_connect_to
 from .sample import TlsFacts
+from .secure import SecureStream
 from .stream import Stream
 from .tlsfacts import facts_of
 from .trace import Trace
@@ -18,7 +19,7 @@ from .trace import Trace
 class Link:
     """An open connection, and what is reported about it each time that it is used."""
 
-    stream: Stream
+    stream: Stream | SecureStream
     peer: str | None
     local: str | None
     tls: TlsFacts | None
@@ -42,15 +43,23 @@ class Dialer:
             resolved = await self.resolver.lookup(to_host, to_port, deadline)
         trace.dns = resolved.facts
         trace.enter("connect")
-        stream = await connect(resolved.addresses, trace, deadline)
-        try:
-            if secure and self.context is not None:
-                trace.enter("tls")
-                name = self.server_name or host
-                session = await stream.handshake(self.context, name, deadline)
-                verified = self.context.verify_mode is ssl.CERT_REQUIRED
-                trace.tls = facts_of(session, name, verified)
-        except BaseException:
-            stream.close()
-            raise
+        raw = await connect(resolved.addresses, trace, deadline)
+        stream: Stream | SecureStream = raw
+        if secure and self.context is not None:
+            try:
+                stream = await self._secure(raw, self.context, host, trace, deadline)
+            except BaseException:
+                raw.close()
+                raise
         return Link(stream, trace.peer, trace.local, trace.tls)
+
+    async def _secure(
+        self, raw: Stream, context: ssl.SSLContext, host: str, trace: Trace, deadline: int
+    ) -> SecureStream:
+        trace.enter("tls")
+        name = self.server_name or host
+        stream = SecureStream(raw, context, name)
+        await stream.handshake(deadline)
+        verified = context.verify_mode is ssl.CERT_REQUIRED
+        trace.tls = facts_of(stream.session, name, verified)
+        return stream

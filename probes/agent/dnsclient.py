@@ -6,6 +6,7 @@ import errno
 import random
 import socket
 import struct
+from pathlib import Path
 from typing import Sequence
 
 from .clock import NS, mono_ns
@@ -43,10 +44,10 @@ def parse_server(text: str) -> Address:
 def system_servers(path: str = RESOLV_CONF) -> tuple[str, ...]:
     """The resolvers that the system is configured with; none when the file cannot be read."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            lines = [line.split() for line in file]
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ()
+    lines = [line.split() for line in text.splitlines()]
     return tuple(
         f"[{words[1]}]" if ":" in words[1] else words[1]
         for words in lines
@@ -116,11 +117,11 @@ async def _ask_one(
             queries[number] = encode_query(number, name, record)
     except WireError as error:
         raise Failure(Outcome.DNS_NOT_FOUND, str(error)) from error
-    messages = await _exchange_udp(server, queries, deadline)
     complete = []
-    for message in messages:
-        if message.truncated:
-            message = await _exchange_tcp(server, queries[message.id], deadline)
+    for answer in await _exchange_udp(server, queries, deadline):
+        message = answer
+        if answer.truncated:
+            message = await _exchange_tcp(server, queries[answer.id], deadline)
         if message.rcode not in (_NOERROR, _NXDOMAIN):
             code = RCODES.get(message.rcode, f"RCODE{message.rcode}")
             raise Failure(Outcome.DNS_ERROR, f"{address_text(server[1])}: {code}")

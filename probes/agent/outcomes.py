@@ -141,7 +141,9 @@ def tls_refused(error: ssl.SSLError) -> Failure:
 
 def describe(error: BaseException) -> str:
     """One line that names the type and the message of `error`."""
-    if isinstance(error, OSError) and error.errno is not None and error.strerror:
-        name = errno.errorcode.get(error.errno, "")
-        return f"{name or type(error).__name__}: {error.strerror}"
+    # The errno of an SSLError is a number of OpenSSL's, not of the system's.
+    if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) and error.errno:
+        return f"{errno.errorcode.get(error.errno, error.errno)}: {error.strerror}"
+    if isinstance(error, ssl.SSLError):
+        return f"{type(error).__name__}: {error.strerror}"
     return f"{type(error).__name__}: {error}"

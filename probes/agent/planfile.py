@@ -54,10 +54,9 @@ def _decode_object(cls: Any, value: Any, path: str, errors: list[str]) -> Any:
         errors.append(f"{path}: expected an object, got {_kind(value)}")
         return None
     fields = {field.name: field for field in dataclasses.fields(cls)}
-    for key in value:
-        if key not in fields:
-            errors.append(f"{path}.{key}: unknown key; known are {', '.join(sorted(fields))}")
+    known = ", ".join(sorted(fields))
     before = len(errors)
+    errors.extend(f"{path}.{key}: unknown key; known are {known}" for key in value.keys() - fields)
     arguments: dict[str, Any] = {}
     for name, field in fields.items():
         if name in value:

@@ -42,7 +42,9 @@ class EpollPoller:
 
     def wait(self, timeout_ns: int) -> list[Watched]:
         """What became ready within `timeout_ns`; errors and hang-ups count as ready."""
-        found = self._epoll.poll(min(timeout_ns // _MS / 1000, _MAX_WAIT_S) if timeout_ns > 0 else 0)
+        found = self._epoll.poll(
+            min(timeout_ns // _MS / 1000, _MAX_WAIT_S) if timeout_ns > 0 else 0
+        )
         if not found and 0 < timeout_ns < 2 * _MS:
             # epoll's own timeout is in whole milliseconds; for what is left its descriptor is
             # given to select, which knows microseconds.

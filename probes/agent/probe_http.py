@@ -8,6 +8,7 @@ from .http1 import ResponseReader
 from .outcomes import Failure, Outcome
 from .plan import Target
 from .request import Request, redirected, request_of
+from .secure import SecureStream
 from .stream import Stream
 from .trace import Trace
 
@@ -50,6 +51,7 @@ class HttpProbe:
         link = self._take_idle(request)
         if link is not None:
             try:
+                trace.reused = True
                 return await self._exchange_over(link, request, trace, deadline)
             except Failure as failure:
                 # The server had closed the idle connection while the request was on its way:
@@ -57,8 +59,8 @@ class HttpProbe:
                 if failure.outcome not in _STALE:
                     raise
                 trace.phases.clear()
+                trace.reused = False
         link = await self._dialer.open(request.host, request.port, request.secure, trace, deadline)
-        trace.reused = False
         return await self._exchange_over(link, request, trace, deadline)
 
     async def _exchange_over(
@@ -78,25 +80,24 @@ class HttpProbe:
         return reader
 
     async def _talk(
-        self, stream: Stream, request: Request, trace: Trace, deadline: int
+        self, stream: Stream | SecureStream, request: Request, trace: Trace, deadline: int
     ) -> ResponseReader:
         trace.body = body = Body(self._target.limits.body_bytes, self._keep_body)
         reader = ResponseReader(request.method, self._target.limits, body)
         trace.enter("send")
         try:
             await stream.send(request.wire, deadline)
-        except Failure:
+        except Failure as unsent:
             # A server may answer (413, 400) and close without reading all of the request.
             before = dict(trace.phases)
             try:
                 await _read(stream, reader, trace, deadline)
-            except Failure:
+            except Failure as unread:
                 trace.enter(None)
                 trace.phases = {**before, "send": trace.phases["send"]}
-                trace.head = reader.head
-            else:
-                return reader
-            raise
+                # A TLS alert is the reason for both, and the earlier hop.
+                raise (unread if unread.outcome is Outcome.TLS_ERROR else unsent) from unread
+            return reader
         await _read(stream, reader, trace, deadline)
         return reader
 
@@ -123,7 +124,9 @@ class HttpProbe:
                 raise Failure(Outcome.BODY_MISMATCH, reason)
 
 
-async def _read(stream: Stream, reader: ResponseReader, trace: Trace, deadline: int) -> None:
+async def _read(
+    stream: Stream | SecureStream, reader: ResponseReader, trace: Trace, deadline: int
+) -> None:
     """Read one answer from `stream` into `reader`: the phases wait and transfer."""
     trace.enter("wait")
     data = await stream.receive("wait", deadline)

@@ -73,8 +73,8 @@ def redirected(request: Request, head: Head) -> Request | None:
     location = head.fields.get("location")
     if head.status not in _REDIRECTS or not location:
         return None
-    url = urljoin(request.url, location)
     try:
+        url = urljoin(request.url, location)
         parts = urlsplit(url)
         usable = parts.scheme in _DEFAULT_PORT and bool(parts.hostname) and parts.port != 0
     except ValueError:

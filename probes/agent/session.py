@@ -41,8 +41,8 @@ class Session:
         system = SystemResolver(self._loop)
         self._probes = [make_probe(target, system) for target in plan.targets]
         self._tallies = [
-            Tally(target.name, probe.kind, target.requests + target.warmup)
-            for target, probe in zip(plan.targets, self._probes)
+            Tally(target.name, self._probes[i].kind, target.requests + target.warmup)
+            for i, target in enumerate(plan.targets)
         ]
         self._in_flight = 0
         self._started = 0
@@ -112,7 +112,7 @@ class Session:
             await probe.run(trace, trace.start + int(target.timeout * NS))
         except Failure as failure:
             outcome, detail = failure.outcome, failure.detail
-        except Exception as error:  # A mistake of the prober must not look like the target's.
+        except Exception as error:  # noqa: BLE001 - a mistake of ours must not look like theirs
             outcome, detail = Outcome.PROBER_ERROR, describe(error)
         sample = trace.sample(
             target=target.name,

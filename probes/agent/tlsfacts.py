@@ -24,16 +24,16 @@ def make_context(settings: Tls) -> ssl.SSLContext:
     return context
 
 
-def facts_of(secure: ssl.SSLSocket, server_name: str, verified: bool) -> TlsFacts:
-    """What the handshake of `secure` agreed on, and the server's certificate."""
-    cipher = secure.cipher()
-    der = secure.getpeercert(binary_form=True)
+def facts_of(session: ssl.SSLObject, server_name: str, verified: bool) -> TlsFacts:
+    """What the handshake of `session` agreed on, and the server's certificate."""
+    cipher = session.cipher()
+    der = session.getpeercert(binary_form=True)
     # Empty when verification is off: the ssl module does not decode what it did not verify.
-    certificate: dict[str, Any] = secure.getpeercert() or {}
+    certificate: dict[str, Any] = session.getpeercert() or {}
     return TlsFacts(
         server_name=server_name,
         verified=verified,
-        version=secure.version() or "",
+        version=session.version() or "",
         cipher=cipher[0] if cipher else "",
         subject=_name(certificate.get("subject", ())),
         issuer=_name(certificate.get("issuer", ())),

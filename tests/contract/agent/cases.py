@@ -1,0 +1,221 @@
+"""The bad servers: what each does, and the outcomes that are right for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.contract.agent.servers import Peer
+
+TIMEOUT = 0.4
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A server's behaviour after the connection stands, and how it is probed.
+
+    More than one outcome is right where the client's and the server's packets cross.
+    """
+
+    id: str
+    behave: Callable[[Peer], None]
+    outcomes: tuple[str, ...]
+    target: Mapping[str, Any] = field(default_factory=dict)
+
+
+def case(id: str, behave: Callable[[Peer], None], *outcomes: str, **target: Any) -> Case:
+    return Case(id, behave, outcomes, target)
+
+
+def answers(*pieces: bytes, then: Callable[[Peer], None] | None = None) -> Callable[[Peer], None]:
+    """A server that reads the request, sends `pieces`, and then closes or does `then`."""
+
+    def behave(peer: Peer) -> None:
+        peer.request()
+        for piece in pieces:
+            peer.send(piece)
+        if then is not None:
+            then(peer)
+
+    return behave
+
+
+def floods(start: bytes, piece: bytes) -> Callable[[Peer], None]:
+    return answers(start, then=lambda peer: peer.flood(piece))
+
+
+def drips(start: bytes, piece: bytes) -> Callable[[Peer], None]:
+    return answers(start, then=lambda peer: peer.drip(piece))
+
+
+def early_refusal(peer: Peer) -> None:
+    """Answer before the request has been read, and close."""
+    peer.sock.recv(1000)
+    peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+    peer.hang()
+
+
+def never_reads(peer: Peer) -> None:
+    peer.hang()
+
+
+def resets_upload(peer: Peer) -> None:
+    peer.sock.recv(1000)
+    peer.reset()
+
+
+BIG_UPLOAD: dict[str, Any] = {"method": "POST", "body": "x" * 8_000_000}
+
+HTTP_CASES = (
+    # The first byte never comes.
+    case("silent", answers(then=Peer.hang), "wait_timeout"),
+    case("closes-after-request", answers(), "closed_without_response"),
+    case("resets-after-request", answers(then=Peer.reset), "reset"),
+    case("closes-at-once", lambda peer: None, "closed_without_response", "reset", "send_reset"),
+    case("resets-at-once", Peer.reset, "reset", "send_reset"),
+    # The request does not get through.
+    case("never-reads-upload", never_reads, "send_timeout", **BIG_UPLOAD),
+    case("resets-upload", resets_upload, "send_reset", **BIG_UPLOAD),
+    case("answers-before-reading", early_refusal, "status_mismatch", **BIG_UPLOAD),
+    # The answer does not end.
+    case("drips-status-line", drips(b"", b"HTTP/1.1 200 " + b"O" * 500), "transfer_timeout"),
+    case("drips-header", drips(HEAD, b"X-A: b\r\n"), "transfer_timeout"),
+    case("drips-body", drips(HEAD + b"Content-Length: 5000\r\n\r\n", b"a"), "transfer_timeout"),
+    case("drips-unbounded-body", drips(HEAD + b"\r\n", b"a"), "transfer_timeout"),
+    case("drips-chunks", drips(CHUNKED, b"1\r\na\r\n"), "transfer_timeout"),
+    case("silent-in-header", answers(HEAD + b"X-A: b\r\n", then=Peer.hang), "transfer_timeout"),
+    case("silent-in-body", answers(OK[:-2], then=Peer.hang), "transfer_timeout"),
+    case("silent-in-chunk", answers(CHUNKED + b"5\r\nab", then=Peer.hang), "transfer_timeout"),
+    case(
+        "silent-after-last-chunk", answers(CHUNKED + b"0\r\n", then=Peer.hang), "transfer_timeout"
+    ),
+    # The answer ends too early.
+    case("closes-in-status-line", answers(b"HTTP/1.1 2"), "truncated"),
+    case("closes-in-header", answers(HEAD + b"X-A: b\r\n"), "truncated"),
+    case("closes-in-body", answers(OK[:-2]), "truncated"),
+    case("resets-in-header", answers(HEAD, then=Peer.reset), "truncated"),
+    case("resets-in-body", answers(OK[:-2], then=Peer.reset), "truncated"),
+    case("resets-unbounded-body", answers(HEAD + b"\r\nabc", then=Peer.reset), "truncated"),
+    case("closes-in-chunk", answers(CHUNKED + b"5\r\nab"), "truncated"),
+    case("closes-before-last-chunk", answers(CHUNKED + b"2\r\nab\r\n"), "truncated"),
+    # The answer lies about its length.
+    case("longer-than-length", answers(OK + b"more"), "malformed_response"),
+    case(
+        "body-with-204",
+        answers(b"HTTP/1.1 204 No Content\r\n\r\nbody"),
+        "malformed_response",
+    ),
+    case(
+        "two-lengths",
+        answers(HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!"),
+        "malformed_response",
+    ),
+    case("negative-length", answers(HEAD + b"Content-Length: -5\r\n\r\n"), "malformed_response"),
+    case("length-in-words", answers(HEAD + b"Content-Length: five\r\n\r\n"), "malformed_response"),
+    case(
+        "length-of-thirty-digits",
+        answers(HEAD + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n"),
+        "malformed_response",
+    ),
+    case(
+        "length-and-chunked",
+        answers(HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        "malformed_response",
+    ),
+    case(
+        "unknown-coding",
+        answers(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        "malformed_response",
+    ),
+    case("bad-chunk-size", answers(CHUNKED + b"xyz\r\n"), "malformed_response"),
+    case("chunk-longer-than-size", answers(CHUNKED + b"2\r\nabcd\r\n"), "malformed_response"),
+    case("chunk-size-without-cr", answers(CHUNKED + b"2\nab\r\n"), "malformed_response"),
+    case("huge-chunk-size", answers(CHUNKED + b"f" * 16 + b"\r\n"), "malformed_response"),
+    # The answer has no end that fits anywhere.
+    case("endless-body", floods(HEAD + b"\r\n", b"a" * 65536), "too_large"),
+    case("endless-chunks", floods(CHUNKED, b"ffff\r\n" + b"a" * 65535 + b"\r\n"), "too_large"),
+    case("huge-length", answers(HEAD + b"Content-Length: 99999999999\r\n\r\n"), "too_large"),
+    case("endless-headers", floods(HEAD, b"X-A: b\r\n" * 1000), "too_large"),
+    case("endless-header-line", floods(HEAD + b"X-A: ", b"b" * 65536), "too_large"),
+    case("too-many-headers", answers(HEAD + b"A: b\r\n" * 300 + b"\r\n"), "too_large"),
+    case("endless-interim", floods(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100), "too_large"),
+    case("endless-trailers", floods(CHUNKED + b"0\r\n", b"X-A: b\r\n" * 1000), "too_large"),
+    case("endless-chunk-line", floods(CHUNKED + b"5;", b"b" * 65536), "malformed_response"),
+    # The answer is not HTTP/1.1.
+    case("http-0.9", answers(b"<html>hello</html>"), "malformed_response"),
+    case("http-2", answers(b"\0\0\x12\x04\0\0\0\0\0" + b"\0" * 18), "malformed_response"),
+    case("http-2-by-name", answers(b"HTTP/2.0 200 OK\r\n\r\n"), "malformed_response"),
+    case(
+        "ssh-banner",
+        lambda peer: peer.send(b"SSH-2.0-OpenSSH_9.2\r\n"),
+        "malformed_response",
+        "send_reset",
+        "reset",
+    ),
+    case("zeros", floods(b"", b"\0" * 65536), "malformed_response"),
+    case(
+        "bare-line-feeds", answers(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n"), "malformed_response"
+    ),
+    case("bad-status-line", answers(b"HTTP/1.1 fine\r\n", then=Peer.hang), "malformed_response"),
+    case("status-999", answers(b"HTTP/1.1 999 Odd\r\n\r\n"), "malformed_response"),
+    case("folded-header", answers(HEAD + b"X-A: b\r\n c\r\n\r\n"), "malformed_response"),
+    case("space-before-colon", answers(HEAD + b"X-A : b\r\n\r\n"), "malformed_response"),
+    case("zero-in-header", answers(HEAD + b"X-A: b\0c\r\n\r\n"), "malformed_response"),
+    case("header-without-colon", answers(HEAD + b"nonsense\r\n\r\n"), "malformed_response"),
+    # The answer is HTTP, and wrong.
+    case(
+        "error-500", answers(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"), "status_mismatch"
+    ),
+    case(
+        "redirect",
+        answers(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"),
+        "status_mismatch",
+    ),
+    case(
+        "redirect-loop",
+        answers(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"),
+        "status_mismatch",
+        max_redirects=3,
+    ),
+    case(
+        "redirect-to-nonsense",
+        answers(b"HTTP/1.1 302 Found\r\nLocation: http://[::/x\r\nContent-Length: 0\r\n\r\n"),
+        "status_mismatch",
+        max_redirects=3,
+    ),
+    case("other-service", answers(OK), "body_mismatch", expect={"body": {"contains": "world"}}),
+    case("other-service-exact", answers(OK), "body_mismatch", expect={"body": {"exact": "hell"}}),
+    case("other-service-regex", answers(OK), "body_mismatch", expect={"body": {"regex": "^h.l$"}}),
+    # Odd, and right.
+    case("length", answers(OK), "ok"),
+    case("byte-by-byte", answers(*(OK[i : i + 1] for i in range(len(OK)))), "ok"),
+    case(
+        "chunked",
+        answers(CHUNKED + b"3;ext=1\r\nhel\r\n2\r\nlo\r\n0\r\nX-T: 1\r\n\r\n"),
+        "ok",
+        expect={"body": {"exact": "hello"}},
+    ),
+    case(
+        "until-close",
+        answers(b"HTTP/1.0 200 OK\r\n\r\nhello"),
+        "ok",
+        expect={"body": {"exact": "hello"}},
+    ),
+    case("interim-first", answers(b"HTTP/1.1 100 Continue\r\n\r\n", OK), "ok"),
+    case("reset-after-answer", answers(OK, then=Peer.reset), "ok"),
+    case("head", answers(OK[:-5]), "ok", method="HEAD"),
+    case("same-length-twice", answers(HEAD + b"Content-Length: 5, 5\r\n\r\nhello"), "ok"),
+    case("no-reason", answers(b"HTTP/1.1 204\r\n\r\n"), "ok"),
+    case(
+        "expected-error",
+        answers(b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"),
+        "ok",
+        expect={"status": ["404", "5xx"]},
+    ),
+)
+
+assert len({case.id for case in HTTP_CASES}) == len(HTTP_CASES)

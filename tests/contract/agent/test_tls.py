@@ -1,0 +1,171 @@
+"""TLS servers, good and bad: verification is on, and what is wrong is named."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from probes.agent.sample import Sample
+from tests.contract.agent.cases import OK, TIMEOUT, answers
+from tests.contract.agent.certificates import Authority, server_context
+from tests.contract.agent.running import probe, run_target
+from tests.contract.agent.servers import Handler, Peer, serve
+
+
+def over_tls(leaf: Path, behave: Handler) -> Handler:
+    """`behave`, once a handshake has shown `leaf`."""
+    context = server_context(leaf)
+
+    def handler(peer: Peer) -> None:
+        peer.secure(context)
+        behave(peer)
+
+    return handler
+
+
+def tls_probe(port: int, authority: Authority, **target: object) -> Sample:
+    tls = {"ca_file": str(authority.pem)}
+    settings = {"tls": tls, "timeout": TIMEOUT, "resolve": [f"good.test:{port}:127.0.0.1"]}
+    sample = probe(f"https://good.test:{port}/", **{**settings, **target})
+    assert sample.duration_s < TIMEOUT + 0.1
+    return sample
+
+
+def test_a_good_server_is_described(authority: Authority) -> None:
+    with serve(over_tls(authority.leaf("good.test", "127.0.0.1"), answers(OK))) as server:
+        sample = tls_probe(server.port, authority)
+    assert sample.outcome == "ok"
+    assert list(sample.phases) == ["connect", "tls", "send", "wait", "transfer"]
+    assert sample.tls is not None
+    assert sample.tls.version == "TLSv1.3"
+    assert sample.tls.subject == "commonName=good.test"
+    assert sample.tls.issuer == "commonName=trusted"
+    assert sample.tls.sans == ("DNS:good.test", "IP Address:127.0.0.1")
+    assert sample.tls.verified
+    assert (sample.tls.not_before or "") < sample.start_utc < (sample.tls.not_after or "")
+
+
+@pytest.mark.parametrize(
+    ("make_leaf", "outcome"),
+    [
+        (lambda good, _bad: good.leaf("good.test", starts=-9, ends=-1), "tls_expired"),
+        (lambda good, _bad: good.leaf("good.test", starts=1, ends=9), "tls_not_yet_valid"),
+        (lambda good, _bad: good.leaf("other.test"), "tls_name_mismatch"),
+        (lambda _good, bad: bad.leaf("good.test"), "tls_untrusted"),
+    ],
+    ids=["expired", "not-yet-valid", "wrong-name", "unknown-authority"],
+)
+def test_each_bad_certificate_gets_its_outcome(
+    make_leaf: Callable[[Authority, Authority], Path],
+    outcome: str,
+    authority: Authority,
+    stranger: Authority,
+) -> None:
+    with serve(over_tls(make_leaf(authority, stranger), answers(OK))) as server:
+        sample = tls_probe(server.port, authority)
+        unverified = tls_probe(server.port, authority, tls={"verify": False})
+    assert (sample.outcome, sample.hop) == (outcome, "tls")
+    assert sample.detail is not None
+    assert sample.detail.startswith("certificate: ")
+    assert unverified.outcome == "ok"
+    assert unverified.tls is not None
+    assert not unverified.tls.verified
+
+
+def test_a_wrong_address_is_a_name_mismatch(authority: Authority) -> None:
+    with serve(over_tls(authority.leaf("127.0.0.9"), answers(OK))) as server:
+        url = f"https://127.0.0.1:{server.port}/"
+        sample = probe(url, timeout=TIMEOUT, tls={"ca_file": str(authority.pem)})
+    assert sample.outcome == "tls_name_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("behave", "outcome"),
+    [
+        (lambda peer: peer.send(OK), "tls_error"),
+        (lambda peer: peer.send(b"SSH-2.0-OpenSSH_9.2\r\n" * 20), "tls_error"),
+        (Peer.hang, "tls_timeout"),
+        (lambda peer: peer.drip(b"\x16\x03\x03\x40\x00" + b"\x02" * 500), "tls_timeout"),
+        (lambda peer: None, "tls_error"),
+        (Peer.reset, "tls_error"),
+    ],
+    ids=["plain-http", "ssh", "silent", "dripping", "closes", "resets"],
+)
+def test_what_is_no_tls_server(behave: Handler, outcome: str, authority: Authority) -> None:
+    with serve(behave) as server:
+        sample = tls_probe(server.port, authority)
+    assert (sample.outcome, sample.hop) == (outcome, "tls")
+    assert "send" not in sample.phases
+
+
+@pytest.mark.parametrize(
+    ("behave", "outcome"),
+    [
+        (answers(then=Peer.hang), "wait_timeout"),
+        (answers(then=Peer.reset), "reset"),
+        (answers(), "closed_without_response"),
+        (answers(OK[:-2], then=Peer.hang), "transfer_timeout"),
+        (answers(OK[:-2]), "truncated"),
+        (answers(b"HTTP/1.1 200 OK\r\n\r\nabc"), "truncated"),
+        (answers(OK[:-2], then=Peer.reset), "truncated"),
+        (answers(OK + b"more"), "malformed_response"),
+    ],
+    ids=["silent", "resets", "closes", "silent-in-body", "closes-in-body",
+         "unbounded-body-without-alert", "resets-in-body", "longer-than-length"],
+)  # fmt: skip
+def test_bad_servers_behind_tls(behave: Handler, outcome: str, authority: Authority) -> None:
+    with serve(over_tls(authority.leaf("good.test"), behave)) as server:
+        assert tls_probe(server.port, authority).outcome == outcome
+
+
+def test_a_server_that_wants_a_client_certificate(authority: Authority) -> None:
+    context = server_context(authority.leaf("good.test"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(authority.pem)
+
+    def handler(peer: Peer) -> None:
+        peer.secure(context)
+        answers(OK)(peer)
+
+    with serve(handler) as server:
+        sample = tls_probe(server.port, authority)
+    assert (sample.outcome, sample.hop) == ("tls_error", "tls")
+
+
+def test_no_common_cipher(authority: Authority) -> None:
+    context = server_context(authority.leaf("good.test"))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-RSA-AES128-SHA256")
+    with serve(lambda peer: peer.secure(context)) as server:
+        assert tls_probe(server.port, authority).outcome == "tls_error"
+
+
+def test_plain_text_to_a_tls_server(authority: Authority) -> None:
+    with serve(over_tls(authority.leaf("good.test"), answers(OK))) as server:
+        sample = probe(f"http://127.0.0.1:{server.port}/", timeout=TIMEOUT)
+    # OpenSSL as a server answers with an alert or only closes, by its version.
+    assert sample.outcome in ("malformed_response", "closed_without_response", "reset")
+
+
+def test_keep_alive_over_tls_shakes_hands_once(authority: Authority) -> None:
+    def serve_two(peer: Peer) -> None:
+        for _ in range(2):
+            peer.request()
+            peer.send(OK)
+
+    with serve(over_tls(authority.leaf("good.test"), serve_two)) as server:
+        first, second = run_target(
+            url=f"https://good.test:{server.port}/",
+            requests=2,
+            rate=20,
+            keepalive=True,
+            resolve=[f"good.test:{server.port}:127.0.0.1"],
+            tls={"ca_file": str(authority.pem)},
+        )
+    assert (first.outcome, first.reused) == ("ok", False)
+    assert (second.outcome, second.reused) == ("ok", True)
+    assert list(second.phases) == ["send", "wait", "transfer"]
+    assert second.tls == first.tls
