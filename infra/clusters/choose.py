@@ -32,7 +32,8 @@ def choose(
 ) -> tuple[ClusterDriver, str]:
     """The driver for a provider's name, and why it is this one.
 
-    `installer` is needed by those who may have to install Knative. `auto` is kind where a container engine and kind answer, else the embedded cluster.
+    `auto` is kind where a container engine and kind answer, else the embedded cluster.
+    `installer` is needed by those who may have to install Knative.
 
     Errors:
         UsageError: no such provider.

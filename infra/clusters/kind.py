@@ -18,6 +18,8 @@ from infra.clusters.gateway import answers
 from infra.clusters.identity import ClusterApi, cluster_uid, configured_domain, read_identity
 from infra.clusters.kind_cli import Kind
 from infra.clusters.kind_config import (
+    HTTP_NODE_PORT,
+    HTTPS_NODE_PORT,
     HostPorts,
     host_ports,
     node_image,
