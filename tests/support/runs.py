@@ -1,319 +1,119 @@
-"""Runs as the engine would have recorded and judged them, for tests of what is made of them."""
+"""Runs of the product as its users start them: real processes, evidence in a folder of the test."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
 
-from harness.core.histogram import Histogram
-from harness.core.identity import ClusterIdentity, VantageIdentity
-from harness.core.judge import judge_ended
-from harness.core.observation import (
-    CommandRecord,
-    Condition,
-    ContractObserved,
-    LoadObserved,
-    Observation,
-    ProbeObserved,
-    ServiceObserved,
-)
-from harness.core.plan import Plan, make_plan
-from harness.core.record import (
-    ClusterOpened,
-    Event,
-    RunClosed,
-    RunOpened,
-    StepEnded,
-    StepObserved,
-    StepStarted,
-    ToolInfo,
-    encode_event,
-    fold_events,
-)
-from harness.core.sample import Sample
-from harness.core.sli import summarise
-from harness.evidence import EvidenceStore, RunFolder, write_evidence
-from harness.evidence.stamps import utc_text
+from harness.core.record import RunRecord
+from harness.run.journal import JOURNAL, read_record
+from tests.support.wait import eventually
 
-START = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
-KEY = "default/hello"
-TOOL = ToolInfo(
-    version="0.1.0",
-    command=("vpm", "run", "scenarios/goal_m2"),
-    python="3.11.7",
-    platform="linux",
-    versions=(("kubectl", "1.37.1"),),
-)
-
-
-@dataclass(slots=True)
-class SteppedClock:
-    """A clock that a test sets; each look at it moves it by `step` seconds."""
-
-    at: datetime = START
-    step: float = 0.0
-    seconds: float = field(default=0.0)
-
-    def now(self) -> datetime:
-        self.at += timedelta(seconds=self.step)
-        return self.at
-
-    def monotonic(self) -> float:
-        self.seconds += self.step
-        return self.seconds
-
-    def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
-        self.seconds += seconds
-
-
-def cluster(provider: str = "embedded", uid: str = "5d0c4b3e-kube-system") -> ClusterIdentity:
-    return ClusterIdentity(
-        provider=provider,
-        name="vpm-mini",
-        context=f"{provider}-vpm-mini",
-        uid=uid,
-        server_version="v1.33.13",
-        knative_version="1.18.2",
-        ingress_version="1.18.0",
-        emulator=provider == "embedded",
-        chosen_because="no Docker engine answers",
-        details={"time_scale": "1"},
-    )
+ROOT = Path(__file__).parents[2]
+SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
-    """One run of hello: when it was, and how many of 20 requests from the devbox succeeded."""
+class Finished:
+    """A process that ended, and the folder its evidence went to."""
 
-    at: datetime = START
-    devbox: int = 20
-    provider: str = "embedded"
-    scenario: str = "goal_m2"
-    suffix: str = "a1b2c3"
-    tool: ToolInfo = TOOL
-    language: str = "en"
+    exit_code: int
+    stdout: str
+    stderr: str
+    reports: Path
 
     @property
-    def run_id(self) -> str:
-        return f"{self.scenario}_{self.at:%Y%m%dT%H%M%SZ}_{self.suffix}"
+    def text(self) -> str:
+        """Everything it printed."""
+        return self.stdout + self.stderr
 
-    def after(self, seconds: float) -> str:
-        """The moment `seconds` after the run's start."""
-        return utc_text(self.at + timedelta(seconds=seconds))
+    @property
+    def folder(self) -> Path:
+        """The folder of its only run."""
+        (folder,) = run_folders(self.reports)
+        return folder
 
-    def samples(self, vantage: str, good: int, total: int = 20) -> list[Sample]:
-        """`total` attempts, the first `good` of them successes."""
-        return [self._sample(vantage, number, ok=number < good) for number in range(total)]
-
-    def _sample(self, vantage: str, number: int, *, ok: bool) -> Sample:
-        tried = Sample(
-            id=f"{vantage}-{number}",
-            target=KEY,
-            at=self.after(3 + number / 10),
-            outcome="connect_refused",
-            offset=number / 10,
-            lateness=0.0001 * (number % 3),
-            seconds=0.002 + 0.0007 * ((number * 7 + len(vantage)) % 11),
-            detail="[Errno 111] Connection refused",
-        )
-        if not ok:
-            return tried
-        return replace(
-            tried,
-            outcome="ok",
-            phases={"connect": 0.0004, "wait": 0.0012},
-            status=200,
-            detail="",
-            peer="127.0.3.1:80",
-            server="envoy",
-            revision="hello-00001",
-            through_gateway=vantage != "in-cluster",
-        )
-
-    def probe(self, folder: RunFolder, vantage: str, good: int) -> ProbeObserved:
-        """One vantage's probe, with its samples kept in the run folder."""
-        taken = self.samples(vantage, good)
-        kept = folder.artefact(f"samples/{vantage}.jsonl", sample_lines(taken), compress=True)
-        asked = ProbeObserved(
-            service="hello",
-            namespace="default",
-            vantage=vantage,
-            url="http://hello.default.127.0.3.1.sslip.io",
-            at=self.after(3),
-            until=self.after(5),
-            requested=len(taken),
-            rate=10.0,
-            timeout=2.0,
-            identity=VantageIdentity(
-                name=vantage,
-                host="devbox-1",
-                resolver="127.0.0.53",
-                source_address="127.0.0.1",
-                clock_offset=0.001,
-                agent_sha256="ab" * 32,
-            ),
-            samples=kept,
-        )
-        return summarise(taken, asked=asked, thresholds=(0.5,))
-
-    def service(self, folder: RunFolder) -> ServiceObserved:
-        """hello as the API server showed it."""
-        since = self.after(2)
-        return ServiceObserved(
-            service="hello",
-            namespace="default",
-            found=True,
-            at=self.after(2.5),
-            uid="0b1f6f0e-hello",
-            generation=1,
-            observed_generation=1,
-            resource_version="812",
-            conditions=(
-                Condition("ConfigurationsReady", "True", last_transition=since),
-                Condition("Ready", "True", last_transition=since),
-                Condition("RoutesReady", "True", last_transition=since),
-            ),
-            latest_created="hello-00001",
-            latest_ready="hello-00001",
-            url="http://hello.default.127.0.3.1.sslip.io",
-            address="http://hello.default.svc.cluster.local",
-            image="ghcr.io/knative/helloworld-go",
-            image_digest="sha256:" + "c4" * 32,
-            age=0.5,
-            waited=1.8,
-            raw=folder.artefact("raw/hello.yaml", f"at: {since}\nkind: Service\n".encode()),
-        )
-
-    def contract(self) -> ContractObserved:
-        """The exec run of hello's contract."""
-        contract_id = f"apply_hello_dev_{self.at:%Y%m%dT%H%M%SZ}"
-        return ContractObserved(
-            contract="apply_hello_dev.json",
-            contract_id=contract_id,
-            mode="exec",
-            state="succeeded",
-            reason="READY at generation 1",
-            run_id=contract_id,
-            folder=f"codex_runs/{contract_id}",
-            content_hash="9f" * 32,
-            resource=f"ksvc {KEY}",
-            generation_after=1,
-            diff="+kind: Service\n",
-            commands=COMMANDS,
-        )
-
-    def load(self, folder: RunFolder) -> LoadObserved:
-        """A load check of ten seconds."""
-        histogram = Histogram()
-        for number in range(1000):
-            histogram.add(0.004 + number / 1e6)
-        return LoadObserved(
-            service="hello",
-            namespace="default",
-            url="http://127.0.3.1",
-            at=self.after(6),
-            until=self.after(16),
-            users=5,
-            seconds=10.0,
-            requests=1001,
-            failures=1,
-            exit_code=1,
-            latency=histogram.quantiles(),
-            errors={"ConnectionRefusedError": 1},
-            raw=folder.artefact("raw/locust.json", f"[{self.after(16)!r}]\n".encode()),
-        )
-
-    def plan(self) -> Plan:
-        """The scenario of this run."""
-        source = f"scenarios/{self.scenario}/scenario.yaml"
-        return make_plan(SCENARIO.format(name=self.scenario), source)
-
-    def seen(self, folder: RunFolder) -> Mapping[str, tuple[Observation, ...]]:
-        """What each step saw."""
-        service = self.service(folder)
-        probes = (self.probe(folder, "in-cluster", 20), self.probe(folder, "devbox", self.devbox))
-        return {
-            "cluster vpm-mini": (),
-            "deploy hello": (self.contract(),),
-            "ready hello": (service,),
-            "probe hello": (service, *probes),
-            "load hello": (service, self.load(folder)),
-        }
-
-    def events(self, folder: RunFolder) -> list[Event]:
-        """What the journal of this run holds."""
-        plan = self.plan()
-        opened = RunOpened(
-            run_id=folder.run_id,
-            scenario=self.scenario,
-            source=plan.source,
-            plan=plan.text,
-            plan_sha256=plan.sha256,
-            tool=self.tool,
-            at=self.after(0),
-            language=self.language,
-        )
-        happened: list[Event] = [opened]
-        happened.append(ClusterOpened(cluster(self.provider), ("faults",), self.after(0.9), 0.9))
-        for number, (step, observations) in enumerate(self.seen(folder).items()):
-            at = self.after(number)
-            happened.append(StepStarted(step, at))
-            happened.extend(StepObserved(step, at, observation) for observation in observations)
-            happened.append(StepEnded(step, self.after(number + 0.5), 0.5))
-        return [*happened, RunClosed(self.after(18), 18.0)]
+    @property
+    def record(self) -> RunRecord:
+        """What its journal tells."""
+        return read_record(self.folder / JOURNAL)
 
 
-SCENARIO = """\
-apiVersion: vpm.dev/v1
-kind: Scenario
-name: {name}
-services:
-  hello: {{manifest: infra/k8s/overlays/dev/hello-ksvc.yaml}}
-steps:
-  - name: deploy hello
-    contract: {{file: contracts/apply_hello_dev.json, mode: exec}}
-  - name: ready hello
-    ready: {{service: hello}}
-  - name: probe hello
-    probe:
-      service: hello
-      vantages: [in-cluster, devbox]
-      objectives:
-        - {{metric: success, target: 99%}}
-        - {{metric: latency, threshold: 500ms, target: 95%}}
-  - name: load hello
-    load: {{service: hello, gates: {{requests: 100, success: 99%}}}}
-"""
-COMMANDS = (
-    CommandRecord(("kubectl", "diff", "-f", "-"), 1, 0.11, "+kind: Service\n"),
-    CommandRecord(
-        ("kubectl", "apply", "-f", "-"), 0, 0.2, "ksvc/hello created\n", "Warning: insecure\n"
-    ),
-    CommandRecord(("kubectl", "wait", "ksvc/hello", "--for=condition=Ready"), 0, 1.9, "met\n"),
-    CommandRecord(("kubectl", "get", "ksvc", "hello", "-o", "wide"), 0, 0.1, "NAME URL\n"),
-)
+def run_folders(reports: Path) -> list[Path]:
+    """The run folders below a reports folder."""
+    return sorted((reports / "runs").glob("*/")) if (reports / "runs").is_dir() else []
 
 
-def sample_lines(taken: list[Sample]) -> bytes:
-    """Samples as JSON lines, one attempt a line."""
-    lines = [
-        json.dumps({"id": one.id, "outcome": one.outcome, "warmup": one.warmup, "at": one.at})
-        for one in taken
-    ]
-    return "".join(f"{line}\n" for line in lines).encode()
+def environment(home: Path) -> dict[str, str]:
+    """The caller's environment with a state folder of the test's own."""
+    return {**os.environ, "XDG_STATE_HOME": str(home), "PYTHONWARNINGS": "default"}
 
 
-def write_run(
-    store: EvidenceStore, story: Story, copies: Mapping[tuple[str, str], str] | None = None
-) -> RunFolder:
-    """Record a run as the engine does and write its evidence."""
-    folder = store.open_run(story.run_id)
-    happened = story.events(folder)
-    folder.artefact("journal.jsonl", b"".join(encode_event(event) for event in happened))
-    record = fold_events(happened)
-    verdict = judge_ended(story.plan(), record)
-    write_evidence(store, folder, record, verdict, language=story.language, copies=copies or {})
+def start(command: list[str], *, home: Path, folder: Path = ROOT) -> subprocess.Popen[str]:
+    """Start a command of the product in a session of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=environment(home),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], reports: Path) -> Finished:
+    """Wait for the end of a command; it is killed when it takes too long."""
+    try:
+        stdout, stderr = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        stdout, stderr = process.communicate()
+    return Finished(process.returncode, stdout, stderr, reports)
+
+
+def pytest_command(*arguments: str, reports: Path) -> list[str]:
+    """`pytest ... --vpm-reports=REPORTS` on an embedded cluster."""
+    plain = ("-p", "no:randomly", "-p", "no:cacheprovider", "--vpm-cluster=embedded")
+    return ["pytest", *plain, f"--vpm-reports={reports}", *arguments]
+
+
+def vpm_command(*arguments: str, reports: Path) -> list[str]:
+    """`vpm run ... --reports REPORTS` on an embedded cluster."""
+    return ["harness.cli.main", "run", "--cluster=embedded", f"--reports={reports}", *arguments]
+
+
+def processes_mentioning(word: str) -> list[str]:
+    """The command lines of living processes that hold a word (a folder of the test, say)."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if word in command and str(os.getpid()) != path.parent.name:
+            found.append(command.strip())
+    return found
+
+
+def wait_for_step(reports: Path, step: str, *, event: str = "step_started") -> Path:
+    """Wait until a run below `reports` has an event of a step; returns the run's folder."""
+
+    def look() -> Path | None:
+        for folder in run_folders(reports):
+            journal = folder / JOURNAL
+            text = journal.read_text(encoding="utf-8") if journal.exists() else ""
+            pattern = rf'"step":"{re.escape(step)}".*"event":"{event}"'
+            if re.search(pattern, text):
+                return folder
+        return None
+
+    folder = eventually(look, timeout=60, what=f"{event} of {step!r}")
+    assert folder is not None
     return folder
