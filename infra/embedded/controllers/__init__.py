@@ -15,6 +15,7 @@ from infra.embedded.controllers.serving.revision import Revisions
 from infra.embedded.controllers.serving.route import Routes
 from infra.embedded.controllers.serving.serverlessservice import ServerlessServices
 from infra.embedded.controllers.serving.service import Services
+from infra.embedded.controllers.system import SystemWorkloads, Versions
 from infra.embedded.controllers.workloads.cronjob import CronJobs
 from infra.embedded.controllers.workloads.deployment import Deployments
 from infra.embedded.controllers.workloads.endpoints import EndpointSlices
@@ -23,16 +24,24 @@ from infra.embedded.controllers.workloads.mirroring import Mirroring
 from infra.embedded.controllers.workloads.replicaset import ReplicaSets
 from infra.embedded.store import Store
 
-__all__ = ["Component", "controllers"]
+__all__ = ["Component", "Versions", "controllers"]
 
 
 def controllers(
-    store: Store, clock: Clock, *, images: ImageResolver, load: LoadSource
+    store: Store,
+    clock: Clock,
+    *,
+    images: ImageResolver,
+    load: LoadSource,
+    activator: str,
+    versions: Versions,
 ) -> list[Component]:
     """Everything that runs beside kubelet and gateway; each part runs until cancelled.
 
-    `images` resolves tags to digests, `load` is the data path that counts requests.
+    `images` resolves tags to digests, `load` is the data path that counts requests, `activator`
+    the address at which it listens.
     """
+    SystemWorkloads(store, clock, activator, versions).install()
     configs, multiscaler = Configs(store), Multiscaler(clock, load)
     autoscalers = PodAutoscalers(store, clock, configs, multiscaler)
     manager = Manager(store, clock)

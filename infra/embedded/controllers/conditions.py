@@ -84,8 +84,8 @@ class Conditions:
         """`dependents` decide Ready; other conditions are only informative."""
         self._dependents = dependents
         self._now = now
-        self._before = {entry["type"]: parse(entry) for entry in entries}
-        self._now_set = dict(self._before)
+        self._before: dict[str, Condition] = {entry["type"]: parse(entry) for entry in entries}
+        self._now_set: dict[str, Condition] = dict(self._before)
 
     def get(self, type: str) -> Condition | None:
         return self._now_set.get(type)
