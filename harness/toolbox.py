@@ -19,8 +19,9 @@ from harness.runner.kubectl import KubectlProcess
 from harness.runner.runner import Runner, RunnerSettings
 from infra.kube import KubernetesClient
 from probes.load import LocustLoad
-from probes.prober import ScenarioProber
-from probes.ready import ServiceWatcher
+from probes.places import ClusterPlaces
+from probes.prober import Prober
+from probes.ready import ServiceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,11 @@ class Toolbox:
     def __call__(self, cluster: Cluster, folder: Folder) -> Tools:
         client = KubernetesClient(cluster.kubeconfig, cluster.context, clock=self.clock)
         kubectl = kubectl_for(cluster, self.clock)
+        places = ClusterPlaces(
+            cluster=cluster, client=client, kubectl=kubectl, clock=self.clock
+        )
         return Tools(
-            services=ServiceWatcher(client=client, clock=self.clock),
+            services=ServiceReader(client=client, clock=self.clock),
             contracts=ScenarioContracts(
                 root=self.root,
                 reports=self.reports,
@@ -96,9 +100,7 @@ class Toolbox:
                 kubectl=kubectl,
                 clock=self.clock,
             ),
-            prober=ScenarioProber(
-                cluster=cluster, client=client, kubectl=kubectl, clock=self.clock, folder=folder
-            ),
+            prober=Prober(cluster=cluster, places=places, store=folder, clock=self.clock),
             load=LocustLoad(cluster=cluster, clock=self.clock, folder=folder),
             applier=KubectlApplier(kubectl),
             faults=cluster.faults,
