@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from infra.embedded.api.shapes import Shape, metadata, of_schema
 from infra.embedded.kinds import CRD, Column, Kind, Registry
 from infra.embedded.store import Event, Obj, Store
 
@@ -79,10 +80,20 @@ def kinds_of(crd: Obj) -> list[Kind]:
                 _column(column) for column in version.get("additionalPrinterColumns", ())
             ),
             custom=True,
+            shape=_shape(version),
         )
         for version in versions
         if version.get("served")
     ]
+
+
+def _shape(version: Obj) -> Shape | None:
+    schema = (version.get("schema") or {}).get("openAPIV3Schema")
+    if not schema:
+        return None
+    shape = of_schema(schema)
+    meta = {"apiVersion": Shape("string"), "kind": Shape("string"), "metadata": metadata()}
+    return Shape("object", fields={**shape.fields, **meta}, open=shape.open, schema=schema)
 
 
 def _column(column: dict[str, Any]) -> Column:

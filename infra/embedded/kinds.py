@@ -35,6 +35,7 @@ class Kind:
     verbs: tuple[str, ...] = ALL_VERBS
     columns: tuple[Column, ...] = field(default=(), hash=False, compare=False)
     custom: bool = False  # defined by a CRD
+    shape: object = field(default=None, hash=False, compare=False)  # of a CRD's schema
 
     @property
     def singular(self) -> str:

@@ -1,16 +1,35 @@
-"""The order of admission: the namespace, defaults of the core kinds, Knative's webhooks."""
+"""The order of admission: defaults of the core kinds, then Knative's webhooks."""
 
+from collections.abc import Mapping
+
+from infra.embedded.admission import core
 from infra.embedded.admission.attempt import Attempt, Obj
+from infra.embedded.admission.knative import webhook
+from infra.embedded.kinds import CONFIGMAP
 from infra.embedded.store import Store
 
 
 def mutate(store: Store, attempt: Attempt) -> Obj:
     """The object with defaults, as mutating admission leaves it; raises a StatusError."""
-    del store
-    return attempt.obj
+    if attempt.kind in webhook.GUARDED:
+        obj = webhook.mutate(attempt, _config(store, "config-defaults"))
+        webhook.check_required(attempt)
+        return obj
+    return core.default(store, attempt)
 
 
-def validate(store: Store, attempt: Attempt) -> list[str]:
-    """The warnings for an object that may be stored; raises a StatusError otherwise."""
-    del store, attempt
-    return []
+def validate(store: Store, attempt: Attempt, warnings: list[str]) -> None:
+    """Add to the warnings, and raise a StatusError when the object may not be stored."""
+    if attempt.operation == "DELETE" or attempt.kind not in webhook.GUARDED:
+        return
+    zero = _config(store, "config-autoscaler").get("allow-zero-initial-scale") == "true"
+    said, refusal = webhook.validate(attempt, _config(store, "config-defaults"), zero_initial=zero)
+    warnings += said
+    if refusal is not None:
+        raise refusal
+
+
+def _config(store: Store, name: str) -> Mapping[str, str]:
+    found = store.find(CONFIGMAP, "knative-serving", name)
+    data: Mapping[str, str] = (found or {}).get("data") or {}
+    return data

@@ -66,7 +66,8 @@ async def collection(api: Api, call: Call) -> Response:
 def _delete(api: Api, call: Call, old: Obj, options: DeleteOptions) -> Obj:
     kind = call.target.kind
     namespace, name = key_of(old)
-    admission.validate(api.store, Attempt("DELETE", kind, old, old, call.user.name))
+    attempt = Attempt("DELETE", kind, old, old, call.user.name)
+    admission.validate(api.store, attempt, call.warnings)
     if api.store.find(kind, namespace, name) is None:
         return old  # it went with its owner a moment ago
     return api.store.delete(

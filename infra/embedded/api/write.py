@@ -41,7 +41,7 @@ def insert(api: Api, call: Call, obj: Obj, operation: str) -> Obj:
     check_metadata(kind, obj)
     fields.check_schema(kind, obj)
     attempt = Attempt("CREATE", kind, obj, None, call.user.name)
-    call.warnings += admission.validate(api.store, attempt)
+    admission.validate(api.store, attempt, call.warnings)
     managed.note(call, submitted, None, obj, operation, api.clock)
     return api.store.create(kind, obj, dry_run=options.dry_run)
 
@@ -72,7 +72,7 @@ async def change(api: Api, call: Call) -> Response:
     decoded = body.decode(raw, media)
     new = patch.apply(kind, old, decoded.value, media)
     _check_type(kind, new)
-    fields.check(call, new, decoded.duplicates, patch=True)
+    fields.check(call, new, decoded.duplicates)
     return _stored(api, call, save(api, call, old, new, "Update"))
 
 
@@ -96,7 +96,7 @@ def save(api: Api, call: Call, old: Obj, new: Obj, operation: str) -> Obj:
     check_metadata(kind, new)
     fields.check_schema(kind, new)
     attempt = Attempt("UPDATE", kind, new, old, call.user.name, sub)
-    call.warnings += admission.validate(api.store, attempt)
+    admission.validate(api.store, attempt, call.warnings)
     managed.note(call, submitted, old, new, operation, api.clock)
     return api.store.update(kind, new, dry_run=options.dry_run)
 

@@ -1,0 +1,1 @@
+"""Knative Serving's webhooks: its defaults, and its validation with its own words."""

@@ -1,0 +1,1 @@
+"""Type files: the fields of the kinds that are served."""
