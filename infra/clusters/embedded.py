@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +20,6 @@ from infra.clusters.embedded_process import (
     PROGRAM,
     READY_FILE,
     LaunchOptions,
-    Lifeline,
     ProcessId,
     ServerInfo,
     end,
@@ -42,15 +40,6 @@ _OPTIONS: Final = ("address", "port", "time-scale", "images")
 _MAX_INSTANCES: Final = 100
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Instance:
-    """A serving instance. `lifeline` is None when it was found running."""
-
-    info: ServerInfo
-    process: ProcessId
-    lifeline: Lifeline | None
 
 
 class EmbeddedDriver:
@@ -110,16 +99,14 @@ class EmbeddedDriver:
     def _throwaway(self, request: ClusterRequest, arguments: Sequence[str]) -> Iterator[Cluster]:
         folder = Path(tempfile.mkdtemp(prefix="vpm-"))
         options = LaunchOptions(folder, request.name, True, arguments, self._program)
-        lifeline: Lifeline | None = None
-        process: ProcessId | None = None
         try:
             process, lifeline = launch(options)
-            yield self._cluster(self._serving(process, lifeline, folder))
-        finally:
-            if lifeline:
-                lifeline.cut()
-            if process:
+            try:
+                yield self._cluster(self._serving(process, folder))
+            finally:
                 end(process, clock=self._clock)
+                lifeline.release()
+        finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
@@ -146,39 +133,35 @@ class EmbeddedDriver:
         found = running_instance(state)
         if found:
             self._progress(f"using the embedded cluster {name} that was kept")
-            yield self._cluster(_Instance(*found, lifeline=None))
+            yield self._cluster(found[0])
             return
         keeping = keep == "always" or folder.record() is not None
         options = LaunchOptions(state, name, False, arguments, self._program)
         process, lifeline = launch(options)
         try:
-            instance = self._serving(process, lifeline, state)
-            cluster = self._cluster(instance)
+            cluster = self._cluster(self._serving(process, state))
             self._remember(folder, cluster)
             yield cluster
         except BaseException:
             keeping = keep != "never" and folder.record() is not None
             raise
         finally:
-            if keeping:
-                lifeline.release()
-            else:
-                lifeline.cut()
+            if not keeping:
                 end(process, clock=self._clock)
                 folder.forget()
                 shutil.rmtree(state, ignore_errors=True)
+            lifeline.release()
 
-    def _serving(self, process: ProcessId, lifeline: Lifeline, folder: Path) -> _Instance:
+    def _serving(self, process: ProcessId, folder: Path) -> ServerInfo:
         began = self._clock.monotonic()
         self._progress("starting the embedded cluster")
         warm_up()  # The client's import takes as long as the server's start: do both at once.
         info = wait_ready(process, folder, clock=self._clock)
         took = self._clock.monotonic() - began
         self._progress(f"the embedded cluster serves at {info.gateway.host} after {took:.1f} s")
-        return _Instance(info, process, lifeline)
+        return info
 
-    def _cluster(self, instance: _Instance) -> Cluster:
-        info = instance.info
+    def _cluster(self, info: ServerInfo) -> Cluster:
         api = KubernetesClient(info.kubeconfig, info.context, clock=self._clock)
         identity = read_identity(
             api,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -23,9 +24,15 @@ PROGRAM: Final = (sys.executable, "-P", "-m", "infra.embedded", "serve")
 _START_TIMEOUT: Final = 60.0
 _STOP_TIMEOUT: Final = 10.0
 
-# The shell is gone at once, so the server belongs to init and never becomes a zombie of ours;
-# a background job's stdin would be /dev/null, hence the detour over descriptor 3.
-_LAUNCHER: Final = 'exec 3<&0; "$@" <&3 3<&- >>"$LOG" 2>&1 & echo $!'
+# The shell is gone at once, so the server belongs to init and never becomes a zombie of ours.
+# What stays is a subshell that reads our pipe: at its end without a word, it ends the server.
+_LAUNCHER: Final = """
+exec 3<&0
+"$@" </dev/null 3<&- >>"$LOG" 2>&1 &
+server=$!
+echo $server
+( read -r keep <&3 || kill -TERM $server ) >/dev/null 2>&1 &
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +125,13 @@ def _stat(pid: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Lifeline:
-    """A pipe that only we hold: the server ends when it closes, however we ended."""
+    """A pipe that only we hold: closed without a word, however we ended, it ends the server."""
 
     pipe: IO[bytes]
 
-    def cut(self) -> None:
-        """End the server, if it still listens."""
-        self.pipe.close()
-
     def release(self) -> None:
         """Let the server live on without us."""
-        with self.pipe:
+        with self.pipe, contextlib.suppress(BrokenPipeError):
             self.pipe.write(b"keep\n")
 
 
@@ -150,7 +153,6 @@ class LaunchOptions:
             str(self.folder),
             "--name",
             self.name,
-            "--lifeline",
             *(["--ephemeral"] if self.ephemeral else []),
             *self.arguments,
         ]
@@ -173,7 +175,7 @@ def launch(options: LaunchOptions) -> tuple[ProcessId, Lifeline]:
             start_new_session=True,
         )
     except (OSError, subprocess.CalledProcessError) as error:
-        lifeline.cut()
+        lifeline.pipe.close()
         raise ClusterError(f"the embedded cluster could not be started: {error}") from error
     finally:
         os.close(read_end)

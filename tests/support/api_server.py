@@ -1,7 +1,7 @@
 """A small real HTTP server over FakeKube, for tests of the client and of the drivers.
 
 Run as a program it also stands in for the embedded cluster's process:
-    python api_server.py --state-dir DIR --name NAME [--lifeline] [--ephemeral] [--fail TEXT]
+    python api_server.py --state-dir DIR --name NAME [--ephemeral] [--fail TEXT]
 """
 
 from __future__ import annotations
@@ -226,7 +226,6 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--state-dir", type=Path, required=True)
     parser.add_argument("--name", required=True)
-    parser.add_argument("--lifeline", action="store_true")
     parser.add_argument("--ephemeral", action="store_true")
     parser.add_argument("--port", type=int, default=80)
     parser.add_argument("--images")
@@ -236,8 +235,6 @@ def main() -> int:
         return 4
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
-    if options.lifeline:
-        threading.Thread(target=lambda: sys.stdin.buffer.read(1) or done.set(), daemon=True).start()
     with serving(FakeKube(*knative_objects())) as server:
         state: Path = options.state_dir
         kubeconfig = server.write_kubeconfig(state / "kubeconfig", f"embedded-{options.name}")
