@@ -19,10 +19,11 @@ def _metadata(autoscaler: Obj) -> Obj:
 
 def serverless_service_of(autoscaler: Obj, mode: str, activators: int) -> Obj:
     """The ServerlessService in a mode (`Proxy` or `Serve`)."""
+    notes = meta.without(meta.annotations(autoscaler), (names.METRIC,))
     return {
         "apiVersion": "networking.internal.knative.dev/v1alpha1",
         "kind": "ServerlessService",
-        "metadata": _metadata(autoscaler),
+        "metadata": {**_metadata(autoscaler), "annotations": notes},
         "spec": {
             "mode": mode,
             "numActivators": activators,

@@ -113,8 +113,8 @@ class EndpointSlices:
             if key.namespace == namespace and meta.selects(selector, pod):
                 yield key
 
-    def _trigger(self, members: bool) -> dict[str, str]:
-        return {TRIGGER: self._clock.stamp()} if members else {}
+    def _trigger(self) -> dict[str, str]:
+        return {TRIGGER: self._clock.stamp()}
 
     def _write_endpoints(self, service: Obj, subsets: list[Obj]) -> None:
         namespace, name = key_of(service)
@@ -126,12 +126,14 @@ class EndpointSlices:
         body = {"subsets": subsets} if subsets else {}
         if existing is None:
             fresh = {"name": name, "namespace": namespace, "labels": labels}
+            if subsets:
+                fresh["annotations"] = self._trigger()
             self._store.create(
                 ENDPOINTS, {"apiVersion": "v1", "kind": "Endpoints", "metadata": fresh, **body}
             )
         elif existing.get("subsets", []) != subsets or meta.labels(existing) != labels:
             kept = {k: v for k, v in existing.items() if k != "subsets"}
-            notes = {**meta.annotations(existing), **self._trigger(bool(subsets))}
+            notes = {**meta.annotations(existing), **(self._trigger() if subsets else {})}
             changed = meta.with_metadata({**kept, **body}, labels=labels, annotations=notes)
             self._store.update(ENDPOINTS, changed)
 
@@ -145,9 +147,10 @@ class EndpointSlices:
             **({_HEADLESS: ""} if headless else {}),
         }
         if existing is None:
-            self._store.create(ENDPOINTSLICE, slice_of(service, labels, {}, endpoints, ports))
+            notes = self._trigger() if endpoints else {}
+            self._store.create(ENDPOINTSLICE, slice_of(service, labels, notes, endpoints, ports))
         elif existing["endpoints"] != endpoints or existing["ports"] != ports:
-            notes = {**meta.annotations(existing), **self._trigger(bool(endpoints))}
+            notes = {**meta.annotations(existing), **(self._trigger() if endpoints else {})}
             changed = meta.with_metadata(existing, labels=labels, annotations=notes)
             self._store.update(ENDPOINTSLICE, {**changed, "endpoints": endpoints, "ports": ports})
 
