@@ -23,6 +23,7 @@ from .trace import Trace, address_text
 RESOLV_CONF = "/etc/resolv.conf"
 
 _TRY_NS = NS
+_OTHER_FAMILY_NS = NS // 10
 _RECORDS = {"any": ("A", "AAAA"), "4": ("A",), "6": ("AAAA",)}
 _NOERROR, _NXDOMAIN = 0, 3
 
@@ -132,8 +133,8 @@ async def _ask_one(
 async def _exchange_udp(server: Address, queries: dict[int, bytes], deadline: int) -> list[Message]:
     """Send all `queries` at once; answers in their order.
 
-    When the deadline passes with some of them unanswered, those that came are enough: a server
-    that drops questions for one family must not hide what it knows of the other.
+    Once one has come with records, the others have a tenth of a second: a server that drops
+    questions for one family must not hide what it knows of the other.
     """
     family, sockaddr = server
     answers: dict[int, Message] = {}
@@ -148,6 +149,8 @@ async def _exchange_udp(server: Address, queries: dict[int, bytes], deadline: in
                 message = _expected(sock.recv(65535), queries)
                 if message is not None:
                     answers[message.id] = message
+                    if message.answers:
+                        deadline = min(deadline, mono_ns() + _OTHER_FAMILY_NS)
     except OSError as error:
         raise Failure(
             _socket_outcome(error), f"{address_text(sockaddr)}: {describe(error)}"

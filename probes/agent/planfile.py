@@ -56,7 +56,8 @@ def _decode_object(cls: Any, value: Any, path: str, errors: list[str]) -> Any:
     fields = {field.name: field for field in dataclasses.fields(cls)}
     known = ", ".join(sorted(fields))
     before = len(errors)
-    errors.extend(f"{path}.{key}: unknown key; known are {known}" for key in value.keys() - fields)
+    unknown = sorted(value.keys() - fields.keys())
+    errors.extend(f"{path}.{key}: unknown key; known are {known}" for key in unknown)
     arguments: dict[str, Any] = {}
     for name, field in fields.items():
         if name in value:

@@ -75,7 +75,7 @@ HTTP_CASES = (
     case("silent", answers(then=Peer.hang), "wait_timeout"),
     case("closes-after-request", answers(), "closed_without_response"),
     case("resets-after-request", answers(then=Peer.reset), "reset"),
-    case("closes-at-once", lambda peer: None, "closed_without_response", "reset", "send_reset"),
+    case("closes-at-once", lambda _: None, "closed_without_response", "reset", "send_reset"),
     case("resets-at-once", Peer.reset, "reset", "send_reset"),
     # The request does not get through.
     case("never-reads-upload", never_reads, "send_timeout", **BIG_UPLOAD),

@@ -89,7 +89,7 @@ def test_a_wrong_address_is_a_name_mismatch(authority: Authority) -> None:
         (lambda peer: peer.send(b"SSH-2.0-OpenSSH_9.2\r\n" * 20), "tls_error"),
         (Peer.hang, "tls_timeout"),
         (lambda peer: peer.drip(b"\x16\x03\x03\x40\x00" + b"\x02" * 500), "tls_timeout"),
-        (lambda peer: None, "tls_error"),
+        (lambda _: None, "tls_error"),
         (Peer.reset, "tls_error"),
     ],
     ids=["plain-http", "ssh", "silent", "dripping", "closes", "resets"],

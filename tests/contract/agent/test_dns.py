@@ -1,0 +1,225 @@
+"""The hop resolve: resolvers that are right, slow, wrong or silent."""
+
+from __future__ import annotations
+
+import socket
+import struct
+
+import pytest
+
+from probes.agent.sample import Sample
+from tests.contract.agent.cases import OK, TIMEOUT, answers
+from tests.contract.agent.dnsserver import (
+    AAAA,
+    SRV,
+    TXT,
+    A,
+    Answer,
+    Question,
+    a,
+    cname,
+    record,
+    reply,
+    serve_dns,
+    wire_name,
+)
+from tests.contract.agent.running import probe
+from tests.contract.agent.servers import serve
+
+NXDOMAIN, SERVFAIL, REFUSED = 3, 2, 5
+
+
+def service(question: Question) -> bytes:
+    data = struct.pack("!HHH", 1, 2, 80) + wire_name("h.test")
+    return reply(question, record(question.name, SRV, 1, data))
+
+
+def only_ipv4(question: Question) -> bytes:
+    found = (a(question.name, "127.0.0.1"),) if question.type == A else ()
+    return reply(question, *found)
+
+
+def http_probe(answer: Answer, **dns: object) -> Sample:
+    """Probe a good server under a name that `answer` resolves."""
+    with serve_dns(answer) as resolver, serve(answers(OK)) as server:
+        sample = probe(
+            f"http://www.test:{server.port}/",
+            timeout=TIMEOUT,
+            dns={"mode": "servers", "servers": [resolver.address], **dns},
+        )
+    assert sample.duration_s < TIMEOUT + 0.1
+    return sample
+
+
+def test_names_answers_and_ttls_are_in_the_sample() -> None:
+    def answer(question: Question) -> bytes:
+        chain = (cname("www.test", "b.test"), cname("b.test", "c.test"))
+        address = (a("c.test", "127.0.0.1", ttl=7),) if question.type == A else ()
+        return reply(question, *chain, *address, a("unrelated.test", "10.0.0.1"))
+
+    sample = http_probe(answer)
+    assert sample.outcome == "ok"
+    assert list(sample.phases) == ["resolve", "connect", "send", "wait", "transfer"]
+    assert sample.dns is not None
+    assert sample.dns.names == ("www.test", "b.test", "c.test")
+    assert (sample.dns.answers, sample.dns.ttls) == (("127.0.0.1",), (7,))
+    assert (sample.dns.source, sample.dns.checked) == ("servers", True)
+    assert (sample.dns.resolver or "").startswith("127.0.0.1:")
+
+
+def half_answer(question: Question) -> bytes | None:
+    """Answer for IPv4 and drop the question for IPv6, as some broken resolvers do."""
+    return only_ipv4(question) if question.type == A else None
+
+
+def wrong_then_right(question: Question) -> bytes:
+    """An answer to some other question must be ignored, not believed."""
+    return reply(question, a(question.name, "10.9.9.9"), id=question.id ^ 1)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (only_ipv4, "ok"),
+        (half_answer, "ok"),
+        (lambda q: reply(q, rcode=NXDOMAIN), "dns_not_found"),
+        (reply, "dns_not_found"),
+        (lambda q: reply(q, cname("www.test", "gone.test")), "dns_not_found"),
+        (lambda q: reply(q, rcode=SERVFAIL), "dns_error"),
+        (lambda q: reply(q, rcode=REFUSED), "dns_error"),
+        (lambda q: reply(q, a(q.name, "127.0.0.1"))[:-2], "dns_error"),
+        (lambda q: struct.pack("!H", q.id) + b"\xff" * 40, "dns_error"),
+        (lambda q: reply(q, record(q.name, A, 1, b"abc")), "dns_error"),
+        (lambda q: reply(q, b"\xc0\xff" + b"\0" * 10), "dns_error"),
+        (lambda _: None, "dns_timeout"),
+        (lambda _: b"", "dns_timeout"),
+        (wrong_then_right, "dns_timeout"),
+        (lambda q: reply(q, truncated=True) if not q.tcp else only_ipv4(q), "ok"),
+        (lambda q: reply(q, truncated=True) if not q.tcp else None, "dns_error"),
+        (lambda q: reply(q, truncated=True) if not q.tcp else b"\0\0junk", "dns_error"),
+    ],
+    ids=["good", "only-half", "nxdomain", "no-data", "dangling-alias", "servfail", "refused",
+         "cut-off", "garbage", "short-address", "forward-pointer", "silent", "empty", "wrong-id",
+         "truncated-then-tcp", "truncated-and-tcp-closes", "truncated-and-tcp-garbage"],
+)  # fmt: skip
+def test_each_resolver_gets_its_outcome(answer: Answer, outcome: str) -> None:
+    sample = http_probe(answer)
+    assert sample.outcome == outcome, sample.detail
+    assert sample.hop == ("none" if outcome == "ok" else "resolve")
+    assert ("connect" in sample.phases) == (outcome == "ok")
+
+
+def test_nobody_listens_at_the_resolver() -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    sample = probe(
+        "http://www.test/",
+        timeout=TIMEOUT,
+        dns={"mode": "servers", "servers": [f"127.0.0.1:{port}"]},
+    )
+    assert sample.outcome == "dns_error"
+    assert "ECONNREFUSED" in (sample.detail or "")
+
+
+def test_a_failing_resolver_is_passed_over() -> None:
+    with (
+        serve_dns(lambda q: reply(q, rcode=SERVFAIL)) as bad,
+        serve_dns(only_ipv4) as good,
+        serve(answers(OK)) as server,
+    ):
+        sample = probe(
+            f"http://www.test:{server.port}/",
+            timeout=TIMEOUT,
+            dns={"mode": "servers", "servers": [bad.address, good.address], "family": "4"},
+        )
+        assert [len(bad.questions), len(good.questions)] == [1, 1]
+    assert sample.outcome == "ok"
+    assert sample.dns is not None
+    assert sample.dns.resolver == good.address
+
+
+def test_resolving_has_a_deadline_of_its_own() -> None:
+    sample = http_probe(lambda _: None, timeout=0.1)
+    assert sample.outcome == "dns_timeout"
+    assert 0.1 <= sample.duration_s < 0.2
+
+
+@pytest.mark.parametrize(("family", "types"), [("any", [A, AAAA]), ("4", [A]), ("6", [AAAA])])
+def test_only_the_wanted_families_are_asked_for(family: str, types: list[int]) -> None:
+    with serve_dns(lambda q: reply(q, rcode=NXDOMAIN)) as resolver:
+        settings = {"mode": "servers", "servers": [resolver.address], "family": family}
+        probe("http://www.test/", timeout=TIMEOUT, dns=settings)
+        assert sorted(question.type for question in resolver.questions) == types
+
+
+def test_the_system_resolver_says_what_it_found() -> None:
+    with serve(answers(OK)) as server:
+        sample = probe(f"http://localhost:{server.port}/")
+    assert sample.outcome == "ok"
+    assert sample.dns is not None
+    assert (sample.dns.source, sample.dns.checked) == ("system", True)
+    assert "127.0.0.1" in sample.dns.answers
+
+
+def test_a_name_that_the_system_cannot_resolve() -> None:
+    sample = probe("http://no-such-host.invalid/", timeout=2)
+    assert sample.hop == "resolve"
+    assert sample.outcome in ("dns_not_found", "dns_error", "dns_timeout")
+
+
+def test_a_magic_name_goes_on_by_address_only_in_mode_auto() -> None:
+    """The name spells an address that no resolver is asked for here: .invalid sits in front."""
+    with serve(answers(OK)) as server:
+        url = f"http://hello.default.127.0.0.1.sslip.io:{server.port}/"
+        auto = probe(url, timeout=3, dns={"mode": "auto"})
+        system = probe(url, timeout=1)
+    assert auto.outcome == "ok"
+    assert auto.dns is not None
+    if auto.dns.source == "magic":  # A machine without a network, or with rebinding protection.
+        assert not auto.dns.checked
+        assert (auto.dns.detail or "").startswith("system resolver: dns_")
+        assert system.hop == "resolve"
+    else:
+        assert (auto.dns.source, system.outcome) == ("system", "ok")
+
+
+def dns_probe(answer: Answer, url: str, **target: object) -> Sample:
+    with serve_dns(answer) as resolver:
+        dns = {"mode": "servers", "servers": [resolver.address]}
+        return probe(url, timeout=TIMEOUT, dns=dns, **target)
+
+
+@pytest.mark.parametrize(
+    ("url", "answer", "outcome", "answers"),
+    [
+        ("dns://www.test", lambda q: reply(q, a(q.name, "10.0.0.1", 5)), "ok", ("10.0.0.1",)),
+        ("dns://www.test?type=AAAA", lambda q: reply(q, a(q.name, "::1")), "ok", ("::1",)),
+        ("dns://www.test?type=txt",
+         lambda q: reply(q, record(q.name, TXT, 1, b"\x03abc\x02de")), "ok", ("abcde",)),
+        ("dns://_h._tcp.test?type=SRV",
+         service, "ok", ("1 2 80 h.test",)),
+        ("dns://www.test", lambda q: reply(q, rcode=NXDOMAIN), "dns_not_found", ()),
+        ("dns://www.test?type=MX", only_ipv4, "dns_not_found", ()),
+        ("dns://www.test", lambda q: reply(q, rcode=SERVFAIL), "dns_error", None),
+        ("dns://www.test", lambda _: None, "dns_timeout", None),
+    ],
+    ids=["a", "aaaa", "txt", "srv", "nxdomain", "no-data", "servfail", "silent"],
+)  # fmt: skip
+def test_the_dns_probe(
+    url: str, answer: Answer, outcome: str, answers: tuple[str, ...] | None
+) -> None:
+    sample = dns_probe(answer, url)
+    assert (sample.type, sample.outcome) == ("dns", outcome)
+    assert list(sample.phases) == ["resolve"]
+    assert (sample.dns.answers if sample.dns else None) == answers
+
+
+def test_the_dns_probe_checks_the_answers() -> None:
+    def answer(question: Question) -> bytes:
+        return reply(question, a(question.name, "10.0.0.2"), a(question.name, "10.0.0.1"))
+
+    expect = {"body": {"exact": "10.0.0.1\n10.0.0.2"}}
+    assert dns_probe(answer, "dns://www.test", expect=expect).outcome == "ok"
+    wrong = dns_probe(answer, "dns://www.test", expect={"body": {"contains": "10.0.0.3"}})
+    assert wrong.outcome == "body_mismatch"
