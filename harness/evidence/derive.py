@@ -38,7 +38,7 @@ def failures_by_hop(probe: ProbeObserved) -> dict[Hop, int]:
     """How many attempts did not pass each hop, in the order of the path; prober errors left out."""
     failed: Counter[Hop] = Counter()
     for outcome, count in probe.outcomes.items():
-        failed[HOP_OF[outcome]] += count
+        failed[HOP_OF.get(outcome, Hop.PROBER)] += count
     return {hop: failed[hop] for hop in Hop if failed[hop] and hop not in (Hop.NONE, Hop.PROBER)}
 
 
@@ -61,8 +61,9 @@ def service_subject(key: str, state: ServiceObserved | None) -> Subject:
     )
 
 
+_NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 _OBJECTIVE = re.compile(
-    r"sli (?P<metric>success|latency)(?:<=(?P<below>[\d.e+-]+)s)?>=(?P<target>.+)"
+    rf"sli (?P<metric>success|latency)(?:<=(?P<below>{_NUMBER})s)?>=(?P<target>{_NUMBER})"
 )
 
 
@@ -81,7 +82,8 @@ def _threshold(
     claim: Claim, objective: re.Match[str], vantages: Sequence[VantageEvidence]
 ) -> Threshold:
     target = float(objective["target"])
-    probes = [seen.probe for seen in vantages if seen.probe.vantage == claim.vantage]
+    # Where a drill probes twice the last probe decides, as it does for the judge.
+    probes = [seen.probe for seen in vantages if seen.probe.vantage == claim.vantage][-1:]
     valid = sum(probe.valid for probe in probes)
     met = sum(events_within(probe, objective["below"]) for probe in probes)
     return Threshold(
@@ -91,7 +93,7 @@ def _threshold(
         target=target,
         met=met,
         valid=valid,
-        observed=met / valid if valid else None,
+        observed=met / valid if 0 <= met <= valid != 0 else None,
         proof_needs=samples_to_prove(target) if 0 <= target < 1 else None,
     )
 

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 
 from harness.evidence import matrix
 from harness.evidence.model import Evidence, VantageEvidence
-from harness.evidence.stamps import moment
+from harness.evidence.stamps import moment_or_none
 
 WIDTH = 640
 _LEFT = 170
@@ -74,7 +74,7 @@ def _bounds(seen: Sequence[VantageEvidence]) -> list[float]:
 def _histogram(
     label: str, seen: VantageEvidence, bounds: Sequence[float], *, top: float, height: float
 ) -> Iterator[str]:
-    most = max(count for _, count in seen.probe.histogram)
+    most = max(1, *(count for _, count in seen.probe.histogram))
     base = top + height - 8
     step = _PLOT / len(bounds)
     yield _text(8, base - 18, label)
@@ -103,6 +103,13 @@ class _Span:
     text: str
 
 
+def _span(label: str, start: str, end: str, style: str, text: str = "") -> Iterator[_Span]:
+    """A bar from one moment to another; none where one of them is not known."""
+    since, until = moment_or_none(start), moment_or_none(end)
+    if since is not None and until is not None:
+        yield _Span(label, min(since, until), until, style, text)
+
+
 def timeline(document: Evidence) -> str:
     """When the object was READY and when samples were taken, on one axis."""
     spans = [*_ready_spans(document), *_probe_spans(document), *_step_spans(document)]
@@ -126,12 +133,11 @@ def _ready_spans(document: Evidence) -> Iterator[_Span]:
     state = document.service
     if state is None or not state.found:
         return
-    end = moment(state.at)
     for condition in state.conditions:
         if condition.type == "Ready":
             style = {"True": "good", "False": "bad"}.get(condition.status, "part")
-            since = moment(document.window.start)
-            yield _Span(f"Ready={condition.status}", min(since, end), end, style, "")
+            label = f"Ready={condition.status}"
+            yield from _span(label, condition.last_transition, document.window.end, style)
 
 
 def _probe_spans(document: Evidence) -> Iterator[_Span]:
@@ -140,18 +146,14 @@ def _probe_spans(document: Evidence) -> Iterator[_Span]:
         probe = seen.probe
         share = seen.ratio
         style = "part" if share is None or 0 < share < 1 else "good" if share else "bad"
-        text = f"{probe.good}/{probe.valid}"
-        yield _Span(label, moment(probe.at), moment(probe.until), style, text)
+        yield from _span(label, probe.at, probe.until, style, f"{probe.good}/{probe.valid}")
 
 
 def _step_spans(document: Evidence) -> Iterator[_Span]:
     styles = {"PASS": "good", "INCONCLUSIVE": "part"}
     for step in document.steps:
-        if step.started and step.ended:
-            style = styles.get(step.verdict.value, "bad")
-            yield _Span(
-                step.step, moment(step.started), moment(step.ended), style, step.verdict.value
-            )
+        style = styles.get(step.verdict.value, "bad")
+        yield from _span(step.step, step.started, step.ended, style, step.verdict.value)
 
 
 def _bar(span: _Span, first: datetime, whole: float, *, top: float) -> Iterator[str]:

@@ -43,7 +43,18 @@ def moment(text: str) -> datetime:
     found = datetime.fromisoformat(text)
     if found.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
-    return found.astimezone(UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} lies outside the calendar") from error
+
+
+def moment_or_none(text: str) -> datetime | None:
+    """The moment of an ISO 8601 text; None where `moment` would fail."""
+    try:
+        return moment(text)
+    except ValueError:
+        return None
 
 
 def utc_text(at: datetime) -> str:

@@ -19,6 +19,8 @@ Report = Callable[[str, object, object], Finding]
 
 _ORDERED = ("min", "p50", "p90", "p95", "p99", "max")
 _ROUNDING = 1e-6
+_MOST = 10**15
+"""More requests than can ever have been sent."""
 _START_UP = 60.0
 """Seconds that a vantage may take to start and end beside its schedule (a pod is pulled)."""
 
@@ -28,8 +30,8 @@ def arithmetic_findings(name: str, document: Evidence) -> Iterator[Finding]:
     report: Report = partial(_finding, name)
     for number, seen in enumerate(document.vantages):
         at = f"vantages.{number}"
-        yield from _derived(seen, at, report)
         yield from _probe(seen.probe, f"{at}.probe", report)
+        yield from _derived(seen, at, report)
     if document.load is not None:
         yield from _load(document.load, report)
     expected = thresholds_of(document.claims, document.vantages)
@@ -49,7 +51,7 @@ def _derived(seen: VantageEvidence, at: str, report: Report) -> Iterator[Finding
     if unknown:
         yield report(f"{at}.probe.outcomes", "outcomes of the closed list", ", ".join(unknown))
         return
-    if seen.probe.good > seen.probe.valid or seen.probe.good < 0:
+    if not 0 <= seen.probe.good <= seen.probe.valid <= _MOST:
         return  # reported with the counts; no interval exists
     expected = vantage_evidence(seen.step, seen.probe)
     for field in ("hops", "first_broken", "ratio", "interval"):
@@ -87,6 +89,8 @@ def _counts(probe: ProbeObserved, at: str, report: Report) -> Iterator[Finding]:
     passed = probe.outcomes.get(OK, 0)
     if not max(0, passed - probe.warmup) <= probe.good <= min(passed, probe.valid):
         yield report(f"{at}.good", f"{passed} less warm-up", probe.good)
+    if probe.valid > _MOST:
+        yield report(f"{at}.valid", f"at most {_MOST}", probe.valid)
     if min([0, probe.total, probe.warmup, *probe.outcomes.values()]) < 0:
         yield report(f"{at}.outcomes", "counts of 0 and more", probe.outcomes)
     for field in ("statuses", "revisions", "servers", "peers"):
@@ -164,7 +168,7 @@ def _claim(claim: Claim, document: Evidence, at: str, report: Report) -> Iterato
         return
     if claim.name == "reachable":
         probes = [seen.probe for seen in document.vantages if seen.probe.vantage == claim.vantage]
-        if probes and not any(probe.good for probe in probes):
+        if probes and not probes[-1].good:
             yield report(f"{at}.verdict", "no PASS without a success", claim.verdict.value)
     if claim.name == "ready" and document.service is not None:
         yield from _ready(document, at, report)

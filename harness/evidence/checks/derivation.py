@@ -37,7 +37,7 @@ def derivation_findings(run: LoadedRun) -> Iterator[Finding]:
     try:
         plan = _plan(record.opened.plan, record.opened.source)
         derived = _derive(run, record, plan)
-    except (UsageError, KeyError) as error:
+    except (UsageError, KeyError, ValueError, ArithmeticError) as error:
         yield Finding(run.at(JOURNAL), "plan", "a plan of its steps", shown(error), "derivation")
         return
     there = {document.path: document for document in run.documents}

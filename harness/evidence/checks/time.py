@@ -10,7 +10,7 @@ from harness.evidence.checks.finding import Finding
 from harness.evidence.checks.load import LoadedRun
 from harness.evidence.ledger import FILE_NAME, LedgerEntry
 from harness.evidence.model import Evidence
-from harness.evidence.stamps import moment, stamp_of, utc_text
+from harness.evidence.stamps import moment, moment_or_none, stamp_of, utc_text
 
 SKEW = timedelta(seconds=5)
 """How far two clocks of one run may stand apart."""
@@ -36,7 +36,7 @@ class _Moments:
 
     def ordered(self, field: str, earlier: datetime | None, later: datetime | None) -> None:
         """`later`, which is the field's value, must not lie before `earlier`."""
-        if earlier is not None and later is not None and later < earlier - SKEW:
+        if earlier is not None and later is not None and earlier - later > SKEW:
             self.add(field, f"not before {utc_text(earlier)}", utc_text(later))
 
 
@@ -55,7 +55,7 @@ def time_findings(
         reader = _Moments(run.at(document.path), findings)
         _document(document.evidence, reader, now=now, max_age=max_age, written=written)
         commit = commits.get(document.evidence.tool.git_commit)
-        reader.ordered("captured_at", commit, _quiet(document.evidence.captured_at))
+        reader.ordered("captured_at", commit, moment_or_none(document.evidence.captured_at))
     yield from findings
 
 
@@ -67,12 +67,12 @@ def _entry(
     reader = _Moments(run.at(FILE_NAME), findings)
     written = reader.read("written_at", run.entry.written_at)
     reader.ordered("written_at", stamp_of(run.folder.name), written)
-    if written is not None and written > now + SKEW:
+    if written is not None and written - now > SKEW:
         reader.add("written_at", f"not after {utc_text(now)}", utc_text(written))
     for before in run.entry.previous:
         entry = known.get(before.sha256)
         if entry is not None:
-            reader.ordered("written_at", _quiet(entry.written_at), written)
+            reader.ordered("written_at", moment_or_none(entry.written_at), written)
     return written
 
 
@@ -97,9 +97,9 @@ def _document(
     if end is not None and captured != end:
         reader.add("captured_at", utc_text(end), utc_text(captured))
     _against_id(document.run_id, captured, reader)
-    if written is not None and captured > written + SKEW:
+    if written is not None and captured - written > SKEW:
         reader.add("captured_at", f"not after {utc_text(written)}", utc_text(captured))
-    if captured > now + SKEW:
+    if captured - now > SKEW:
         reader.add("captured_at", f"not after {utc_text(now)}", utc_text(captured))
     if max_age is not None and now - captured > max_age:
         reader.add("captured_at", f"at most {max_age} old", f"{now - captured} old")
@@ -110,14 +110,6 @@ def _against_id(run_id: str, captured: datetime, reader: _Moments) -> None:
     stamp = stamp_of(run_id)
     if stamp is None:
         return
-    if not stamp - SKEW <= captured <= stamp + LONGEST_RUN:
-        expected = f"{utc_text(stamp)} to {utc_text(stamp + LONGEST_RUN)}"
+    if not -SKEW <= captured - stamp <= LONGEST_RUN:
+        expected = f"from {utc_text(stamp)}, at most {LONGEST_RUN} later"
         reader.add("captured_at", expected, utc_text(captured))
-
-
-def _quiet(text: str) -> datetime | None:
-    """The moment; None where another check already reports that it is none."""
-    try:
-        return moment(text)
-    except ValueError:
-        return None

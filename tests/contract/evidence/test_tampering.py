@@ -1,0 +1,204 @@
+"""Every edit is found: of any byte, of any field, and of fields whose hashes were mended."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from harness.evidence.checks.derivation import derivation_findings
+from harness.evidence.checks.finding import Finding
+from harness.evidence.checks.load import Document, LoadedRun, load_run
+from harness.evidence.ledger import encode_entry
+from harness.evidence.model import Malformed, decode
+from harness.evidence.store import RunFolder, read_ledger
+from harness.evidence.verify import verify, verify_all
+from tests.support.golden import Golden, at_path, leaves, other, with_value
+
+
+def findings(golden: Golden, path: Path | None = None) -> tuple[Finding, ...]:
+    return verify([path or golden.reports], options=golden.options())
+
+
+def test_nothing_is_found_in_untouched_evidence(untouched: Golden) -> None:
+    seen = verify_all([untouched.reports], options=untouched.options())
+    assert seen.findings == ()
+    assert (seen.runs, seen.documents, seen.copies) == (2, 11, 2)
+
+
+def every_file(golden: Golden) -> list[Path]:
+    return sorted(path for path in golden.reports.rglob("*") if path.is_file())
+
+
+def meant(golden: Golden, path: Path) -> Path:
+    """What a person names to have a file verified: its run, or the copy itself."""
+    below = path.relative_to(golden.reports).parts
+    return golden.reports / "runs" / below[1] if below[0] == "runs" else golden.reports
+
+
+def test_a_changed_byte_is_found_in_every_file(golden: Golden) -> None:
+    for path in every_file(golden):
+        content = path.read_bytes()
+        middle = len(content) // 2
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        named = {finding.file for finding in findings(golden, meant(golden, path))}
+        assert any(path.with_suffix("").name in name for name in named), path
+        path.write_bytes(content)
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data())
+def test_any_byte_anywhere_is_found(golden: Golden, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(every_file(golden)))
+    content = path.read_bytes()
+    place = data.draw(st.integers(0, len(content) - 1))
+    bit = data.draw(st.integers(0, 7))
+    path.write_bytes(content[:place] + bytes([content[place] ^ (1 << bit)]) + content[place + 1 :])
+    try:
+        assert findings(golden, meant(golden, path))
+    finally:
+        path.write_bytes(content)
+
+
+def test_a_file_that_is_gone_is_found(golden: Golden) -> None:
+    for path in every_file(golden):
+        kept = path.read_bytes()
+        path.unlink()
+        assert findings(golden, meant(golden, path)), path
+        path.write_bytes(kept)
+
+
+def test_a_file_that_was_added_is_found(golden: Golden) -> None:
+    (golden.run / "samples/extra.jsonl").write_text("{}\n")
+    assert [finding.file for finding in findings(golden)] == [
+        f"reports/runs/{golden.run.name}/samples/extra.jsonl"
+    ]
+
+
+DOCUMENTS = (
+    "default.hello.ready",
+    "default.hello.sli",
+    "default.hello.load",
+    "default.hello.contradiction",
+    "apply_hello_dev.json.exec.run",
+    "goal_m2.scenario",
+)
+
+
+def mutations(run: LoadedRun, path: str) -> Iterator[tuple[str, LoadedRun | None]]:
+    """Each field of a document changed once; None where it is then no evidence at all."""
+    document = next(one for one in run.documents if one.path == path)
+    value = json.loads(document.content)
+    rest = tuple(one for one in run.documents if one.path != path)
+    for leaf in leaves(value):
+        content = json.dumps(with_value(value, leaf, other(at_path(value, leaf)))).encode()
+        name = ".".join(map(str, leaf))
+        try:
+            changed = Document(path, content, decode(content))
+        except Malformed:
+            yield name, None
+        else:
+            yield name, replace(run, documents=(*rest, changed))
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_each_field_is_found_even_where_every_hash_was_mended(untouched: Golden, name: str) -> None:
+    """Hashes are not looked at here: what is found is that the journal says otherwise."""
+    run = load_run(untouched.first, "run")
+    tried = 0
+    for field, changed in mutations(run, f"evidence/{name}.json"):
+        tried += 1
+        assert changed is None or list(derivation_findings(changed)), field
+    assert tried > 30
+
+
+def mend_hashes(folder: Path) -> None:
+    """Make a run's ledger entry agree with whatever the folder holds now."""
+    run = load_run(folder, "run")
+    assert run.entry is not None
+    documents = tuple(
+        replace(
+            about,
+            sha256=document.sha256,
+            verdict=document.evidence.claim.verdict.value,
+            previous=document.evidence.previous,
+        )
+        for about in run.entry.documents
+        for document in run.documents
+        if document.path == about.path
+    )
+    files = tuple(file for file in RunFolder(folder).files() if file.path != "ledger.dsse.json")
+    entry = replace(run.entry, documents=documents, files=files)
+    (folder / "ledger.json").write_bytes(encode_entry(entry))
+
+
+def edit_json(path: Path, change: Callable[[dict[str, object]], None]) -> None:
+    value = json.loads(path.read_bytes())
+    change(value)
+    path.write_text(json.dumps(value, indent=1) + "\n")
+
+
+def test_an_edit_in_json_with_mended_hashes_is_found(golden: Golden) -> None:
+    document = golden.run / "evidence/default.hello.load.json"
+    edit_json(document, lambda value: value.update(captured_at="2026-11-20T10:30:15.000000Z"))
+    mend_hashes(golden.run)
+    rules = {finding.rule for finding in findings(golden, golden.run)}
+    assert {"text", "derivation"} <= rules
+
+
+def test_a_run_that_is_taken_out_of_the_ledger_is_found(golden: Golden) -> None:
+    shutil.rmtree(golden.first)
+    found = findings(golden)
+    assert {finding.rule for finding in found} == {"ledger"}
+    assert any(finding.field == "previous.0" for finding in found)
+
+
+def test_a_copy_of_an_older_run_is_found(golden: Golden) -> None:
+    old = golden.first / "evidence/default.hello.ready.json"
+    (golden.reports / "phase2/hello_ready.json").write_bytes(old.read_bytes())
+    [finding] = findings(golden)
+    assert finding.file == "reports/phase2/hello_ready.json"
+    assert golden.run.name in finding.expected
+    assert golden.first.name in finding.found
+
+
+@pytest.mark.parametrize("name", ["phase3/ready.md", "phase3/ready_template.md"])
+def test_evidence_of_no_run_is_found(golden: Golden, name: str) -> None:
+    stray = golden.reports / name
+    stray.parent.mkdir()
+    shutil.copy(golden.reports / "phase2/hello_ready.md", stray)
+    [finding] = findings(golden)
+    assert finding.file == f"reports/{name}"
+    assert ("template" in finding.found) == ("template" in name)
+
+
+def test_one_set_of_samples_under_two_vantages_is_found(golden: Golden) -> None:
+    samples = golden.run / "samples"
+    shutil.copy(samples / "in-cluster.jsonl.gz", samples / "devbox.jsonl.gz")
+    mend_hashes(golden.run)
+    assert "duplicate" in {finding.rule for finding in findings(golden)}
+
+
+def test_one_picture_for_two_dashboards_is_found(golden: Golden) -> None:
+    for folder in (golden.first, golden.run):
+        RunFolder(folder).artefact("raw/dashboard.png", b"\x89PNG error")
+        mend_hashes(folder)
+    rules = {finding.rule: finding.found for finding in findings(golden)}
+    assert rules["duplicate"].endswith(f"{golden.first.name}/raw/dashboard.png")
+
+
+def test_the_ledger_knows_both_runs_in_their_order(untouched: Golden) -> None:
+    entries = {entry.run_id: entry for entry in read_ledger(untouched.reports).values()}
+    assert entries[untouched.first.name].previous == ()
+    [before] = entries[untouched.run.name].previous
+    assert before.run_id == untouched.first.name
