@@ -1,0 +1,156 @@
+"""Checks of a cluster through its API: is it one on which a KService can be READY and reached?"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from harness.core.finding import Check, Seen, failure, ok, skipped, warning
+from infra.clusters.gateway import answers, http_node_port
+from infra.clusters.identity import (
+    KNATIVE_CONTROLLER,
+    ClusterApi,
+    configured_domain,
+    installed_version,
+)
+from infra.clusters.preflight import check_kubernetes, ingress_class, not_available
+from infra.clusters.resources import (
+    KOURIER_INGRESS_CLASS,
+    KOURIER_NAMESPACE,
+    KOURIER_SERVICE,
+    KSERVICE,
+    NODE,
+    SERVICE,
+    SERVING_NAMESPACE,
+    dig,
+)
+from infra.knative.catalogue import load_catalogue
+from infra.knative.checks import missing_webhook
+
+_CONTROL_PLANE: Final = ("activator", "autoscaler", "controller", "webhook")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The cluster to look at. `gateway` is where it should answer, when that is known.
+
+    `node_port` is the NodePort that kind maps to the gateway's port, for kind only.
+    """
+
+    api: ClusterApi
+    kubeconfig: Path
+    context: str
+    gateway: tuple[str, int] | None = None
+    node_port: int | None = None
+
+
+def _permissions(subject: Subject) -> Seen:
+    mode = stat.S_IMODE(subject.kubeconfig.stat().st_mode)
+    seen = f"{subject.kubeconfig} is {mode:04o}"
+    if mode & 0o077:
+        return warning(
+            f"{seen}: others can read its credentials", f"chmod 600 {subject.kubeconfig}"
+        )
+    return ok(seen)
+
+
+def _reachable(subject: Subject) -> Seen:
+    nodes = len(subject.api.list(NODE))
+    return ok(
+        f"context {subject.context}: Kubernetes {subject.api.server_version()}, {nodes} node(s)"
+    )
+
+
+def _versions(subject: Subject) -> Seen:
+    knative = installed_version(subject.api, KNATIVE_CONTROLLER)
+    kubernetes = subject.api.server_version()
+    minor = ".".join(knative.split(".")[:2])
+    catalogue = load_catalogue()
+    if minor not in catalogue.names:
+        return warning(
+            f"Knative {knative or 'of unknown version'} on Kubernetes {kubernetes}",
+            f"versions that are known: {', '.join(catalogue.names)}",
+        )
+    check_kubernetes(kubernetes, minor)
+    if not catalogue.release(minor).supported:
+        return warning(f"Knative {knative}: not the version that is stood for", "use 1.18")
+    return ok(f"Knative {knative} on Kubernetes {kubernetes}")
+
+
+def _knative(subject: Subject) -> Seen:
+    if not subject.api.serves(KSERVICE):
+        return failure("Knative Serving is not installed", "vpm cluster up --bootstrap")
+    problems = not_available(subject.api, SERVING_NAMESPACE, _CONTROL_PLANE)
+    if problems:
+        return failure("; ".join(problems), f"kubectl -n {SERVING_NAMESPACE} get pods")
+    return ok(f"{', '.join(_CONTROL_PLANE)} are Available")
+
+
+def _webhook(subject: Subject) -> Seen:
+    if missing_webhook(subject.api):
+        return failure(
+            "the webhook has no ready endpoint: applies and deletes of KServices fail",
+            f"kubectl -n {SERVING_NAMESPACE} describe deployment webhook",
+        )
+    return ok("the webhook has a ready endpoint")
+
+
+def _ingress(subject: Subject) -> Seen:
+    name = ingress_class(subject.api)
+    if name == KOURIER_INGRESS_CLASS:
+        return ok(name)
+    return warning(f"{name}, not kourier", "name its gateway: --gateway HOST:PORT")
+
+
+def _domain(subject: Subject) -> Seen:
+    domain = configured_domain(subject.api)
+    if domain:
+        return ok(domain)
+    return warning(
+        "config-domain names no default domain: KServices get svc.cluster.local only",
+        "vpm cluster up --bootstrap --domain DOMAIN",
+    )
+
+
+def _service(subject: Subject) -> Seen:
+    service = subject.api.get(SERVICE, KOURIER_NAMESPACE, KOURIER_SERVICE)
+    if service is None:
+        return failure(
+            f"there is no Service {KOURIER_NAMESPACE}/{KOURIER_SERVICE}",
+            "vpm cluster up --bootstrap",
+        )
+    kind, port = dig(service, "spec", "type"), http_node_port(service)
+    seen = f"{kind}, port 80 has NodePort {port or 'none'}"
+    if subject.node_port and port != subject.node_port:
+        return failure(
+            f"{seen}; kind maps the host's port to {subject.node_port}",
+            "vpm cluster up --bootstrap sets the NodePorts",
+        )
+    return ok(seen)
+
+
+def _gateway(subject: Subject) -> Seen:
+    if subject.gateway is None:
+        return skipped("its address is not known here; a run finds it")
+    host, port = subject.gateway
+    problem = answers(host, port)
+    if problem:
+        return failure(f"{host}:{port}: {problem}", "kubectl -n kourier-system get pods,svc")
+    return ok(f"{host}:{port} answers 404 from envoy for an unknown host")
+
+
+_REACHABLE: Final = Check[Subject]("context", "nothing works without the API server", _reachable)
+
+CHECKS: Final = (
+    Check[Subject]("kubeconfig", "it holds credentials", _permissions),
+    _REACHABLE,
+    Check[Subject]("knative", "it makes KServices READY", _knative),
+    Check[Subject]("versions", "the controllers refuse a Kubernetes that is too old", _versions),
+    Check[Subject]("webhook", "without it applies and deletes fail with 500", _webhook),
+    Check[Subject]("ingress-class", "the gateway is found through kourier", _ingress),
+    Check[Subject]("domain", "it is part of every public URL", _domain),
+    Check[Subject]("kourier-service", "it leads from the host's port to the gateway", _service),
+    Check[Subject]("gateway", "READY says nothing about this hop", _gateway),
+)

