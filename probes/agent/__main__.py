@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
 def run(plan: Plan, file: TextIO) -> int:
     """Run `plan`, writing to `file`; returns the exit code."""
     writer = Writer(file, plan.samples)
-    session = Session(plan, writer.sample)
+    session = Session(plan, writer.sample, writer.flush)
     received: list[int] = []
 
     def interrupt(number: int, _frame: object) -> None:

@@ -14,12 +14,13 @@ _MAX_LINE = 4096
 class ChunkDecoder:
     """Takes bytes as they arrive and hands the data in the chunks to `write`."""
 
-    __slots__ = ("_buffer", "_left", "_limit", "_state", "_trailer", "_write", "done")
+    __slots__ = ("_at", "_buffer", "_left", "_limit", "_state", "_trailer", "_write", "done")
 
     def __init__(self, write: Callable[[bytes], None], trailer_limit: int) -> None:
         self._write = write
         self._limit = trailer_limit
         self._buffer = b""
+        self._at = 0
         self._left = 0
         self._trailer = 0
         self._state: Callable[[], bool] = self._size
@@ -27,13 +28,11 @@ class ChunkDecoder:
 
     def feed(self, data: bytes) -> bytes:
         """Decode `data`; what follows the end of the body is returned."""
-        self._buffer = self._buffer + data if self._buffer else data
+        self._buffer = self._buffer[self._at :] + data
+        self._at = 0
         while not self.done and self._state():
             pass
-        if not self.done:
-            return b""
-        rest, self._buffer = self._buffer, b""
-        return rest
+        return self._buffer[self._at :] if self.done else b""
 
     def _size(self) -> bool:
         line = self._line()
@@ -47,10 +46,10 @@ class ChunkDecoder:
         return True
 
     def _data(self) -> bool:
-        piece = self._buffer[: self._left]
+        piece = self._buffer[self._at : self._at + self._left]
         if not piece:
             return False
-        self._buffer = self._buffer[len(piece) :]
+        self._at += len(piece)
         self._left -= len(piece)
         self._write(piece)
         if not self._left:
@@ -58,11 +57,12 @@ class ChunkDecoder:
         return True
 
     def _data_end(self) -> bool:
-        if not b"\r\n".startswith(self._buffer[:2]):
+        end = self._buffer[self._at : self._at + 2]
+        if not b"\r\n".startswith(end):
             raise Failure(Outcome.MALFORMED_RESPONSE, "chunk is longer than its size says")
-        if len(self._buffer) < 2:
+        if len(end) < 2:
             return False
-        self._buffer = self._buffer[2:]
+        self._at += 2
         self._state = self._size
         return True
 
@@ -80,12 +80,12 @@ class ChunkDecoder:
 
     def _line(self) -> bytes | None:
         """The next line without its end, or None while it is incomplete."""
-        end = self._buffer.find(b"\n", 0, _MAX_LINE)
+        end = self._buffer.find(b"\n", self._at, self._at + _MAX_LINE)
         if end < 0:
-            if len(self._buffer) >= _MAX_LINE:
+            if len(self._buffer) - self._at >= _MAX_LINE:
                 raise Failure(Outcome.MALFORMED_RESPONSE, "endless line in the chunked coding")
             return None
-        line, self._buffer = self._buffer[:end], self._buffer[end + 1 :]
+        line, self._at = self._buffer[self._at : end], end + 1
         if not line.endswith(b"\r"):
             raise Failure(Outcome.MALFORMED_RESPONSE, "line of the chunked coding without CR")
         return line[:-1]

@@ -60,6 +60,7 @@ class Loop:
         self._next_sweep = 1 << 62
         self._notices: deque[object] = deque()
         self._alive: set[Task] = set()
+        self._background: set[Task] = set()
         self._wake_read, self._wake_write = os.pipe()
         for fd in (self._wake_read, self._wake_write):
             os.set_blocking(fd, False)
@@ -72,9 +73,9 @@ class Loop:
         """A byte written here ends the current wait; fit for `signal.set_wakeup_fd`."""
         return self._wake_write
 
-    def spawn(self, task: Task) -> None:
-        """Start `task` at the loop's next turn."""
-        self._alive.add(task)
+    def spawn(self, task: Task, *, background: bool = False) -> None:
+        """Start `task` at the loop's next turn; nobody waits for one in the background to end."""
+        (self._background if background else self._alive).add(task)
         self._ready.append((task, None))
 
     def notify(self, token: object) -> None:
@@ -105,7 +106,7 @@ class Loop:
             if self._alive and not self._stopped:
                 self._wait()
         cut = len(self._alive)
-        for task in list(self._alive):
+        for task in (*self._alive, *self._background):
             task.close()
         self._alive.clear()
         return cut
@@ -121,6 +122,7 @@ class Loop:
             on, events, deadline = task.send(value)
         except StopIteration:
             self._alive.discard(task)
+            self._background.discard(task)
             return
         if on is None:
             self._sleeps += 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from . import AGENT_VERSION, SCHEMA_VERSION
-from .clock import NS, ClockReading, mono_ns
+from .clock import ClockReading
 from .dnsclient import system_servers
 from .outcomes import Outcome
 from .plan import Plan
@@ -18,7 +18,6 @@ from .sample import Sample, to_json
 from .summary import Summary
 
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
-_FLUSH_NS = NS // 4
 _FLUSH_LINES = 256
 
 
@@ -76,7 +75,6 @@ class Writer:
         self._file = file
         self._samples = samples
         self._lines: list[str] = []
-        self._flushed = mono_ns()
 
     def start(self, start: Start) -> None:
         """Write the first line, at once."""
@@ -90,7 +88,7 @@ class Writer:
         if self._samples == "failures" and sample.outcome == Outcome.OK.value:
             return
         self._line("sample", sample)
-        if len(self._lines) >= _FLUSH_LINES or mono_ns() - self._flushed > _FLUSH_NS:
+        if len(self._lines) >= _FLUSH_LINES:
             self.flush()
 
     def summary(self, summary: Summary) -> None:
@@ -103,8 +101,7 @@ class Writer:
         if self._lines:
             self._file.write("\n".join(self._lines) + "\n")
             self._lines.clear()
-        self._file.flush()
-        self._flushed = mono_ns()
+            self._file.flush()
 
     def _line(self, record: str, value: Any) -> None:
         self._lines.append(_ENCODE({"record": record, **to_json(value)}))

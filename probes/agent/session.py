@@ -24,6 +24,7 @@ from .tlsfacts import make_context
 from .trace import Slot, Trace
 
 _NEVER = 1 << 62
+_FLUSH_NS = NS // 10
 
 
 class SetupError(Exception):
@@ -31,11 +32,18 @@ class SetupError(Exception):
 
 
 class Session:
-    """Runs one plan once; `write` is given each sample as it ends."""
+    """Runs one plan once.
 
-    def __init__(self, plan: Plan, write: Callable[[Sample], None]) -> None:
+    `write` is given each sample as it ends; `flush` is called every tenth of a second, so that
+    `write` may hold samples back.
+    """
+
+    def __init__(
+        self, plan: Plan, write: Callable[[Sample], None], flush: Callable[[], None]
+    ) -> None:
         self._plan = plan
         self._write = write
+        self._flush = flush
         self._loop = Loop()
         self._clock = read_clocks()
         system = SystemResolver(self._loop)
@@ -67,6 +75,7 @@ class Session:
         """Run to the end of the schedule, or until `stop`."""
         planned = sum(target.requests + target.warmup for target in self._plan.targets)
         self._loop.spawn(self._dispatch(self._start_ns()))
+        self._loop.spawn(self._flush_often(), background=True)
         cut = self._loop.run()
         for probe in self._probes:
             probe.close()
@@ -91,6 +100,11 @@ class Session:
         asked = self._clock.mono_ns_at(int(self._plan.start_at * NS))
         self._late_start_ns = max(0, now - asked)
         return max(now, asked)
+
+    async def _flush_often(self) -> None:
+        while True:
+            await sleep_until(mono_ns() + _FLUSH_NS)
+            self._flush()
 
     async def _dispatch(self, start_ns: int) -> None:
         for slot in slots(self._plan.targets, start_ns):

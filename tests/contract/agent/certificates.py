@@ -65,8 +65,7 @@ class Authority:
     @property
     def pem(self) -> Path:
         """The authority's own certificate, for clients that trust it."""
-        common = self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
-        return self.folder / f"{common}.pem"
+        return self.folder / f"{self.certificate.subject.rfc4514_string()}.pem"
 
     def leaf(self, *names: str, starts: int = -1, ends: int = 1) -> Path:
         """A PEM file with key and certificate for `names`, valid between days from now."""

@@ -14,7 +14,7 @@ from probes.agent.summary import Summary
 def run_plan(plan: dict[str, Any]) -> tuple[list[Sample], Summary]:
     """The samples and the summary of `plan`."""
     samples: list[Sample] = []
-    session = Session(parse_plan(json.dumps(plan)), samples.append)
+    session = Session(parse_plan(json.dumps(plan)), samples.append, lambda: None)
     return samples, session.run()
 
 

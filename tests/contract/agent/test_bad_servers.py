@@ -12,6 +12,7 @@ from probes.agent.sample import Sample
 from tests.contract.agent.cases import HTTP_CASES, OK, TIMEOUT, Case, answers
 from tests.contract.agent.running import probe
 from tests.contract.agent.servers import (
+    Peer,
     Server,
     closed_port,
     full_backlog,
@@ -84,8 +85,11 @@ def test_addresses_share_the_time() -> None:
 
 
 def test_the_phases_that_were_reached_are_timed() -> None:
-    slow = answers(OK[:20], then=lambda peer: peer.stopped.wait(0.05) or peer.send(OK[20:]))
-    with serve(slow) as server:
+    def rest(peer: Peer) -> None:
+        peer.stopped.wait(0.05)
+        peer.send(OK[20:])
+
+    with serve(answers(OK[:20], then=rest)) as server:
         sample = probe(f"http://127.0.0.1:{server.port}/")
     assert list(sample.phases) == ["connect", "send", "wait", "transfer"]
     assert sample.phases["transfer"] > 0.04 > sample.phases["wait"]

@@ -1,0 +1,297 @@
+"""The engine as it is run: one file, an isolated interpreter, JSON in and JSON lines out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from probes.agent import hdr, sample, summary
+from probes.agent.output import Identity, Start
+from tests.contract.agent.cases import CHUNKED, HEAD, OK, answers, floods
+from tests.contract.agent.servers import Handler, Peer, Server, serve
+from tests.support.wait import eventually
+
+SCHEMAS = Path(sample.__file__).parent / "schema"
+DOCS = Path(sample.__file__).parents[2] / "docs" / "probe-agent.md"
+Line = dict[str, Any]
+
+
+@cache
+def schema(name: str) -> Line:
+    return json.loads((SCHEMAS / f"{name}.schema.json").read_text())  # type: ignore[no-any-return]
+
+
+def command(agent: Path, plan: str = "-") -> list[str]:
+    return [sys.executable, "-I", "-S", str(agent), plan]
+
+
+def plan_for(server: Server, **changes: Any) -> Line:
+    plan = {key: changes.pop(key) for key in list(changes) if key in PLAN_KEYS}
+    target = {"name": "t", "url": f"http://127.0.0.1:{server.port}/", "rate": 200, **changes}
+    return {"targets": [target], **plan}
+
+
+PLAN_KEYS = ("start_at", "concurrency", "samples", "output", "vantage")
+
+
+def run_agent(agent: Path, plan: Line, **environment: str) -> list[Line]:
+    """The lines of a run that must end well; every line fits the schema."""
+    jsonschema.validate(plan, schema("plan"))
+    done = subprocess.run(
+        command(agent),
+        input=json.dumps(plan),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    check_lines(lines)
+    return lines
+
+
+def check_lines(lines: list[Line]) -> None:
+    validator = jsonschema.Draft202012Validator(schema("output"))
+    for line in lines:
+        validator.validate(line)
+
+
+def test_a_run_begins_with_start_and_ends_with_summary(agent: Path) -> None:
+    with serve(answers(OK)) as server:
+        lines = run_agent(
+            agent, plan_for(server, requests=5, warmup=2, vantage="gateway"), POD_NAME="probe-1"
+        )
+    start, *samples, last = lines
+    assert start["record"] == "start"
+    assert start["identity"]["pod"] == "probe-1"
+    assert [line["seq"] for line in samples] == list(range(7))
+    assert [line["warmup"] for line in samples] == [True] * 2 + [False] * 5
+    assert {line["vantage"] for line in lines} == {"gateway"}
+    (target,) = last["targets"]
+    assert (target["total"], target["warmup"], target["valid"], target["good"]) == (7, 2, 5, 5)
+    assert target["by_status"] == {"200": 5}
+    assert last["ended"] == "completed"
+    assert target["latency"]["ok"]["total"]["count"] == 5
+
+
+def test_times_of_samples_derive_from_the_clocks_at_the_start(agent: Path) -> None:
+    with serve(answers(OK)) as server:
+        start, first, last = run_agent(agent, plan_for(server))
+    offset = first["start_mono_ns"] - start["clock"]["mono_ns"]
+    assert 0 <= offset < 5e9
+    assert start["clock"]["utc"] <= first["start_utc"] <= last["clock"]["utc"]
+    assert abs(start["clock"]["utc_ns"] - time.time_ns()) < 60e9
+    assert first["lateness_ns"] == first["start_mono_ns"] - first["scheduled_ns"]
+
+
+def test_vantages_share_a_start(agent: Path) -> None:
+    with serve(answers(OK)) as server:
+        begin = time.time() + 1.5
+        start, first, last = run_agent(agent, plan_for(server, start_at=begin))
+        late = run_agent(agent, plan_for(server, start_at=begin - 60))[-1]
+    scheduled = start["clock"]["utc_ns"] + first["scheduled_ns"] - start["clock"]["mono_ns"]
+    assert scheduled == pytest.approx(begin * 1e9, abs=1000)
+    assert last["late_start_s"] == 0
+    assert 59 < late["late_start_s"] < 70
+
+
+@pytest.mark.parametrize(("samples", "seen"), [("all", [0, 1, 2]), ("failures", []), ("none", [])])
+def test_samples_are_written_as_asked(agent: Path, samples: str, seen: list[int]) -> None:
+    with serve(answers(OK)) as server:
+        lines = run_agent(agent, plan_for(server, requests=3, samples=samples))
+    assert [line["seq"] for line in lines[1:-1]] == seen
+    assert lines[-1]["targets"][0]["good"] == 3
+
+
+def test_failures_are_written_and_summed(agent: Path) -> None:
+    with serve(answers(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")) as server:
+        *_, line, last = run_agent(agent, plan_for(server, samples="failures"))
+    assert (line["outcome"], line["hop"], line["status"]) == ("status_mismatch", "status", 503)
+    assert last["targets"][0]["by_outcome"] == {"status_mismatch": 1}
+    assert last["targets"][0]["first_failure"]["detail"] == "status 503, expected 2xx"
+
+
+def test_output_to_a_file(agent: Path, tmp_path: Path) -> None:
+    output = tmp_path / "samples.jsonl"
+    with serve(answers(OK)) as server:
+        assert run_agent(agent, plan_for(server, output=str(output))) == []
+    lines = [json.loads(line) for line in output.read_text().splitlines()]
+    check_lines(lines)
+    assert [line["record"] for line in lines] == ["start", "sample", "summary"]
+
+
+@pytest.mark.parametrize(
+    ("plan", "errors"),
+    [
+        ("{", ["plan: not JSON"]),
+        ("[]", ["plan: expected an object, got a list"]),
+        ("{}", ["plan.targets: missing"]),
+        (
+            '{"targets": [{"name": "a", "url": "ftp://x", "rate": "1", "rat": 1}, {"url": 1}]}',
+            ["plan.targets[0].rat: unknown key", "plan.targets[0].rate: expected an integer",
+             "plan.targets[1].name: missing", "plan.targets[1].url: expected a string"],
+        ),
+        (
+            '{"targets": [{"name": "a", "url": "http://x", "rate": 0, "timeout": 0}]}',
+            ["plan.targets[0].rate", "plan.targets[0].timeout"],
+        ),
+        (
+            '{"targets": [{"name": "a", "url": "https://x", "tls": {"ca_file": "/no/such"}}]}',
+            ["target a: ENOENT: No such file or directory"],
+        ),
+    ],
+    ids=["no-json", "list", "empty", "types", "values", "no-ca"],
+)  # fmt: skip
+def test_a_bad_plan_is_refused_with_all_its_errors(
+    agent: Path, plan: str, errors: list[str]
+) -> None:
+    done = subprocess.run(
+        command(agent), input=plan, capture_output=True, text=True, timeout=30, check=False
+    )
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (2, "", len(errors))
+    assert all(line.startswith(error) for line, error in zip(lines, errors, strict=True))
+
+
+@pytest.mark.parametrize("arguments", [[], ["a", "b"], ["/no/such/plan.json"]])
+def test_bad_usage(agent: Path, arguments: list[str]) -> None:
+    done = subprocess.run(
+        [*command(agent)[:-1], *arguments], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@contextmanager
+def running(agent: Path, plan: Line) -> Iterator[subprocess.Popen[str]]:
+    """The agent at work on `plan`, past its first line."""
+    with subprocess.Popen(
+        command(agent), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(plan))
+        process.stdin.close()
+        assert json.loads(process.stdout.readline())["record"] == "start"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_with_what_was_seen(
+    agent: Path, number: signal.Signals, code: int
+) -> None:
+    def answer_once(peer: Peer) -> None:
+        (answers(OK) if server.connections == 1 else answers(then=Peer.hang))(peer)
+
+    with (
+        serve(answer_once) as server,
+        running(agent, plan_for(server, requests=100, rate=2)) as process,
+    ):
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["outcome"] == "ok"
+        eventually(lambda: server.connections >= 2, timeout=5)
+        process.send_signal(number)
+        *_, last = [json.loads(line) for line in process.stdout]
+        assert process.wait(10) == code
+    check_lines([last])
+    assert last["ended"] == "interrupted"
+    assert last["targets"][0]["total"] == 1
+    assert last["cut_off"] >= 1
+    assert last["cut_off"] + last["not_started"] == 99
+
+
+def test_a_reader_that_leaves_ends_the_run(agent: Path) -> None:
+    with (
+        serve(answers(OK)) as server,
+        running(agent, plan_for(server, requests=10_000)) as process,
+    ):
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(10) == 4
+
+
+MEMORY_BOUND_KIB = 48 * 1024
+
+
+@pytest.mark.parametrize(
+    ("behave", "outcome"),
+    [
+        (floods(HEAD + b"\r\n", b"a" * 65536), "too_large"),
+        (floods(HEAD + b"X: ", b"a" * 65536), "too_large"),
+        (floods(CHUNKED, b"ffff\r\n" + b"a" * 65535 + b"\r\n"), "too_large"),
+        (floods(CHUNKED + b"0\r\n", b"X: y\r\n" * 1000), "too_large"),
+    ],
+    ids=["body", "header", "chunks", "trailers"],
+)
+def test_memory_is_bounded(agent: Path, behave: Handler, outcome: str) -> None:
+    """Many endless answers at once cost no more than their limits."""
+    with serve(behave) as server:
+        plan = plan_for(
+            server,
+            requests=40,
+            rate=400,
+            samples="none",
+            expect={"body": {"contains": "never"}},
+            limits={"body_bytes": 100_000},
+        )
+        with running(agent, plan) as process:
+            used = peak_memory_kib(process)
+            assert process.stdout is not None
+            last = json.loads(process.stdout.read())
+    assert last["targets"][0]["by_outcome"] == {outcome: 40}
+    assert 0 < used < MEMORY_BOUND_KIB
+
+
+def peak_memory_kib(process: subprocess.Popen[str]) -> int:
+    """The most that `process` ever held; it is waited for."""
+    peak = 0
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        found = re.search(r"VmHWM:\s+(\d+) kB", status)
+        peak = int(found.group(1)) if found else peak
+    return peak
+
+
+def test_the_schema_knows_every_field_and_no_other() -> None:
+    """The JSON Schema and the types must not drift apart."""
+    definitions = schema("output")["$defs"]
+    pairs = {
+        "start_line": Start,
+        "identity": Identity,
+        "sample": sample.Sample,
+        "sample_line": sample.Sample,
+        "attempted": sample.Attempted,
+        "dns": sample.DnsFacts,
+        "tls": sample.TlsFacts,
+        "summary_line": summary.Summary,
+        "target": summary.TargetSummary,
+        "distribution": hdr.Distribution,
+    }
+    for name, cls in pairs.items():
+        fields = {field.name for field in dataclasses.fields(cls)}
+        assert set(definitions[name]["properties"]) - {"record"} == fields, name
+
+
+def test_the_documented_plan_is_one() -> None:
+    text = DOCS.read_text().split("```json\n")[1].split("```")[0]
+    jsonschema.validate(json.loads(text), schema("plan"))
