@@ -45,8 +45,10 @@ class Channel:
 
     async def first(self) -> wire.Message:
         """The process's greeting, before any request."""
-        future = self._waiting[""] = self._loop.create_future()
-        return (await future)[0]
+        future: asyncio.Future[tuple[wire.Message, list[int]]] = self._loop.create_future()
+        self._waiting[""] = future
+        message, _ = await future
+        return message
 
     def close(self) -> None:
         """Hang up; the process ends."""

@@ -66,7 +66,7 @@ class ContainerRunner:
             if self._node.clock.monotonic() - begin > FORGET_CRASHES:
                 self._crashes, self._crashed = Backoff(), False
             await self._back_off()
-            if self.final:
+            if self.final:  # ended while waiting
                 return code
 
     async def stop(self, grace: float) -> None:
@@ -77,11 +77,12 @@ class ContainerRunner:
         if process is None:
             return
         process.signal(signal.SIGTERM)
-        deadline = asyncio.ensure_future(self._node.clock.sleep(grace))
-        await asyncio.wait({deadline, process.exited}, return_when=asyncio.FIRST_COMPLETED)
-        await cancel(deadline)
-        process.signal(signal.SIGKILL)
-        await asyncio.wait({process.exited})
+        try:
+            async with asyncio.timeout(grace / self._node.clock.scale):
+                await asyncio.shield(process.exited)
+        except TimeoutError:
+            process.signal(signal.SIGKILL)
+            await asyncio.wait({process.exited})
 
     def kill(self) -> None:
         """A probe says that the container is to be restarted."""

@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from infra.embedded.kinds import ENDPOINTSLICE, SERVICE
 from infra.embedded.kubelet.environment import Obj
@@ -132,8 +133,7 @@ class _Server(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.DatagramTransport):
-            self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is none by type
 
     def datagram_received(self, data: bytes, addr: tuple[str | object, int]) -> None:
         try:

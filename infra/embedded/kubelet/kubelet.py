@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 
 from infra.embedded.clock import Clock
@@ -15,9 +15,10 @@ from infra.embedded.kubelet.environment import Obj
 from infra.embedded.kubelet.images import Catalogue
 from infra.embedded.kubelet.logs import LogOptions
 from infra.embedded.kubelet.network import PodNetwork
-from infra.embedded.kubelet.node import Node, cancel
+from infra.embedded.kubelet.node import API_ADDRESS, Node, cancel
 from infra.embedded.kubelet.pods import PodRunner
 from infra.embedded.kubelet.runtime import Runtime
+from infra.embedded.kubelet.scheduler import Scheduler
 from infra.embedded.kubelet.settings import NodeSettings
 from infra.embedded.store import Store
 
@@ -52,6 +53,8 @@ class Kubelet:
         link = f"vpm{abs(hash((str(state), self._settings.name))) % 16**8:08x}"
         runtime, greeting = await Runtime.open(link, self.catalogue.modules)
         network = PodNetwork(runtime.net, greeting)
+        if self._settings.api_address is not None:
+            network.forwards[API_ADDRESS, 443] = self._settings.api_address
         self._node = Node(
             self._store, self._clock, self._settings, self.catalogue, runtime, network, base
         )
@@ -144,13 +147,16 @@ class Kubelet:
         )
 
     async def _watch(self) -> None:
+        scheduler = Scheduler(self._store, self._clock, self._settings.node_name)
         async for event in self._store.watch(POD):
             pod = event.obj
-            if pod["spec"].get("nodeName") != self._settings.node_name:
-                continue
+            bound = pod["spec"].get("nodeName")
             if event.type == "DELETED":
                 self._forget(pod)
-            else:
+                scheduler.retry()
+            elif not bound and "deletionTimestamp" not in pod["metadata"]:
+                scheduler.schedule(pod)
+            elif bound == self._settings.node_name:
                 self._keep(pod)
 
     def _keep(self, pod: Obj) -> None:
@@ -169,8 +175,8 @@ class Kubelet:
         if runner is not None:
             self._end(runner.close())
 
-    def _end(self, work: "asyncio.Future[None] | object") -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[arg-type]
+    def _end(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
 

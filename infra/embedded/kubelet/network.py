@@ -44,6 +44,13 @@ class PodNetwork:
         self._relays: dict[tuple[str, int], asyncio.Server] = {}
         self._ports: dict[tuple[str, int], int] = {}
         self._links = 0
+        # Addresses that pods reach and the host's own processes answer.
+        self.forwards: dict[tuple[str, int], tuple[str, int]] = {}
+
+    @property
+    def activator(self) -> str:
+        """The address that stands for the activator."""
+        return str(self.pods[3])
 
     def allocate(self) -> str:
         """An address for a pod; one given back is used again as late as possible."""

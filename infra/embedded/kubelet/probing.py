@@ -1,8 +1,8 @@
 """Probing a running container: the loops, and what their verdicts do."""
 
 import asyncio
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from infra.embedded import events
 from infra.embedded.kubelet import probes
@@ -110,7 +110,7 @@ def _early(probe: Probe) -> Iterator[float]:
     return (delay for delay in _EARLY if delay < probe.period)
 
 
-def _app_container(sandbox: Sandbox, runner: "ContainerRunner") -> probes.Mapping[str, object]:
+def _app_container(sandbox: Sandbox, runner: "ContainerRunner") -> Mapping[str, Any]:
     """The container that is really asked: the app where queue-proxy stands before it."""
     env = {entry["name"] for entry in runner.spec.get("env") or ()}
     if probes.READINESS_VARIABLE not in env:

@@ -11,7 +11,7 @@ import socket
 from infra.embedded.kinds import ENDPOINTSLICE, POD, SERVICE
 from infra.embedded.kubelet import relay
 from infra.embedded.kubelet.environment import ConfigError, Obj, port_number
-from infra.embedded.kubelet.node import API_ADDRESS, Node
+from infra.embedded.kubelet.node import Node
 
 QUEUE_PROXY_PORTS = (8012, 8013)
 ANY = "0.0.0.0"  # noqa: S104  of the fabric's own namespace
@@ -69,9 +69,9 @@ class ServiceProxy:
 
     async def _dial(self, address: str, port: int) -> socket.socket:
         """A connection to what stands behind a Service's address; raises OSError."""
-        api = self._node.settings.api_address
-        if address == API_ADDRESS and api is not None:
-            return await _dial_host(api)
+        forwarded = self._node.network.forwards.get((address, port))
+        if forwarded is not None:
+            return await _dial_host(forwarded)
         known = self._by_address.get(address)
         service = self._node.store.find(SERVICE, *known) if known else None
         if service is None:

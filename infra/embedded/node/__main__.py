@@ -36,11 +36,13 @@ def main(arguments: Sequence[str]) -> None:
 
 def _serve_network(net: socket.socket, name: str, *, root: bool) -> str:
     """Serve the pods' network until the server goes away; else say why that cannot be."""
+    from pyroute2.netlink.exceptions import NetlinkError
+
     from infra.embedded.node import netadmin  # pyroute2 is large: only this process pays for it
 
     try:
         fabric, route = netadmin.open_fabric(name, uplink=root)
-    except (OSError, netadmin.NetlinkError) as error:
+    except (OSError, NetlinkError) as error:
         return f"no network namespaces here ({error})"
     mode = "netns" if root else "userns"
     wire.send(net, {"mode": mode, "network": str(fabric.network), "node": str(fabric.node.ip)})

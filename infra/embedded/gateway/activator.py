@@ -1,0 +1,196 @@
+"""The activator: holds requests of a revision until a pod can take them.
+
+Envoy hands it requests over sockets, one socket per revision, so it needs to know nothing about
+what it carries: it waits, connects to a pod, and passes bytes.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+
+from infra.embedded.kubelet import relay
+from infra.embedded.kubelet.network import PodNetwork
+
+Pod = tuple[str, int]  # address and port of an app
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+QUEUE_LENGTH = 10_000  # requests held for one revision
+_RETRY_SECONDS = 0.02  # a pod that was ready refuses: it is on its way out, or not yet back
+_TRIES = 50
+
+OVERLOADED = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"X-Content-Type-Options: nosniff\r\nContent-Length: 27\r\nConnection: close\r\n\r\n"
+    b"pending request queue full\n"
+)
+
+
+@dataclass(slots=True)
+class Throttle:
+    """Which pod takes the next request: the least busy one below its limit."""
+
+    limit: int = 0  # requests at a time in one pod; 0 means any number
+    in_flight: dict[Pod, int] = field(default_factory=dict)
+
+    def set_pods(self, pods: Sequence[Pod]) -> None:
+        """The pods that are ready now; requests of others go on."""
+        self.in_flight = {pod: self.in_flight.get(pod, 0) for pod in pods}
+
+    def pick(self) -> Pod | None:
+        """The pod for the next request, which then counts; None when all are busy."""
+        free = [pod for pod, n in self.in_flight.items() if not self.limit or n < self.limit]
+        if not free:
+            return None
+        pod = min(free, key=lambda pod: self.in_flight[pod])
+        self.in_flight[pod] += 1
+        return pod
+
+    def done(self, pod: Pod) -> None:
+        """A request of this pod has ended."""
+        if pod in self.in_flight:
+            self.in_flight[pod] -= 1
+
+
+class Revision:
+    """One revision's requests."""
+
+    def __init__(self, network: PodNetwork, on_buffered: Callable[[], None]) -> None:
+        self._network = network
+        self._on_buffered = on_buffered
+        self._waiting: list[asyncio.Future[Pod]] = []
+        self.throttle = Throttle()
+        self.server: asyncio.Server | None = None
+
+    def update(self, pods: Sequence[Pod], limit: int) -> None:
+        """The ready pods, and how many requests each takes at a time."""
+        self.throttle.limit = limit
+        self.throttle.set_pods(pods)
+        self._hand_out()
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection of Envoy."""
+        if len(self._waiting) >= QUEUE_LENGTH:
+            writer.write(OVERLOADED)
+            writer.close()
+            return
+        first = asyncio.ensure_future(reader.read(relay.BLOCK))
+        try:
+            await self._serve(first, (reader, writer))
+        except OSError:
+            writer.transport.abort()
+        finally:
+            first.cancel()
+
+    async def _serve(self, first: "asyncio.Future[bytes]", near: Streams) -> None:
+        data = await first
+        if not data:
+            near[1].close()
+            return
+        if not self.throttle.in_flight:
+            self._on_buffered()
+        gone = asyncio.ensure_future(near[0].read(relay.BLOCK))
+        for _ in range(_TRIES):
+            pod = await self._wait_for_pod(gone)
+            if pod is None:
+                near[1].close()
+                return
+            try:
+                far = await asyncio.open_connection(sock=await self._network.dial(*pod))
+            except OSError:
+                self._release(pod)
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
+            try:
+                far[1].write(data)
+                await _splice(near, far, gone)
+            finally:
+                self._release(pod)
+            return
+        raise ConnectionRefusedError("the revision's pods refuse connections")
+
+    async def _wait_for_pod(self, gone: "asyncio.Future[bytes]") -> Pod | None:
+        """A pod that takes the request; None when the client went away (`gone` read no bytes)."""
+        if (pod := self.throttle.pick()) is not None:
+            return pod
+        future: asyncio.Future[Pod] = asyncio.get_running_loop().create_future()
+        self._waiting.append(future)
+        await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not future.done() and not gone.result():
+            self._waiting.remove(future)
+            return None
+        return await future
+
+    def _release(self, pod: Pod) -> None:
+        self.throttle.done(pod)
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        while self._waiting:
+            if self._waiting[0].done():
+                self._waiting.pop(0)
+                continue
+            pod = self.throttle.pick()
+            if pod is None:
+                return
+            self._waiting.pop(0).set_result(pod)
+
+
+async def _splice(near: Streams, far: Streams, begun: Awaitable[bytes]) -> None:
+    """Carry bytes both ways; a read from the near side has begun already."""
+
+    async def forward() -> None:
+        if data := await begun:
+            far[1].write(data)
+            await relay.pump(near[0], far[1])
+        elif far[1].can_write_eof():
+            far[1].write_eof()
+
+    try:
+        await asyncio.gather(forward(), relay.pump(far[0], near[1]))
+    except OSError:
+        near[1].transport.abort()
+    finally:
+        near[1].close()
+        far[1].close()
+
+
+class Activator:
+    """All revisions' sockets."""
+
+    def __init__(self, prefix: str, network: PodNetwork) -> None:
+        """`prefix` begins the names of the abstract sockets: `@...`."""
+        self._prefix = prefix
+        self._network = network
+        self._revisions: dict[str, Revision] = {}
+        self._callbacks: list[Callable[[str, str], None]] = []
+
+    def on_buffered(self, callback: Callable[[str, str], None]) -> None:
+        """Call back with namespace and revision when a request begins to wait for a pod."""
+        self._callbacks.append(callback)
+
+    def socket(self, name: str) -> str:
+        """The socket of `namespace/revision` as Envoy writes it."""
+        return f"{self._prefix}/{name}"
+
+    async def revision(self, name: str) -> Revision:
+        """The revision `namespace/revision`; its socket listens."""
+        known = self._revisions.get(name)
+        if known is None:
+            known = self._revisions[name] = Revision(self._network, lambda: self._call(name))
+            path = "\0" + self.socket(name).removeprefix("@")
+            known.server = await asyncio.start_unix_server(known.accept, path, backlog=1024)
+        return known
+
+    def forget(self, name: str) -> None:
+        """The revision is gone."""
+        revision = self._revisions.pop(name, None)
+        if revision is not None and revision.server is not None:
+            revision.server.close()
+
+    def close(self) -> None:
+        for name in tuple(self._revisions):
+            self.forget(name)
+
+    def _call(self, name: str) -> None:
+        namespace, _, revision = name.partition("/")
+        for callback in self._callbacks:
+            callback(namespace, revision)

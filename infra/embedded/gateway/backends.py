@@ -1,0 +1,66 @@
+"""Revisions as backends: their limits, and the pods that answer for them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from infra.embedded.kinds import POD, REVISION, SKS
+from infra.embedded.kubelet.services import app_port
+from infra.embedded.store import Store
+
+Obj = Mapping[str, Any]
+
+REVISION_LABEL = "serving.knative.dev/revision"
+DEFAULT_TIMEOUT = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a revision says about its requests; seconds, 0 means no limit."""
+
+    concurrency: int = 0
+    timeout: float = DEFAULT_TIMEOUT  # until the first byte of the answer
+    idle: float = 0.0
+    http2: bool = False
+    activator: bool = True  # the activator stands in the path (the revision's SKS is in Proxy)
+
+
+def limits(store: Store, namespace: str, name: str) -> Limits:
+    """The limits of a revision; defaults where there is no such revision."""
+    revision = store.find(REVISION, namespace, name)
+    if revision is None:
+        return Limits()
+    spec = revision["spec"]
+    timeout = float(spec.get("timeoutSeconds") or DEFAULT_TIMEOUT)
+    start = float(spec.get("responseStartTimeoutSeconds") or 0)
+    sks = store.find(SKS, namespace, name)
+    return Limits(
+        concurrency=int(spec.get("containerConcurrency") or 0),
+        timeout=min(timeout, start) if start else timeout,
+        idle=float(spec.get("idleTimeoutSeconds") or 0),
+        http2=_speaks_http2(spec.get("containers") or ()),
+        activator=sks is None or sks["spec"].get("mode") != "Serve",
+    )
+
+
+def _speaks_http2(containers: Iterable[Obj]) -> bool:
+    return any(
+        port.get("name") == "h2c"
+        for container in containers
+        for port in container.get("ports") or ()
+    )
+
+
+def ready_pods(store: Store, namespace: str, revision: str) -> list[tuple[str, int]]:
+    """Address and app port of each pod that is ready for requests."""
+    pods = store.list(POD, namespace, {REVISION_LABEL: revision})
+    return [(pod["status"]["podIP"], app_port(pod)) for pod in pods if is_ready(pod)]
+
+
+def is_ready(pod: Obj) -> bool:
+    """Whether a pod takes requests now."""
+    status = pod.get("status") or {}
+    if not status.get("podIP") or "deletionTimestamp" in pod["metadata"]:
+        return False
+    conditions = status.get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)

@@ -1,0 +1,125 @@
+"""KIngress objects: the gateway's finalizer, and the status that follows its probes."""
+
+import asyncio
+from collections.abc import Callable
+
+from infra.embedded import events
+from infra.embedded.clock import Clock
+from infra.embedded.errors import Conflict, NotFound
+from infra.embedded.gateway.prober import Listeners, wait_until_served
+from infra.embedded.gateway.routes import Routing
+from infra.embedded.kinds import KINGRESS
+from infra.embedded.store import Obj, Store, copy
+
+FINALIZER = "ingresses.networking.internal.knative.dev"
+COMPONENT = "ingress-controller"
+PUBLIC = "kourier.kourier-system.svc.cluster.local"
+PRIVATE = "kourier-internal.kourier-system.svc.cluster.local"
+_WAITING = ("Uninitialized", "Waiting for load balancer to be ready")
+
+
+class IngressStatus:
+    """Probes each new version of a routing and says in its KIngress when it is served."""
+
+    def __init__(self, store: Store, clock: Clock, listeners: Callable[[], Listeners]) -> None:
+        self._store = store
+        self._clock = clock
+        self._listeners = listeners
+        self._probes: dict[str, tuple[str, int, asyncio.Task[None]]] = {}
+
+    def hold(self, ingress: Obj) -> None:
+        """Keep the object until its routes are gone."""
+        meta = ingress["metadata"]
+        if FINALIZER in meta.get("finalizers", ()) or "deletionTimestamp" in meta:
+            return
+        new = copy(ingress)
+        new["metadata"].setdefault("finalizers", []).append(FINALIZER)
+        try:
+            self._store.update(KINGRESS, new)
+        except (NotFound, Conflict):
+            return  # its next event brings it back
+        message = f'Updated "{meta["name"]}" finalizers'
+        events.record(
+            self._store, self._clock, ingress, events.NORMAL, "FinalizerUpdate", message, COMPONENT
+        )
+
+    def release(self, ingress: Obj) -> None:
+        """The routes are gone: the object may go too."""
+        new = copy(ingress)
+        kept = [f for f in new["metadata"].get("finalizers", ()) if f != FINALIZER]
+        new["metadata"]["finalizers"] = kept
+        try:
+            self._store.update(KINGRESS, new)
+        except (NotFound, Conflict):
+            return
+
+    def probe(self, key: str, routing: Routing, generation: int) -> None:
+        """This version has been handed to Envoy: probe it until it is served."""
+        before = self._probes.get(key)
+        if before is not None:
+            if before[:2] == (routing.version, generation):
+                return
+            before[2].cancel()
+        task = asyncio.ensure_future(self._serve(routing, generation))
+        self._probes[key] = (routing.version, generation, task)
+
+    def forget(self, key: str) -> None:
+        """The KIngress is gone."""
+        before = self._probes.pop(key, None)
+        if before is not None:
+            before[2].cancel()
+
+    def stop(self) -> None:
+        for key in tuple(self._probes):
+            self.forget(key)
+
+    async def _serve(self, routing: Routing, generation: int) -> None:
+        self._write(routing, generation, ready=False)
+        await wait_until_served(routing, self._listeners())
+        self._write(routing, generation, ready=True)
+
+    def _write(self, routing: Routing, generation: int, *, ready: bool) -> None:
+        current = self._store.find(KINGRESS, routing.namespace, routing.name)
+        if current is None or current["metadata"]["generation"] != generation:
+            return
+        old = current.get("status") or {}
+        if not ready and old.get("observedGeneration") == generation and _is_ready(old):
+            return  # restarted: it was served, and is being served again
+        status = ingress_status(old, generation, self._clock.stamp(), ready=ready)
+        self._store.update_status(KINGRESS, {**current, "status": status})
+
+
+def _is_ready(status: Obj) -> bool:
+    conditions = status.get("conditions") or ()
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def ingress_status(old: Obj, generation: int, now: str, *, ready: bool) -> Obj:
+    """The status of a KIngress that Envoy has (`ready`: and serves)."""
+    before = {condition["type"]: condition for condition in old.get("conditions") or ()}
+
+    def condition(kind: str, *, ok: bool) -> Obj:
+        status = "True" if ok else "Unknown"
+        known = before.get(kind)
+        same = known is not None and known["status"] == status
+        made: Obj = {
+            "lastTransitionTime": known["lastTransitionTime"] if known and same else now,
+            "status": status,
+            "type": kind,
+        }
+        if not ok:
+            made["reason"], made["message"] = _WAITING
+        return made
+
+    status: Obj = {
+        "conditions": [
+            condition("LoadBalancerReady", ok=ready),
+            condition("NetworkConfigured", ok=True),
+            condition("Ready", ok=ready),
+        ],
+        "observedGeneration": generation,
+    }
+    if ready or "publicLoadBalancer" in old:
+        status["publicLoadBalancer"] = {"ingress": [{"domainInternal": PUBLIC}]}
+        status["privateLoadBalancer"] = {"ingress": [{"domainInternal": PRIVATE}]}
+    return status

@@ -1,0 +1,56 @@
+"""The gateway's own objects: kourier's Services, as other parts and people look for them."""
+
+from infra.embedded.kinds import SERVICE
+from infra.embedded.store import Obj, Store
+
+NAMESPACE = "kourier-system"
+INTERNAL_ADDRESS = "10.96.0.80"  # of kourier-internal where pods do not reach the host itself
+_SELECTOR = {"app": "3scale-kourier-gateway"}
+_LABELS = {
+    "networking.knative.dev/ingress-provider": "kourier",
+    "app.kubernetes.io/component": "net-kourier",
+    "app.kubernetes.io/name": "knative-serving",
+}
+
+
+def ensure(store: Store, *, internal: str, public: str, ports: tuple[int, int | None]) -> None:
+    """Write the Services; `ports` are those that the host reaches (HTTP, HTTPS)."""
+    http, https = ports
+    outside = [_port("http2", 80, 8080, node_port=http)]
+    if https is not None:
+        outside.append(_port("https", 443, 8443, node_port=https))
+    _put(store, "kourier", outside, "LoadBalancer", "10.96.0.81", {"ingress": [{"ip": public}]})
+    _put(store, "kourier-internal", [_port("http2", 80, 8081)], "ClusterIP", internal, {})
+
+
+def _port(name: str, port: int, target: int, node_port: int | None = None) -> Obj:
+    entry: Obj = {"name": name, "port": port, "protocol": "TCP", "targetPort": target}
+    return entry | ({"nodePort": node_port} if node_port else {})
+
+
+def _put(store: Store, name: str, ports: list[Obj], kind: str, address: str, balancer: Obj) -> None:
+    wanted: Obj = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": NAMESPACE, "labels": dict(_LABELS)},
+        "spec": {
+            "clusterIP": address,
+            "clusterIPs": [address],
+            "internalTrafficPolicy": "Cluster",
+            "ipFamilies": ["IPv4"],
+            "ipFamilyPolicy": "SingleStack",
+            "ports": ports,
+            "selector": dict(_SELECTOR),
+            "sessionAffinity": "None",
+            "type": kind,
+        },
+        "status": {"loadBalancer": balancer},
+    }
+    current = store.find(SERVICE, NAMESPACE, name)
+    if current is None:
+        store.create(SERVICE, wanted)
+        return
+    store.update(SERVICE, {**current, "spec": wanted["spec"]})
+    store.update_status(
+        SERVICE, {**store.get(SERVICE, NAMESPACE, name), "status": wanted["status"]}
+    )

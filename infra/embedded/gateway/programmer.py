@@ -1,0 +1,123 @@
+"""Envoy's files: what the gateway wants, written so that Envoy sees whole versions only."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from infra.embedded.gateway import envoy
+from infra.embedded.gateway.backends import Limits
+from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL, Json
+from infra.embedded.gateway.routes import Routing
+
+Backends = Sequence[str | tuple[str, int]]
+_SCRIPT = Path(__file__).with_name("gateway.lua")
+
+
+@dataclass(slots=True)
+class Programmer:
+    """Writes a file only when its content changes; Envoy reads it when it is moved into place."""
+
+    folder: Path
+    activator: str  # the socket that answers probes
+    _written: dict[str, str] = field(default_factory=dict)
+    _clusters: dict[str, str] = field(default_factory=dict)
+    _hosts: dict[str, tuple[object, dict[str, str]]] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files that listeners refer to."""
+        return {
+            f"routes_{EXTERNAL}": str(self.folder / "routes-external.json"),
+            f"routes_{INTERNAL}": str(self.folder / "routes-internal.json"),
+            "access_log": str(self.folder / "access.log"),
+            "secrets": str(self.folder / "secrets.json"),
+        }
+
+    def bootstrap(self, admin: str) -> Path:
+        """Write what Envoy starts with; listeners and routes may follow later."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.folder / "endpoints").mkdir(exist_ok=True)
+        self.listeners([])
+        self.clusters({})
+        self.routes({}, {})
+        listeners, clusters = self.folder / "listeners.json", self.folder / "clusters.json"
+        path = self.folder / "bootstrap.json"
+        path.write_text(json.dumps(envoy.bootstrap(admin, str(listeners), str(clusters))))
+        return path
+
+    def listeners(self, listeners: Sequence[Json]) -> None:
+        self._write("listeners.json", json.dumps(envoy.resources(listeners)))
+
+    def listener(
+        self, name: str, address: tuple[str, int], routes: str, addresses: tuple[str, str]
+    ) -> Json:
+        """A listener; `addresses` are the two that apps see in X-Forwarded-For."""
+        script = _SCRIPT.read_text("utf-8")
+        script = script.replace("NODE", addresses[0]).replace("ACTIVATOR", addresses[1])
+        return envoy.listener(name, address, routes=routes, files=self.files, script=script)
+
+    def secret(self, certificate: bytes, key: bytes) -> None:
+        """The certificate of HTTPS listeners."""
+        secret = envoy.secret(certificate.decode(), key.decode())
+        self._write("secrets.json", json.dumps(envoy.resources([secret])))
+
+    def endpoints(self, name: str, backends: Backends) -> None:
+        """Who answers for a backend."""
+        assignment = envoy.load_assignment(name, backends)
+        self._write(_endpoints_file(name), json.dumps(envoy.resources([assignment])))
+
+    def clusters(self, limits: Mapping[str, Limits]) -> None:
+        """All backends; each one's endpoints must have been written."""
+        for name in self._clusters.keys() - limits.keys():
+            del self._clusters[name]
+            file = _endpoints_file(name)
+            self._written.pop(file, None)
+            (self.folder / file).unlink(missing_ok=True)
+        for name, limit in limits.items():
+            file = str(self.folder / _endpoints_file(name))
+            self._clusters[name] = json.dumps(envoy.cluster(name, limit, file))
+        first = json.dumps(envoy.activator_cluster(self.activator))
+        self._write("clusters.json", _document([first, *self._clusters.values()]))
+
+    def routes(self, routings: Mapping[str, Routing], limits: Mapping[str, Limits]) -> None:
+        """All hosts of both audiences."""
+        for key in self._hosts.keys() - routings.keys():
+            del self._hosts[key]
+        for key, routing in routings.items():
+            used = (routing, tuple(limits.get(s.cluster) for s in routing.splits))
+            if key not in self._hosts or self._hosts[key][0] != used:
+                self._hosts[key] = (used, _render(routing, limits))
+        for audience in (EXTERNAL, INTERNAL):
+            hosts = [hosts[audience] for _, hosts in self._hosts.values() if hosts[audience]]
+            whole = json.dumps(envoy.resources([envoy.route_configuration(audience, [])]))
+            filled = whole.replace('"virtual_hosts": []', f'"virtual_hosts": [{",".join(hosts)}]')
+            self._write(f"routes-{audience}.json", filled)
+
+    def _write(self, name: str, content: str) -> None:
+        if self._written.get(name) == content:
+            return
+        path = self.folder / name
+        temporary = path.with_name(f".{path.name}.new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(content)
+        temporary.replace(path)  # derived from the store: a crash loses nothing, so no fsync
+        self._written[name] = content
+
+
+def _endpoints_file(name: str) -> str:
+    return f"endpoints/{name.replace('/', '.')}.json"
+
+
+def _document(resources: Sequence[str]) -> str:
+    return f'{{"resources": [{",".join(resources)}]}}'
+
+
+def _render(routing: Routing, limits: Mapping[str, Limits]) -> dict[str, str]:
+    """The hosts of a routing for each audience, as JSON without the brackets of a list."""
+    return {
+        audience: json.dumps(envoy.virtual_hosts(routing, limits, audience))[1:-1]
+        for audience in (EXTERNAL, INTERNAL)
+    }

@@ -1,0 +1,125 @@
+"""What the gateway is to do, from KIngress objects: pure functions and values."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Obj = Mapping[str, Any]
+
+# Headers that tell the activator which revision is meant; the app never sees them.
+_ROUTING_HEADERS = ("knative-serving-namespace", "knative-serving-revision")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A share of requests for one revision (or plain Service), in percent."""
+
+    namespace: str
+    service: str
+    percent: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def cluster(self) -> str:
+        """The name of Envoy's cluster."""
+        return f"{self.namespace}/{self.service}"
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """Requests below a path prefix that carry certain headers, and where they go."""
+
+    prefix: str
+    match: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...]
+    rewrite_host: str
+    splits: tuple[Split, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Hosts and their paths; `external` hosts are served to the outside too."""
+
+    hosts: tuple[str, ...]
+    external: bool
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """One KIngress; `version` is equal for equal specs and shown by probes."""
+
+    namespace: str
+    name: str
+    version: str
+    redirect: bool
+    rules: tuple[Rule, ...]
+
+    @property
+    def splits(self) -> Iterator[Split]:
+        """All splits of all rules."""
+        for rule in self.rules:
+            for path in rule.paths:
+                yield from path.splits
+
+
+def routing(ingress: Obj) -> Routing:
+    """What a KIngress asks for."""
+    spec, meta = ingress["spec"], ingress["metadata"]
+    text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+    return Routing(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        version=hashlib.sha256(text.encode()).hexdigest(),
+        redirect=spec.get("httpOption") == "Redirected",
+        rules=tuple(_rule(rule, meta["namespace"]) for rule in spec.get("rules") or ()),
+    )
+
+
+def _rule(rule: Obj, namespace: str) -> Rule:
+    paths = [_path(path, namespace) for path in (rule.get("http") or {}).get("paths") or ()]
+    # Envoy takes the first match: longer prefixes and more headers come first.
+    paths.sort(key=lambda path: (-len(path.prefix), -len(path.match)))
+    return Rule(
+        hosts=tuple(rule.get("hosts") or ()),
+        external=rule.get("visibility") != "ClusterLocal",
+        paths=tuple(paths),
+    )
+
+
+def _path(path: Obj, namespace: str) -> Path:
+    match = [(name, _exact(value)) for name, value in (path.get("headers") or {}).items()]
+    return Path(
+        prefix=path.get("path") or "/",
+        match=tuple(sorted(match)),
+        headers=_headers(path),
+        rewrite_host=path.get("rewriteHost") or "",
+        splits=tuple(_split(split, namespace) for split in _shares(path.get("splits") or ())),
+    )
+
+
+def _exact(match: Obj) -> str:
+    return str(match.get("exact", ""))
+
+
+def _shares(splits: Sequence[Obj]) -> list[Obj]:
+    """The splits that get requests; a single one gets all, whatever it says."""
+    if len(splits) == 1:
+        return [{**splits[0], "percent": 100}]
+    return [split for split in splits if split.get("percent")]
+
+
+def _split(split: Obj, namespace: str) -> Split:
+    return Split(
+        namespace=split.get("serviceNamespace") or namespace,
+        service=split["serviceName"],
+        percent=int(split["percent"]),
+        headers=_headers(split),
+    )
+
+
+def _headers(owner: Obj) -> tuple[tuple[str, str], ...]:
+    pairs = (owner.get("appendHeaders") or {}).items()
+    return tuple(sorted((k, str(v)) for k, v in pairs if k.lower() not in _ROUTING_HEADERS))
