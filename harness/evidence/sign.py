@@ -44,7 +44,7 @@ def sign_run(folder: RunFolder, key_file: Path) -> Path:
     envelope = Envelope(_statement(content), PAYLOAD_TYPE, {})
     envelope.sign(signer)
     signed = json.dumps(envelope.to_dict(), indent=1, sort_keys=True) + "\n"
-    folder.artefact(SIGNATURE, signed.encode())
+    folder.add(SIGNATURE, signed.encode())
     return folder.path / SIGNATURE
 
 

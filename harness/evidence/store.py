@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.core.errors import UsageError
-from harness.core.observation import Artefact
+from harness.core.observation import Artefact, ProbeObserved
 from harness.evidence.canonical import sha256
+from harness.evidence.diagnostics import bundle_files
 from harness.evidence.files import inside, write_whole
+from harness.evidence.history import append_points, point_of, read_points, trend
 from harness.evidence.ledger import FILE_NAME, LedgerEntry, decode_entry
 from harness.evidence.model import Malformed
+from harness.evidence.redact import redact_bytes
 from harness.evidence.stamps import RUN_ID
 from harness.ports import Clock
 
 RUNS = "runs"
+HISTORIES = "sli"
 
 
 class RunFolder:
@@ -30,17 +34,34 @@ class RunFolder:
         return self.path.name
 
     def artefact(self, name: str, content: bytes, *, compress: bool = False) -> Artefact:
-        """Add a file below the folder; `compress` appends `.gz` to its name.
+        """Add a raw file below the folder, redacted; `compress` appends `.gz` to its name.
 
         Compression is deterministic: the same content gives the same bytes.
 
         Errors:
             UsageError: the name leads out of the folder or is already taken.
         """
+        content = redact_bytes(content)
         if compress:
             name, content = f"{name}.gz", gzip.compress(content, mtime=0)
+        return self.add(name, content)
+
+    def add(self, name: str, content: bytes) -> Artefact:
+        """Add a file below the folder byte by byte as it is given.
+
+        Errors:
+            UsageError: the name leads out of the folder or is already taken.
+        """
         write_whole(inside(self.path, name), content, replace=False)
         return Artefact(path=name, bytes=len(content), sha256=sha256(content))
+
+    def adopt(self, source: Path, name: str) -> tuple[Artefact, ...]:
+        """Add what was collected in another folder: redacted, and bounded in size and number.
+
+        Errors:
+            UsageError: a name is already taken.
+        """
+        return tuple(self.add(f"{name}/{file}", content) for file, content in bundle_files(source))
 
     def files(self) -> tuple[Artefact, ...]:
         """Every file that is there now, but the ledger entry; by path."""
@@ -102,6 +123,18 @@ class EvidenceStore:
             raise UsageError(f"{relative} lies in a run folder, which only grows")
         write_whole(target, content, replace=True)
         return sha256(content)
+
+    def append_history(
+        self, name: str, run_id: str, probes: Sequence[ProbeObserved]
+    ) -> tuple[str, ...]:
+        """Add a run's counts to the history `reports/sli/<name>.jsonl`; returns the trend.
+
+        Errors:
+            UsageError: the name leads out of `reports/sli`.
+        """
+        path = inside(self.reports / HISTORIES, f"{name}.jsonl")
+        append_points(path, [point_of(run_id, probe) for probe in probes])
+        return trend(read_points(path))
 
     def entries(self) -> dict[str, LedgerEntry]:
         """The ledger: every readable entry by the hash of its file."""

@@ -62,7 +62,7 @@ def write_evidence(
     )
     content = _RECORD.dump_json(record)
     written = [
-        folder.artefact(RECORD, content),
+        folder.add(RECORD, content),
         *(file for document in documents for file in _write_document(folder, document)),
     ]
     entry = LedgerEntry(
@@ -75,7 +75,7 @@ def write_evidence(
         files=folder.files(),
         copies=tuple(copy for document in documents for copy in _copies(document, copies)),
     )
-    written.append(folder.artefact(FILE_NAME, encode_entry(entry)))
+    written.append(folder.add(FILE_NAME, encode_entry(entry)))
     below = f"{RUNS}/{folder.run_id}"
     return (
         *(replace(file, path=f"{below}/{file.path}") for file in written),
@@ -95,10 +95,10 @@ def document_path(document: Evidence) -> str:
 
 def _write_document(folder: RunFolder, document: Evidence) -> Iterator[Artefact]:
     stem = document_path(document)
-    yield folder.artefact(f"{stem}.json", encode(document))
-    yield folder.artefact(f"{stem}.md", render(document, run_folder="..").encode())
+    yield folder.add(f"{stem}.json", encode(document))
+    yield folder.add(f"{stem}.md", render(document, run_folder="..").encode())
     for name, picture in pictures(document).items():
-        yield folder.artefact(f"{stem}.{name}.svg", picture.encode())
+        yield folder.add(f"{stem}.{name}.svg", picture.encode())
 
 
 def _entry(document: Evidence) -> DocumentEntry:

@@ -312,7 +312,7 @@ def write_run(
     """Record a run as the engine does and write its evidence."""
     folder = store.open_run(story.run_id)
     happened = story.events(folder)
-    folder.artefact("journal.jsonl", b"".join(encode_event(event) for event in happened))
+    folder.add("journal.jsonl", b"".join(encode_event(event) for event in happened))
     record = fold_events(happened)
     verdict = judge_ended(story.plan(), record)
     write_evidence(store, folder, record, verdict, language=story.language, copies=copies or {})

@@ -1,0 +1,120 @@
+"""Secrets taken out of text before it is kept. Pure.
+
+Only characters of a value are replaced, never its quotes, so JSON and YAML stay readable as such.
+Where it is not sure it redacts: a name too many costs a reader less than a leaked key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+MASK = "REDACTED"
+
+_NAMES = (
+    r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key(?:[_-]?id)?"
+    r"|client-key-data|client-certificate-data|private[_-]?key|credentials?|session[_-]?id)"
+)
+_QUOTE = r"\\*[\"']"
+"""A quote, also one that was escaped because the text stands in another JSON text."""
+
+_HEADERS = r"(?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|x-auth-token|x-amz-security-token"
+
+
+def _rule(pattern: str, replacement: str = rf"\g<keep>{MASK}") -> tuple[re.Pattern[str], str]:
+    return re.compile(pattern, re.IGNORECASE), replacement
+
+
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    # PEM blocks, also with escaped line ends
+    _rule(
+        r"(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----)[^\"']*?"
+        r"(?P<end>-----END [A-Z ]*PRIVATE KEY-----|[\"']|\Z)",
+        rf"\g<keep>{MASK}\g<end>",
+    ),
+    # headers: quoted values up to their quote, bare ones up to the end of the line
+    _rule(
+        rf"(?P<keep>\b(?:{_HEADERS})(?:{_QUOTE})?\s*[:=,]\s*\[?\s*(?P<q>{_QUOTE}))"
+        r"(?:(?!(?P=q)).)+"
+    ),
+    _rule(
+        rf"(?P<keep>\b(?:{_HEADERS})[ \t]*[:=][ \t]*)(?!{_QUOTE}|\[|{MASK})"
+        r"[^\r\n]+?(?=\\r|\\n|[\"']|\r|\n|$)"
+    ),
+    _rule(r"(?P<keep>\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}"),
+    # tokens that show what they are
+    (re.compile(r"\beyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?"), MASK),
+    (re.compile(r"\b(?:gh[pousr]|github_pat)_\w{20,}"), MASK),
+    (re.compile(r"\b(?:glpat-[\w-]{16,}|xox[abprs]-[\w-]{8,})"), MASK),
+    (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}"), MASK),
+    # addresses: user:password@ and query parameters
+    _rule(r"(?P<keep>://[^\s/:@\"']*:)[^\s/@\"']+(?P<end>@)", rf"\g<keep>{MASK}\g<end>"),
+    _rule(
+        r"(?P<keep>[?&][\w.-]*(?:token|key|secret|password|sig|signature|auth|code|session)=)"
+        r"[^&\s\"'#<>\\]+"
+    ),
+    # environment as objects: name and value apart
+    _rule(
+        rf"(?P<keep>\bname{_QUOTE}?\s*:\s*(?:{_QUOTE})?[\w.-]*{_NAMES}(?:{_QUOTE})?,?\s*"
+        rf"(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?)[^\s\"'\\,}}]+"
+    ),
+    # docker's config
+    _rule(rf"(?P<keep>{_QUOTE}auth{_QUOTE}\s*:\s*{_QUOTE})[\w+/=-]{{6,}}"),
+    # options and assignments
+    _rule(rf"(?P<keep>--[\w-]*{_NAMES}[= ]\s*)(?!{_QUOTE})[^\s\"'\\]+"),
+    _rule(r"(?P<keep>(?:^|\s)-u\s+[^\s:]+:)\S+"),
+    _rule(rf"(?P<keep>{_NAMES}(?:{_QUOTE})?[ \t]*[:=][ \t]*(?P<q>{_QUOTE}))(?:(?!(?P=q)).)+"),
+    _rule(
+        rf"(?P<keep>{_NAMES}[ \t]*[:=][ \t]*)(?!{_QUOTE}|(?:true|false|null|none)\b|{MASK})"
+        r"[^\s\"'\\,;&{}\[\]<>]+"
+    ),
+)  # fmt: skip
+
+_HINT = re.compile(
+    rf"{_NAMES}|{_HEADERS}|bearer|basic|-----BEGIN|eyJ|gh[pousr]_|github_pat_|glpat-|xox|AKIA|ASIA"
+    r"|AIza|://[^\s/]*@|[?&][\w.-]+=|auth|-u\s",
+    re.IGNORECASE,
+)
+"""What every secret that a rule finds contains: most text holds none of it and is left alone."""
+
+_SECRET_KIND = re.compile(rf"(?m)\bkind(?:{_QUOTE})?:\s*(?:{_QUOTE})?Secret\b")
+_YAML_LINE = re.compile(r"(?P<indent>[ \t+-]*)(?P<key>[\w./-]+:)?")
+_YAML_DATA = frozenset({"data:", "stringData:", "binaryData:"})
+_JSON_DATA = re.compile(
+    rf"(?P<keep>{_QUOTE}(?:data|stringData|binaryData){_QUOTE}\s*:\s*)\{{[^{{}}]*\}}"
+)
+
+
+def redact(text: str) -> str:
+    """The text with every secret masked; text without any comes back unchanged."""
+    if _SECRET_KIND.search(text):
+        text = _JSON_DATA.sub(r"\g<keep>{}", text)
+        text = "".join(_without_data(text.splitlines(keepends=True)))
+    if not _HINT.search(text):
+        return text
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def redact_bytes(content: bytes) -> bytes:
+    """As `redact` for a file's content; what is not UTF-8 text comes back unchanged."""
+    try:
+        return redact(content.decode()).encode()
+    except UnicodeDecodeError:
+        return content
+
+
+def _without_data(lines: Iterable[str]) -> Iterator[str]:
+    """YAML whose data blocks hold keys alone; what runs over several lines goes with its value."""
+    block: int | None = None
+    for line in lines:
+        found = _YAML_LINE.match(line)
+        assert found is not None  # both parts of the pattern may be empty
+        depth, key = len(found["indent"]), found["key"]
+        if block is not None and (depth > block or not line.strip()):
+            if key:
+                yield f"{found['indent']}{key} {MASK}\n"
+            continue
+        block = depth if key in _YAML_DATA else None
+        yield line
