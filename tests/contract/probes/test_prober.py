@@ -1,0 +1,189 @@
+"""The prober on real sockets, with the real engine, from several vantages at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.core.diagnose import diagnose
+from harness.core.outcome import Hop
+from harness.core.verdict import Verdict
+from harness.spec.model import ProbeAction
+from probes.prober import Prober
+from tests.contract.probes.jobs import JobCluster
+from tests.contract.probes.setting import SERVICE, MemoryStore
+from tests.contract.probes.web import closed_port, routed, serve, serve_silence
+
+HOST = "metrics-echo.default.127.0.0.1.sslip.io"
+MakeProber = Callable[..., Prober]
+
+
+def action(*vantages: str, **fields: Any) -> ProbeAction:
+    asked = {"requests": 5, "rate": "50/s", "timeout": "500ms", **fields}
+    return ProbeAction.model_validate({"service": "metrics-echo", "vantages": vantages, **asked})
+
+
+def test_devbox_and_gateway_reach_a_routed_service(
+    make_prober: MakeProber, store: MemoryStore
+) -> None:
+    with serve(routed(HOST)) as port:
+        devbox, gateway = make_prober(port).probe(SERVICE, action("devbox", "gateway"))
+    for seen in (devbox, gateway):
+        assert (seen.good, seen.valid, seen.total, seen.error) == (5, 5, 5, None)
+        assert seen.through_gateway == 5
+        assert seen.revisions == {"metrics-echo-00001": 5}
+        assert seen.identity is not None
+        assert seen.identity.clock_offset == 0.0
+        assert seen.samples is not None
+        assert len(store.files[seen.samples.path].splitlines()) == 5 + 2
+    assert devbox.url == f"http://{HOST}:{port}/"
+    assert gateway.url == f"http://{HOST}/"
+    assert gateway.peers == {f"127.0.0.1:{port}": 5}
+
+
+def test_the_incident(make_prober: MakeProber, tmp_path: Path) -> None:
+    """READY, refused at the host's port, 5/5 in the cluster: the gateway is not exposed."""
+    with serve(routed("127.0.0.1")) as port:
+        service = replace(SERVICE, address=f"http://127.0.0.1:{port}")
+        prober = make_prober(closed_port(), client=JobCluster(tmp_path))
+        probes = prober.probe(service, action("devbox", "in-cluster"))
+    claim = diagnose(ready=service, probes=probes)
+    assert (claim.verdict, claim.vantage, claim.hop, claim.diagnosis) == (
+        Verdict.INCONCLUSIVE,
+        "devbox",
+        Hop.CONNECT,
+        "gateway-not-exposed",
+    )
+    assert "5/5 ok from in-cluster" in claim.reason
+    assert "ECONNREFUSED" in claim.reason
+
+
+@pytest.mark.parametrize(
+    ("expected", "fields"),
+    [
+        ("status_mismatch", {"status": 204}),
+        ("body_mismatch", {"body": {"contains": "another service"}}),
+        ("ok", {"body": {"matches": "^metrics-echo ok ts=[0-9]+"}}),
+        ("ok", {"headers": {"X-Trace": "1"}, "path": "/healthz"}),
+    ],
+)
+def test_expectations_reach_the_engine(
+    make_prober: MakeProber, expected: str, fields: dict[str, Any]
+) -> None:
+    with serve(routed(HOST)) as port:
+        (seen,) = make_prober(port).probe(SERVICE, action("gateway", **fields))
+    assert seen.outcomes == {expected: 5}
+
+
+def test_the_gateways_own_404_is_told_from_the_services(make_prober: MakeProber) -> None:
+    with serve(routed("other.example")) as port:
+        (seen,) = make_prober(port).probe(SERVICE, action("gateway"))
+    assert seen.gateway_failures == {"404": 5}
+    assert seen.service_failures == {}
+    assert seen.details["status_mismatch"].endswith("status 404 by envoy, empty body")
+
+
+def test_silence_is_waited_for_only_as_long_as_asked(make_prober: MakeProber) -> None:
+    with serve_silence() as port:
+        (seen,) = make_prober(port).probe(SERVICE, action("gateway"))
+    assert seen.outcomes == {"wait_timeout": 5}
+
+
+def test_warmup_is_counted_apart(make_prober: MakeProber) -> None:
+    with serve(routed(HOST)) as port:
+        (seen,) = make_prober(port).probe(SERVICE, action("gateway", warmup=2))
+    assert (seen.total, seen.warmup, seen.valid) == (7, 2, 5)
+
+
+def test_latency_objectives_are_measured(make_prober: MakeProber) -> None:
+    objectives = [{"metric": "latency", "target": "95%", "threshold": "400ms"}]
+    with serve(routed(HOST)) as port:
+        (seen,) = make_prober(port).probe(SERVICE, action("gateway", objectives=objectives))
+    assert seen.latencies_within == {"0.4": 5}
+
+
+def test_both_vantages_in_the_cluster_share_one_pod(
+    make_prober: MakeProber, tmp_path: Path
+) -> None:
+    client = JobCluster(tmp_path)
+    with serve(routed("127.0.0.1")) as port:
+        service = replace(SERVICE, address=f"http://127.0.0.1:{port}")
+        inside, through = make_prober(port, client=client).probe(
+            service, action("in-cluster", "in-cluster-gateway", timeout="200ms")
+        )
+    assert inside.good == 5
+    assert inside.identity is not None
+    assert inside.identity.pod.endswith("-x1")
+    assert inside.identity.node == "node-1"
+    assert inside.identity.image_digest == "sha256:abc"
+    # kourier's Service has no such name here: that vantage alone fails, at its own hop.
+    assert {name[:4] for name in through.failures} == {"dns_"}
+    created = [what.partition("/")[0] for verb, what in client.calls if verb == "create"]
+    assert created == ["ConfigMap", "Job"]
+
+
+def test_nothing_stays_in_the_cluster(make_prober: MakeProber, tmp_path: Path) -> None:
+    client = JobCluster(tmp_path)
+    with serve(routed("127.0.0.1")) as port:
+        service = replace(SERVICE, address=f"http://127.0.0.1:{port}")
+        make_prober(port, client=client).probe(service, action("in-cluster"))
+    assert {key[1] for key in client.objects} <= {"pods"}
+
+
+def test_a_pod_that_cannot_start_is_an_error_of_its_vantage_alone(
+    make_prober: MakeProber, tmp_path: Path
+) -> None:
+    client = JobCluster(tmp_path, waiting="ImagePullBackOff")
+    service = replace(SERVICE, address="http://127.0.0.1:1")
+    with serve(routed(HOST)) as port:
+        gateway, inside = make_prober(port, client=client).probe(
+            service, action("gateway", "in-cluster")
+        )
+    assert gateway.good == 5
+    assert inside.error is not None
+    assert "ImagePullBackOff: no such image" in inside.error
+    assert "Failed: Failed to pull image" in inside.error
+    claim = diagnose(ready=service, probes=(gateway, inside))
+    assert (claim.verdict, claim.vantage) == (Verdict.ERROR, "in-cluster")
+    assert {key[1] for key in client.objects} <= {"pods", "events"}
+
+
+def test_an_engine_that_cannot_run_in_its_pod_says_why(
+    make_prober: MakeProber, tmp_path: Path
+) -> None:
+    client = JobCluster(tmp_path, exit_code=4)
+    service = replace(SERVICE, address="http://127.0.0.1:1")
+    (seen,) = make_prober(closed_port(), client=client).probe(service, action("in-cluster"))
+    assert seen.error is not None
+    assert "the probe engine ended with 4: cannot run: no threads" in seen.error
+
+
+def test_a_service_without_an_address_is_an_error_of_that_vantage(
+    make_prober: MakeProber,
+) -> None:
+    (seen,) = make_prober(closed_port()).probe(SERVICE, action("in-cluster"))
+    assert seen.error is not None
+    assert "status.address.url" in seen.error
+
+
+def test_sample_files_belong_to_one_vantage_each(
+    make_prober: MakeProber, store: MemoryStore
+) -> None:
+    with serve(routed(HOST)) as port:
+        prober = make_prober(port)
+        prober.probe(SERVICE, action("devbox", "gateway"))
+        prober.probe(SERVICE, action("gateway"))
+    assert sorted(store.files) == [
+        "samples/01-metrics-echo-devbox.jsonl",
+        "samples/01-metrics-echo-gateway.jsonl",
+        "samples/02-metrics-echo-gateway.jsonl",
+    ]
+    for name, content in store.files.items():
+        records = [json.loads(line) for line in content.splitlines()]
+        targets = {record["target"] for record in records if record["record"] == "sample"}
+        assert targets == {Path(name).stem}
