@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -14,7 +14,7 @@ from harness.contracts.kinds import Kind, kind_of
 from harness.contracts.refusal import ContractRefused, Reason, Refusal
 from harness.contracts.strict_json import Json, parse_object, pretty, text_of
 
-SCHEMA = "vpm.contract/v1"
+SCHEMA: Final = "vpm.contract/v1"
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=120)]
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
@@ -146,7 +146,9 @@ class Contract(Model):
     created: AwareDatetime
     note: Annotated[str, Field(max_length=4000)] = ""
     target: Target
-    scope: RelativePath | None = Field(None, description="The file that the approver was shown.")
+    scope: RelativePath | None = Field(
+        default=None, description="The file that the approver was shown."
+    )
     actions: Annotated[tuple[Action, ...], Field(max_length=50)] = ()
     approval: Approval | None = None
     origin: Origin | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +10,7 @@ from harness.contracts.forms import safe_name
 from harness.contracts.model import Approval, Contract, Model, digest
 from harness.contracts.refusal import ContractRefused
 from harness.contracts.strict_json import parse_object, pretty, text_of
-from harness.runner.files import open_regular, read_all, write_atomic
+from harness.runner.files import read_once, write_atomic
 
 MAX_FILES = 2_000
 MAX_BYTES = 8_192
@@ -67,15 +66,8 @@ def _short(over: str) -> str:
 
 def _load(path: Path) -> _Kept | None:
     try:
-        descriptor = open_regular(path)
-    except OSError:
-        return None
-    try:
-        data = read_all(descriptor, MAX_BYTES)
-    finally:
-        os.close(descriptor)
-    try:
+        data = read_once(path, MAX_BYTES)
         parse_object(data, max_bytes=MAX_BYTES)
         return _Kept.model_validate_json(data)
-    except (ContractRefused, ValueError):
+    except (OSError, ContractRefused, ValueError):
         return None

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 
 from harness.contracts.approval import Subject, unmet
 from harness.contracts.forms import Defaults, read_contract
 from harness.contracts.model import (
+    Action,
     Contract,
+    Manifest,
     approved_content,
     content_hash,
     digest,
 )
 from harness.contracts.policy import Policy, judge
 from harness.contracts.refusal import ContractRefused, Reason, Refusal
+from harness.core.errors import UsageError
 from harness.runner.approvals import Approvals, consents
+from harness.runner.files import read_once
 from harness.runner.manifests import ManifestRead, ManifestReader
 
 
@@ -35,6 +40,16 @@ class Examined:
     def reason(self) -> str:
         """All refusals in one line."""
         return "; ".join(str(refusal) for refusal in self.refusals)
+
+    @property
+    def may(self) -> list[str]:
+        """What the contract may do, a line for each action; nothing when it is refused."""
+        if self.contract is None or self.refusals:
+            return []
+        where = f"on {self.contract.target}"
+        return [f"{_described(action)} {where}" for action in self.contract.actions] or [
+            f"be filed: {self.contract.kind} without actions"
+        ]
 
 
 class Examiner:
@@ -55,6 +70,18 @@ class Examiner:
         except ContractRefused as error:
             return Examined(contract=None, content=digest(data), refusals=error.refusals)
         return self._judge(contract)
+
+    def examine_file(self, path: Path, *, received: datetime) -> Examined:
+        """Read and judge a contract file.
+
+        Errors:
+            UsageError: it cannot be read.
+        """
+        try:
+            data = read_once(path, self.policy.limits.contract_bytes)
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror or error}") from error
+        return self.examine(data, name=path.stem, received=received)
 
     def approval_refusal(
         self, examined: Examined, *, provider: str, diff: str | None = None
@@ -96,3 +123,8 @@ class Examiner:
             contexts=historical.contexts,
             namespace=historical.namespace,
         )
+
+
+def _described(action: Action) -> str:
+    source = f" from {action.manifest}" if isinstance(action, Manifest) else ""
+    return f"{action.verb} {action.resource}{source} within {action.timeout:g} s"

@@ -89,6 +89,19 @@ def read_all(descriptor: int, limit: int) -> bytes:
     return b"".join(chunks)
 
 
+def read_once(path: Path, limit: int) -> bytes:
+    """At most `limit` + 1 bytes of a regular file.
+
+    Errors:
+        NotAFile: it is something else. OSError: it cannot be opened.
+    """
+    descriptor = open_regular(path)
+    try:
+        return read_all(descriptor, limit)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def folder_below(root: Path, parts: Sequence[str]) -> Iterator[int]:
     """A descriptor of the folder root/part/…, walked without following any link.

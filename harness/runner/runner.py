@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,10 @@ from harness.core.observation import ContractObserved
 from harness.ports import Clock, KubeClient, Kubectl
 from harness.runner.approvals import Approvals
 from harness.runner.examine import Examiner
-from harness.runner.files import open_regular, read_all
+from harness.runner.files import read_once
 from harness.runner.folder import Console
 from harness.runner.ledger import Ledger
+from harness.runner.lock import Busy
 from harness.runner.manifests import ManifestReader
 from harness.runner.outcome import Outcome, Stopped
 from harness.runner.preview import inbox_fingerprint, preview
@@ -108,6 +108,10 @@ class Runner:
             raise UsageError(f"{path}: there is no such contract, or another runner has taken it")
         return self.settle(claim)
 
+    def pending(self) -> list[Path]:
+        """The contracts that wait in the inbox."""
+        return self._shop.queue.pending()
+
     def claims(self) -> Iterator[Claim]:
         """What there is to do: first the rests of killed runs on this cluster, then the inbox.
 
@@ -128,6 +132,9 @@ class Runner:
         """Bring a claimed contract to its final state, record it, file it, and unlock it."""
         try:
             return Settlement(claim, self._shop).settle()
+        except Busy:
+            self._shop.queue.advance(claim, Event.RELEASE)
+            raise
         finally:
             claim.close()
 
@@ -157,10 +164,6 @@ def load_policy(path: Path) -> Policy:
 
 def _read(path: Path, limit: int) -> bytes:
     try:
-        descriptor = open_regular(path)
+        return read_once(path, limit)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error
-    try:
-        return read_all(descriptor, limit)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,198 @@
+"""`vpm runner`: contracts from the inbox to the cluster, and what belongs to that."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from harness.app import open_cluster
+from harness.cli.options import run_options, to_run_options
+from harness.cli.runner_records import approve, keygen, publish, rollback, schema
+from harness.core.observation import ContractObserved
+from harness.core.verdict import ExitCode
+from harness.options import RunOptions
+from harness.runner.approvals import FileApprovals
+from harness.runner.desk import make_examiner
+from harness.runner.drain import Drained, Trouble, drain, preview_all
+from harness.runner.kubectl import KubectlProcess
+from harness.runner.runner import Runner, load_policy
+from harness.runner.settings import RunnerSettings
+from harness.runner.states import EXIT_OF, State
+from harness.runner.watch import rounds
+from harness.timing.clock import SystemClock
+
+F = TypeVar("F", bound=Callable[..., Any])
+OBSERVED: TypeAdapter[ContractObserved] = TypeAdapter(ContractObserved)
+
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(["dry", "exec"]),
+    envvar="RUN_MODE",
+    default="dry",
+    show_default=True,
+    help="dry previews and changes nothing; exec changes the cluster. Also from RUN_MODE.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+
+
+@click.group()
+@click.option(
+    "--repo",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=".",
+    show_default=True,
+    help="The repository: codex/policy.yaml, codex/inbox and reports/ lie below it.",
+)
+@click.pass_context
+def runner(context: click.Context, repo: Path) -> None:
+    """Run contracts: approved JSON files that change the cluster once, with a record.
+
+    Exit codes: 0 succeeded, noop or previewed; 1 failed; 2 refused; 4 another cluster, or the
+    runner could not work.
+    """
+    context.obj = RunnerSettings.of_repository(repo.resolve())
+
+
+@runner.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@mode_option
+@click.option("--again", is_flag=True, help="Run the same work once more, under a new id.")
+@json_option
+@run_options
+@click.pass_obj
+def run(
+    settings: RunnerSettings,
+    /,
+    files: tuple[Path, ...],
+    mode: str,
+    again: bool,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Run the contracts in FILES, in their order."""
+    tell = _teller(as_json)
+    observed = []
+    with _open(settings, to_run_options(choices)) as opened:
+        for file in files:
+            execute = mode == "exec"
+            observed.append(opened.execute(file, again=again) if execute else opened.preview(file))
+            tell(observed[-1])
+    _exit(Drained(tuple(observed)))
+
+
+@runner.command()
+@click.option("--inbox", type=click.Path(path_type=Path), help="Default: codex/inbox.")
+@click.option("--once", is_flag=True, help="Drain the inbox and end.")
+@click.option(
+    "--interval", default=5.0, show_default=True, help="Seconds after which to look anyway."
+)
+@mode_option
+@json_option
+@run_options
+@click.pass_obj
+def serve(
+    settings: RunnerSettings,
+    /,
+    inbox: Path | None,
+    once: bool,
+    interval: float,
+    mode: str,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Work through the inbox, and go on as contracts arrive. Ctrl-C ends it."""
+    if inbox is not None:
+        settings = replace(settings, inbox=inbox.resolve())
+    work = drain if mode == "exec" else preview_all
+    tell = _teller(as_json)
+    with _open(settings, to_run_options(choices)) as opened, _progress(once):
+        last: set[Path] = set()
+        for _ in rounds(settings.inbox, interval=interval):
+            # A dry run moves nothing: what was shown once is not shown again and again.
+            waiting = set(opened.pending())
+            if mode == "exec" or waiting - last:
+                drained = work(opened, tell=tell)
+            last = waiting
+            if once:
+                _exit(drained if waiting or mode == "exec" else Drained())
+
+
+@runner.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@json_option
+@click.pass_obj
+def lint(settings: RunnerSettings, files: tuple[Path, ...], as_json: bool) -> None:
+    """Say of each contract what it would be allowed to do, or why it is refused (exit 2)."""
+    examiner = make_examiner(settings)
+    refused = False
+    for file in files:
+        examined = examiner.examine_file(file, received=SystemClock().now())
+        refused |= bool(examined.refusals)
+        if as_json:
+            reasons = [str(refusal) for refusal in examined.refusals]
+            click.echo(json.dumps({"file": str(file), "refused": reasons, "may": examined.may}))
+        else:
+            for refusal in examined.refusals:
+                click.echo(f"{file}: {click.style('refused', fg='red')}: {refusal}")
+            for line in examined.may:
+                click.echo(f"{file}: {click.style('may', fg='green')} {line}")
+    sys.exit(ExitCode.USAGE if refused else ExitCode.PASS)
+
+
+for command in (approve, rollback, publish, keygen, schema):
+    runner.add_command(command)
+
+
+@contextmanager
+def _open(settings: RunnerSettings, options: RunOptions) -> Iterator[Runner]:
+    load_policy(settings.policy)  # a bad policy is told before a cluster is opened
+    clock = SystemClock()
+    with open_cluster(options) as cluster:
+        yield Runner(
+            settings=settings,
+            kubectl=KubectlProcess(
+                kubeconfig=cluster.kubeconfig, context=cluster.context, clock=clock
+            ),
+            client=None,
+            cluster=cluster.identity,
+            clock=clock,
+            approvals=FileApprovals(settings.approvals),
+        )
+
+
+def _teller(as_json: bool) -> Callable[[ContractObserved | Trouble], None]:
+    def tell(news: ContractObserved | Trouble) -> None:
+        if isinstance(news, Trouble):
+            click.echo(f"error: {news.name}: {news.message}", err=True)
+        elif as_json:
+            click.echo(OBSERVED.dump_json(news).decode())
+        else:
+            good = news.state in ("succeeded", "noop", "previewed")
+            state = click.style(news.state, fg="green" if good else "red")
+            click.echo(f"{state} {news.contract}: {news.reason}\n  record: {news.folder}")
+
+    return tell
+
+
+def _progress(once: bool) -> Any:
+    console = Console(stderr=True)
+    if once or not console.is_terminal:
+        return nullcontext()
+    return console.status("waiting for contracts; Ctrl-C ends")
+
+
+def _exit(drained: Drained) -> None:
+    codes = [
+        EXIT_OF[State(observed.state)] if observed.state != "previewed" else ExitCode.PASS
+        for observed in drained.observed
+    ]
+    sys.exit(max([*codes, *(ExitCode.ERROR for _ in drained.troubles)], default=ExitCode.PASS))

@@ -1,0 +1,199 @@
+"""The grammar of /ask comments: from a comment's text to what it asks for. Pure.
+
+    comment   = "/ask" [ command ] NEWLINE { line }
+    command   = apply | "update_north_star" | "persist_report_mvp"
+    line      = [ list item ] apply | prose
+    apply     = "S5 apply:" "dev" [ name | path ]        in any case; nothing may follow it
+
+Quoted lines, code blocks and HTML comments are not read. A command that is negated, struck out
+or followed by more words is refused rather than guessed at: "please do not run" must not run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+MAX_COMMENT = 64 * 1024
+DEFAULT_NAME = "hello-ksvc"
+
+Document = Literal["update_north_star", "persist_report_mvp"]
+DOCUMENTS: tuple[Document, ...] = ("update_north_star", "persist_report_mvp")
+
+_HTML_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_HTML_ASIDE = re.compile(
+    r"<(pre|code|del|s|strike|blockquote)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
+)
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
+_ASK = re.compile(r"^/ask(?=\s|$)", re.IGNORECASE)
+_ITEM = re.compile(r"^(?:[-*+]|\d{1,3}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
+_APPLY = re.compile(r"^s5[ \t]+apply[ \t]*:[ \t]*dev(?:[ \t]+(?P<name>\S+))?[ \t]*$", re.IGNORECASE)
+_MENTION = re.compile(r"s5\s*apply|s5\W+apply", re.IGNORECASE)
+_NAME = re.compile(r"^[A-Za-z0-9._/-]{1,255}$")
+_NEGATION = re.compile(
+    r"\b(?:do\s+not|don['’]?t|does\s+not|must\s+not|should\s+not|shouldn['’]?t|not\s+yet|never"
+    r"|cancel|abort|hold\s+off|on\s+hold|please\s+wait|no\s+apply|without\s+applying"
+    r"|ignore\s+(?:this|that|the))\b|~~|しないで|やめて|不要|中止|保留",
+    re.IGNORECASE,
+)
+
+
+class AskRefused(ValueError):
+    """The comment does not make a contract; the message is a reply to its author."""
+
+
+class NotAsked(ValueError):
+    """The comment does not begin with /ask: it is not addressed to this tool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`/ask` alone."""
+
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyAsked:
+    """Manifests to apply, in the words of the comment."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentAsked:
+    """Work on a context document, which is the rest of the comment."""
+
+    kind: Document
+    document: str
+
+
+Asked = Question | ApplyAsked | DocumentAsked
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayEntry:
+    """One manifest of the overlay that may be asked for, with the object it holds."""
+
+    path: str
+    api: str
+    kind: str
+    name: str
+    namespace: str
+    digest: str
+
+    @property
+    def stem(self) -> str:
+        """The file's name without its suffix."""
+        return self.path.rpartition("/")[2].rpartition(".")[0]
+
+
+def parse_comment(text: str) -> Asked:
+    """What a comment asks for.
+
+    Errors:
+        NotAsked: it does not begin with /ask. AskRefused: it does, but cannot be carried out.
+    """
+    if len(text) > MAX_COMMENT:
+        raise AskRefused(f"The comment has more than {MAX_COMMENT} characters.")
+    lines = significant_lines(text)
+    match = _ASK.match(lines[0]) if lines else None
+    if match is None:
+        raise NotAsked("the comment does not begin with /ask")
+    rest = lines[0][match.end() :].strip()
+    for kind in DOCUMENTS:
+        if rest.casefold() == kind:
+            return _document(kind, text)
+    return _question_or_apply([rest, *lines[1:]] if rest else lines[1:])
+
+
+def significant_lines(text: str) -> list[str]:
+    """The lines that count: not blank, quoted, in a code block or in an HTML comment."""
+    kept: list[str] = []
+    fence, quoted = "", False
+    for line in _HTML_ASIDE.sub("\n", _HTML_COMMENT.sub("\n", text)).splitlines():
+        marker = _FENCE.match(line)
+        if fence:
+            if marker and marker[1].startswith(fence) and not line.strip(" `~"):
+                fence = ""
+        elif marker:
+            fence = marker[1]
+        else:
+            # Markdown counts the lines right after a quoted one to the quotation.
+            quoted = _is_quote(line) or (quoted and bool(line.strip()) and not _ITEM.match(line))
+            if not quoted and not _is_aside(line):
+                kept.append(line.strip())
+    return kept
+
+
+def choose(name: str, entries: Sequence[OverlayEntry]) -> OverlayEntry:
+    """The manifest that a name, file name or path means.
+
+    Errors:
+        AskRefused: none or several; the message lists what there is.
+    """
+    if not _NAME.match(name) or ".." in name:
+        raise AskRefused(f"`{_plain(name)}` is not a name or path of a manifest.")
+    wanted = name.casefold()
+    found = [entry for entry in entries if wanted in _names(entry)]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(sorted(f"`{entry.stem}`" for entry in entries)) or "nothing"
+    what = "is not" if not found else "is more than one"
+    raise AskRefused(f"`{_plain(name)}` {what} in the overlay. There is: {known}.")
+
+
+def _names(entry: OverlayEntry) -> set[str]:
+    file = entry.path.rpartition("/")[2]
+    return {spelling.casefold() for spelling in (entry.path, file, entry.stem, entry.name)}
+
+
+def _is_quote(line: str) -> bool:
+    return line.lstrip(" ").startswith(">")
+
+
+def _is_aside(line: str) -> bool:
+    indent = len(line) - len(line.lstrip(" "))
+    return not line.strip() or line.startswith("\t") or indent >= 4
+
+
+def _document(kind: Document, text: str) -> DocumentAsked:
+    first = next(line for line in text.splitlines() if _ASK.match(line.strip()))
+    document = text.split(first, 1)[1].strip()
+    if not document:
+        raise AskRefused(f"`/ask {kind}` wants a context document below it; there is none.")
+    return DocumentAsked(kind, document)
+
+
+def _question_or_apply(lines: list[str]) -> Asked:
+    names: list[str] = []
+    prose: list[str] = []
+    for line in lines:
+        match = _APPLY.match(_ITEM.sub("", line))
+        if match:
+            names.append(match["name"] or DEFAULT_NAME)
+        else:
+            prose.append(line)
+    text = "\n".join(prose)
+    mentioned = next((line for line in prose if _MENTION.search(line)), None)
+    if mentioned is not None:
+        raise AskRefused(
+            f"`{_plain(mentioned)}` speaks of an S5 apply but is not one. "
+            "It must stand alone: `S5 apply: dev NAME`."
+        )
+    if not names:
+        return Question(text)
+    negation = _NEGATION.search(text)
+    if negation:
+        raise AskRefused(
+            f"The comment says `{_plain(negation[0])}`, so nothing will be applied. "
+            "Ask again in a comment without it."
+        )
+    return ApplyAsked(tuple(dict.fromkeys(names)))
+
+
+def _plain(text: str) -> str:
+    """Text of a comment, safe inside a reply's code span."""
+    return re.sub(r"[^\x20-\x5f\x61-\x7e]", "?", text)[:80]

@@ -1,0 +1,59 @@
+"""Working through the inbox: one bad contract never stops the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness.core.errors import VpmError
+from harness.core.observation import ContractObserved
+from harness.runner.lock import Busy
+from harness.runner.runner import Runner
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A contract that could not be brought to an end; it stays where a later drain finds it."""
+
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What one pass over the inbox did."""
+
+    observed: tuple[ContractObserved, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+
+
+def drain(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None]) -> Drained:
+    """Settle every contract that waits, one by one; `tell` hears of each as it ends."""
+    observed: list[ContractObserved] = []
+    troubles: list[Trouble] = []
+    for claim in runner.claims():
+        try:
+            observed.append(runner.settle(claim))
+            tell(observed[-1])
+        except Busy as error:
+            troubles.append(Trouble(claim.name, error.message))
+        except (VpmError, OSError) as error:
+            # The claim stays in _running, unlocked: the next drain goes on with it.
+            troubles.append(Trouble(claim.name, str(error)))
+    for trouble in troubles:
+        tell(trouble)
+    return Drained(tuple(observed), tuple(troubles))
+
+
+def preview_all(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None]) -> Drained:
+    """Preview every contract that waits; nothing is moved."""
+    observed: list[ContractObserved] = []
+    troubles: list[Trouble] = []
+    for path in runner.pending():
+        try:
+            observed.append(runner.preview(path))
+            tell(observed[-1])
+        except (VpmError, OSError) as error:
+            troubles.append(Trouble(path.name, str(error)))
+            tell(troubles[-1])
+    return Drained(tuple(observed), tuple(troubles))

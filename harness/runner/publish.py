@@ -1,0 +1,134 @@
+"""Offering a finished run for review: a branch, a commit, a pull request. Idempotent per run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+
+from harness.contracts.forms import safe_name
+from harness.core.errors import CommandError, UsageError
+from harness.runner.git import GitRepository
+from harness.runner.status import STATUS
+
+GITHUB = "https://api.github.com"
+TIMEOUT = 20.0
+MAX_FILE = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequests:
+    """GitHub's pull requests of one repository (`owner/name`), through its API."""
+
+    repository: str
+    token: str
+    api: str = GITHUB
+    base: str = "main"
+
+    def offer(self, branch: str, *, title: str, body: str) -> str:
+        """The URL of the branch's pull request, open or closed; a new one when there is none.
+
+        Errors:
+            CommandError: the API cannot be reached or refuses.
+        """
+        owner = self.repository.partition("/")[0]
+        with httpx.Client(base_url=self.api, timeout=TIMEOUT, headers=self._headers()) as client:
+            query = {"head": f"{owner}:{branch}", "base": self.base, "state": "all"}
+            path = f"/repos/{self.repository}/pulls"
+            found = self._json(client, "GET", path, params=query)
+            if isinstance(found, list) and found:
+                return _url(found[0])
+            wanted = {"title": title, "body": body, "head": branch, "base": self.base}
+            return _url(self._json(client, "POST", path, json=wanted))
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.token}",
+            "Accept": "application/vnd.github+json",
+            "X-GitHub-Api-Version": "2022-11-28",
+        }
+
+    def _json(
+        self,
+        client: httpx.Client,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, str] | None = None,
+        json: dict[str, str] | None = None,
+    ) -> object:
+        try:
+            response = client.request(method, path, params=params, json=json)
+        except httpx.HTTPError as error:
+            raise CommandError(f"{self.api} cannot be reached: {error}") from error
+        if response.is_error:
+            raise CommandError(f"{method} {path}: {response.status_code} {response.text[:300]}")
+        value: object = response.json()
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class GitPublisher:
+    """Publishes runs on branches `vpm/run/<run_id>`; implements the port `Publisher`."""
+
+    repository: GitRepository
+    remote: str | None = None
+    pulls: PullRequests | None = None
+
+    def publish(self, run_id: str, folder: Path) -> str:
+        """Offer a run's folder for review: the URL of its pull request, or its branch.
+
+        Errors:
+            UsageError: not a finished run, or published before with other content.
+            CommandError: git or GitHub refused.
+        """
+        status = _status(folder)
+        branch = f"vpm/run/{safe_name(run_id)}"
+        files = {
+            f"reports/codex_runs/{safe_name(run_id)}/{path.name}": _content(path)
+            for path in sorted(folder.iterdir())
+            if path.is_file() and not path.name.startswith(".")
+        }
+        title = f"Run {run_id}: {status.state}"
+        message = f"{title}\n\n{status.reason}\n"
+        self.repository.commit(branch, files, message=message, at=status.until)
+        if self.remote:
+            self.repository.push(self.remote, branch)
+        if self.pulls:
+            return self.pulls.offer(branch, title=title, body=status.reason)
+        return branch
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    state: str
+    reason: str
+    until: datetime
+
+
+def _status(folder: Path) -> _Ended:
+    path = folder / STATUS
+    try:
+        value = json.loads(path.read_bytes())
+        until = datetime.fromisoformat(value["until"])
+        return _Ended(str(value["state"]), str(value["reason"]), until)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no finished run") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a status of a run") from error
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if len(content) > MAX_FILE:
+        raise UsageError(f"{path}: {len(content)} bytes; at most {MAX_FILE} are published")
+    return content
+
+
+def _url(value: object) -> str:
+    if not isinstance(value, dict) or "html_url" not in value:
+        raise CommandError("GitHub answered without the URL of a pull request")
+    return str(value["html_url"])

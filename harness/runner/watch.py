@@ -1,0 +1,26 @@
+"""Waking up when the inbox changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from watchfiles import watch
+
+
+def rounds(inbox: Path, *, interval: float) -> Iterator[None]:
+    """Yield now, and again after each change in the inbox, at the latest every `interval` s.
+
+    The interval also covers file systems that do not tell of changes. Ends at Ctrl-C.
+    """
+    inbox.mkdir(parents=True, exist_ok=True)
+    yield
+    changes = watch(
+        inbox,
+        recursive=False,
+        raise_interrupt=False,
+        rust_timeout=max(1, int(interval * 1000)),
+        yield_on_timeout=True,
+    )
+    for _ in changes:
+        yield
