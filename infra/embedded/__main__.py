@@ -10,6 +10,7 @@ from infra.embedded.address import is_loopback
 from infra.embedded.settings import Settings
 
 _BAD_USAGE = 2
+_CANNOT_START = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,14 +21,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    from infra.embedded.server import AlreadyRunning, serve  # slow to import: after the parser
+    # Imported only now, so that bad usage is answered at once.
+    from infra.embedded.gateway import EnvoyError
+    from infra.embedded.kubelet import CatalogueError, NodeError
+    from infra.embedded.server import AlreadyRunning, serve
 
     try:
         serve(_settings(arguments))
-    except AlreadyRunning as error:
-        sys.stderr.write(f"error: {error}\n")
-        return _BAD_USAGE
+    except (AlreadyRunning, CatalogueError) as error:
+        return _fail(error, _BAD_USAGE)
+    except (NodeError, EnvoyError, OSError) as error:
+        return _fail(error, _CANNOT_START)
     return 0
+
+
+def _fail(error: Exception, code: int) -> int:
+    sys.stderr.write(f"error: {error}\n")
+    return code
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

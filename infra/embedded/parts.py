@@ -1,40 +1,86 @@
 """The parts of a cluster besides its API server: controllers, kubelet, gateway."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Protocol
 
-from infra.embedded.api.context import Pods
+from infra.embedded.api.version import KNATIVE, KOURIER
+from infra.embedded.certs import Authority
 from infra.embedded.clock import Clock
+from infra.embedded.control_plane import Versions, controllers
+from infra.embedded.gateway import Gateway, GatewaySettings
+from infra.embedded.kubelet import Kubelet, NodeSettings
 from infra.embedded.namespaces import NamespaceController
 from infra.embedded.settings import Settings
 from infra.embedded.store import Store
 
 
 class Component(Protocol):
-    """A part that runs for as long as the cluster does."""
+    """A part that runs until it is cancelled."""
 
     async def run(self) -> None: ...
 
 
-async def _at_once() -> None:
-    return None
+class Parts:
+    """Starts the parts in the order in which they need each other, and stops them in reverse."""
 
+    def __init__(
+        self, settings: Settings, store: Store, clock: Clock, authority: Authority
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._authority = authority
+        self._gateway: Gateway | None = None
+        self._kubelet: Kubelet | None = None
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """The parts that are running, and what the API server must know of them."""
+    async def start(self, address: str, api: tuple[str, int]) -> list[Component]:
+        """Start node and gateway at `address`; returns everything that is to run from now on."""
+        settings, store, clock = self._settings, self._store, self._clock
+        node = NodeSettings(
+            settings.state_dir,
+            settings.name,
+            f"{settings.name}-control-plane",
+            settings.images,
+            api,
+        )
+        kubelet = self._kubelet = Kubelet(store, clock, node)
+        await kubelet.start()
+        front = GatewaySettings(
+            settings.state_dir, address, settings.port, settings.https_port, self._authority
+        )
+        gateway = Gateway(store, clock, front, kubelet.network)
+        await gateway.start()
+        self._gateway = gateway
+        loops = controllers(
+            store,
+            clock,
+            images=kubelet.catalogue,
+            load=gateway,
+            activator=kubelet.network.activator,
+            versions=Versions(knative=KNATIVE, kourier=KOURIER),
+        )
+        return [kubelet, gateway, NamespaceController(store, clock), *loops]
 
-    components: Sequence[Component]
-    pods: Pods | None = None
-    pod_network: str = "loopback"
-    gateway_ports: Mapping[str, int] = field(default_factory=dict)
-    ready: Callable[[], Awaitable[None]] = _at_once
+    @property
+    def kubelet(self) -> Kubelet | None:
+        """The node, once it has been started."""
+        return self._kubelet
 
+    @property
+    def pod_network(self) -> str:
+        return self._kubelet.pod_network if self._kubelet else "none"
 
-def build(
-    settings: Settings, store: Store, clock: Clock, gateway: str, api: tuple[str, int]
-) -> Node:
-    """Make the parts; none of them does anything before `run`."""
-    del settings, gateway, api
-    return Node([NamespaceController(store, clock)])
+    @property
+    def gateway_ports(self) -> Mapping[str, int]:
+        """The gateway's ports: http, and https where there is one."""
+        if self._gateway is None:
+            return {}
+        https = self._gateway.https_port
+        return {"http": self._gateway.http_port} | ({"https": https} if https else {})
+
+    async def stop(self) -> None:
+        """End the gateway and the node with all pods."""
+        if self._gateway is not None:
+            await self._gateway.stop()
+        if self._kubelet is not None:
+            await self._kubelet.stop()

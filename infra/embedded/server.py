@@ -4,32 +4,33 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import secrets
 import shutil
 import signal
-import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import uvicorn
 
-from infra.embedded import kubeconfig, parts
+from infra.embedded import kubeconfig
 from infra.embedded.address import can_bind, free_address, listen
 from infra.embedded.api.app import application
 from infra.embedded.api.context import Api
 from infra.embedded.api.version import INFO, KNATIVE, KOURIER
 from infra.embedded.bootstrap import bootstrap
 from infra.embedded.certs import Authority, write_private
-from infra.embedded.clock import Clock, rfc3339
+from infra.embedded.clock import Clock
 from infra.embedded.crds import Definitions
 from infra.embedded.kinds import Registry
+from infra.embedded.parts import Component, Parts
 from infra.embedded.settings import Settings
 from infra.embedded.storage import Storage
 from infra.embedded.store import Store
 
+_log = logging.getLogger(__name__)
 _KEEP_ALIVE = 120  # seconds: kubectl and client libraries keep connections for 90
 
 
@@ -37,82 +38,133 @@ class AlreadyRunning(Exception):
     """Another process serves the same state directory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoints:
-    """Where the cluster answers."""
-
-    gateway: str
-    api: socket.socket
-
-    @property
-    def server(self) -> str:
-        host, port = self.api.getsockname()
-        return f"https://{host}:{port}"
-
-
 def serve(settings: Settings) -> None:
-    """Run the cluster until SIGTERM or SIGINT; raises AlreadyRunning."""
+    """Run the cluster until SIGTERM or SIGINT.
+
+    Raises AlreadyRunning, and OSError or a part's own error when the cluster cannot start.
+    """
     settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _lock(settings.state_dir / "lock"):
+        settings.cluster_file.unlink(missing_ok=True)
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_run(settings))
+                runner.run(_Cluster(settings).run())
         finally:
             settings.cluster_file.unlink(missing_ok=True)
-    if settings.ephemeral:
-        shutil.rmtree(settings.state_dir)
+            if settings.ephemeral:
+                shutil.rmtree(settings.state_dir, ignore_errors=True)
 
 
-def _loop_factory() -> Any:
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
     except ImportError:
         return None
-    return uvloop.new_event_loop
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
 
 
-async def _run(settings: Settings) -> None:
-    clock = Clock(settings.time_scale)
-    registry = Registry()
-    definitions = Definitions(registry)
-    storage = Storage(settings.state_dir / "state.db")
-    store = Store(clock, storage, registry, definitions.define)
-    endpoints = _endpoints(settings)
-    domain = f"{endpoints.gateway}.sslip.io"
-    bootstrap(store, domain)
-    node = parts.build(settings, store, clock, endpoints.gateway, endpoints.api.getsockname())
-    token = _token(settings.state_dir / "token")
-    api = Api(store, clock, token, endpoints.server.removeprefix("https://"), node.pods)
-    authority = Authority.open(settings.state_dir / "pki", settings.name)
-    server = _Server(_config(settings, api, authority, endpoints.gateway))
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
-        async with asyncio.TaskGroup() as group:
-            answering = group.create_task(server.serve(sockets=[endpoints.api]))
-            components = [
-                group.create_task(part.run())
-                for part in (*node.components, definitions.controller(store))
-            ]
-            await node.ready()
-            kubeconfig.write(
-                settings.kubeconfig,
-                name=settings.name,
-                server=endpoints.server,
-                authority=authority.pair.certificate,
-                token=token,
-            )
-            _announce(settings, node, endpoints, clock)
-            await stop.wait()
-            store.changes.close()
-            for task in components:
-                task.cancel()
-            await asyncio.gather(*components, return_exceptions=True)
+class _Cluster:
+    """The objects of one running cluster."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        folder = settings.state_dir
+        self._clock = Clock(settings.time_scale)
+        registry = Registry()
+        self._definitions = Definitions(registry)
+        self._storage = Storage(folder / "state.db")
+        self._store = Store(self._clock, self._storage, registry, self._definitions.define)
+        self._authority = Authority.open(folder / "pki", settings.name)
+        self._token = _kept(folder / "token", lambda: secrets.token_urlsafe(32))
+        self._address = settings.address or _address(folder / "address", settings.api_port)
+        self._socket = listen(self._address, settings.api_port)
+        self._parts = Parts(settings, self._store, self._clock, self._authority)
+
+    async def run(self) -> None:
+        """Start everything, serve until a signal, end everything."""
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        bootstrap(self._store, f"{self._address}.sslip.io")
+        api = Api(self._store, self._clock, self._token, self._host_port, self._parts)
+        server = _Server(self._uvicorn(api))
+        answering = asyncio.create_task(server.serve(sockets=[self._socket]))
+        try:
+            components = await self._parts.start(self._address, self._where)
+            self._announce()
+            await self._until(stop, [*components, self._definitions.controller(self._store)])
+        finally:
+            self._store.changes.close()
+            await self._parts.stop()
             server.should_exit = True
             await answering
-    finally:
-        storage.close()
+            self._storage.close()
+
+    async def _until(self, stop: asyncio.Event, components: list[Component]) -> None:
+        """Run the components until the event; the failure of one ends the cluster."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(component.run()) for component in components]
+            await stop.wait()
+            for task in tasks:
+                task.cancel()
+
+    @property
+    def _where(self) -> tuple[str, int]:
+        host, port = self._socket.getsockname()
+        return host, port
+
+    @property
+    def _host_port(self) -> str:
+        host, port = self._where
+        return f"{host}:{port}"
+
+    def _uvicorn(self, api: Api) -> uvicorn.Config:
+        names = [self._address, "localhost", "10.96.0.1", "kubernetes", "kubernetes.default",
+                 "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]  # fmt: skip
+        pair = self._authority.issue("kube-apiserver", names)
+        certificate, key = pair.save(self._settings.state_dir / "pki", "apiserver")
+        return uvicorn.Config(
+            application(api),
+            http="httptools",
+            ws="websockets-sansio",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=str(certificate),
+            ssl_keyfile=str(key),
+        )
+
+    def _announce(self) -> None:
+        """Write kubeconfig and cluster.json: the cluster is ready."""
+        settings, server = self._settings, f"https://{self._host_port}"
+        kubeconfig.write(
+            settings.kubeconfig,
+            name=settings.name,
+            server=server,
+            authority=self._authority.pair.certificate,
+            token=self._token,
+        )
+        content: dict[str, Any] = {
+            "name": settings.name,
+            "pid": os.getpid(),
+            "provider": "embedded",
+            "kubeconfig": str(settings.kubeconfig),
+            "server": server,
+            "gateway": {"address": self._address, **self._parts.gateway_ports},
+            "domain": f"{self._address}.sslip.io",
+            "time_scale": settings.time_scale,
+            "pod_network": self._parts.pod_network,
+            "version": {"kubernetes": INFO["gitVersion"], "knative": KNATIVE, "kourier": KOURIER},
+            "capabilities": ["exec", "logs"],
+            "started_at": self._clock.stamp(),
+        }
+        write_private(settings.cluster_file, json.dumps(content, indent=2).encode() + b"\n")
+        _log.info("cluster %s is ready at %s", settings.name, server)
 
 
 class _Server(uvicorn.Server):
@@ -123,68 +175,27 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _config(settings: Settings, api: Api, authority: Authority, host: str) -> uvicorn.Config:
-    names = [host, "localhost", "kubernetes", "kubernetes.default.svc", "10.96.0.1"]
-    pair = authority.issue("kube-apiserver", names)
-    certificate, key = pair.save(settings.state_dir / "pki", "apiserver")
-    return uvicorn.Config(
-        application(api),
-        http="httptools",
-        ws="websockets-sansio",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE,
-        timeout_graceful_shutdown=1,
-        ssl_certfile=str(certificate),
-        ssl_keyfile=str(key),
-    )
-
-
-def _endpoints(settings: Settings) -> Endpoints:
-    """The addresses of last time where they are still free, so that URLs survive a restart."""
-    last = _last_address(settings.state_dir / "address")
-    gateway = settings.address or (last if last and can_bind(last, 0) else None)
-    gateway = gateway or free_address((settings.api_port,))
-    write_private(settings.state_dir / "address", gateway.encode())
-    return Endpoints(gateway, listen(gateway, settings.api_port))
-
-
-def _last_address(path: Path) -> str | None:
-    return path.read_text() if path.exists() else None
-
-
-def _token(path: Path) -> str:
-    """The bearer token of the cluster; made once."""
+def _kept(path: Path, make: Callable[[], str]) -> str:
+    """A value that is made once and then kept in a private file."""
     if not path.exists():
-        write_private(path, secrets.token_urlsafe(32).encode())
+        write_private(path, make().encode())
     return path.read_text()
 
 
-def _announce(settings: Settings, node: "parts.Node", endpoints: Endpoints, clock: Clock) -> None:
-    """Write cluster.json: the cluster is ready."""
-    content = {
-        "name": settings.name,
-        "pid": os.getpid(),
-        "provider": "embedded",
-        "kubeconfig": str(settings.kubeconfig),
-        "server": endpoints.server,
-        "gateway": {"address": endpoints.gateway, **node.gateway_ports},
-        "domain": f"{endpoints.gateway}.sslip.io",
-        "time_scale": settings.time_scale,
-        "pod_network": node.pod_network,
-        "version": {"kubernetes": INFO["gitVersion"], "knative": KNATIVE, "kourier": KOURIER},
-        "started_at": rfc3339(clock.now()),
-    }
-    write_private(settings.cluster_file, json.dumps(content, indent=2).encode() + b"\n")
+def _address(path: Path, port: int) -> str:
+    """The address of last time where it can still be bound, so that URLs survive a restart."""
+    address = _kept(path, lambda: free_address((port,)))
+    if not can_bind(address, 0):
+        address = free_address((port,))
+        write_private(path, address.encode())
+    return address
 
 
 @contextlib.contextmanager
-def _lock(path: Path) -> Iterator[IO[str]]:
+def _lock(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise AlreadyRunning(f"a cluster is already running in {path.parent}") from error
-        yield file
+        yield

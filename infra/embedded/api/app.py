@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from infra.embedded.api import (
     auth,
@@ -52,7 +52,7 @@ def application(api: Api) -> Starlette:
     async def resources(request: Request) -> Response:
         return await _resource(api, request)
 
-    async def exec_(websocket: Any) -> None:
+    async def exec_(websocket: WebSocket) -> None:
         await pods.exec_(api, websocket)
 
     routes: list[BaseRoute] = [

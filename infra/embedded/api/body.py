@@ -44,12 +44,15 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-def decode(raw: bytes, media: str) -> Decoded:
-    """Decode by media type (none means JSON); raises BadRequest or UnsupportedMediaType."""
+def decode(raw: bytes, media: str, what: str = "") -> Decoded:
+    """Decode by media type (none means JSON); raises BadRequest or UnsupportedMediaType.
+
+    `what` names the body in the message for JSON that cannot be read.
+    """
     if media == PROTOBUF:
         return Decoded(protobuf.decode(raw))
     if media in ("", "application/json") or media.endswith("+json"):
-        return _json(raw)
+        return _json(raw, f"error decoding {what}" if what else "json parse error")
     if media in ("application/yaml", "application/x-yaml", "application/apply-patch+yaml"):
         return _yaml(raw)
     raise UnsupportedMediaType(
@@ -77,7 +80,7 @@ def type_name(value: Any) -> str:
     return names.get(type(value), "object" if isinstance(value, dict) else "null")
 
 
-def _json(raw: bytes) -> Decoded:
+def _json(raw: bytes, complaint: str) -> Decoded:
     duplicates: list[str] = []
 
     def pairs(items: list[tuple[str, Any]]) -> Obj:
@@ -92,8 +95,19 @@ def _json(raw: bytes) -> Decoded:
     except RecursionError:
         raise BadRequest("the object is nested too deeply") from None
     except ValueError as error:
-        raise BadRequest(f"json parse error: {error}") from error
+        raise BadRequest(f"{complaint}: {_in_go(raw, error)}") from error
     return Decoded(_shallow(value), tuple(duplicates))
+
+
+def _in_go(raw: bytes, error: ValueError) -> str:
+    """A JSON error in the words of Go's decoder, for the most common ones."""
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    text = raw.decode(errors="replace")
+    if error.pos >= len(text.rstrip()):
+        return "unexpected end of JSON input"
+    place = "object key string" if "property name" in error.msg else "value"
+    return f"invalid character {text[error.pos]!r} looking for beginning of {place}"
 
 
 def _yaml(raw: bytes) -> Decoded:

@@ -16,10 +16,11 @@ Cells = Callable[[Obj, datetime], Sequence[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Printer:
-    """Names of the columns (after Name; a leading `+` means only with -o wide) and their cells."""
+    """Columns and their cells.  A leading `+` means only with -o wide."""
 
     names: tuple[str, ...]
     cells: Cells
+    named: bool = True  # whether the name is the first column
 
 
 def age(obj: Obj, now: datetime) -> str:
@@ -222,7 +223,7 @@ PRINTERS: dict[Kind, Printer] = {
     ),
     kinds.EVENT: Printer(
         ("Last Seen", "Type", "Reason", "Object", "+Subobject", "+Source", "Message",
-         "+First Seen", "+Count", "+Name"), _event,
+         "+First Seen", "+Count", "+Name"), _event, named=False,
     ),
     kinds.CONFIGMAP: Printer(("Data", "Age"), _count("data", "binaryData")),
     kinds.SECRET: Printer(

@@ -1,6 +1,6 @@
 """What the handlers work with: the cluster's parts, and one call."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -9,26 +9,15 @@ from starlette.requests import Request
 from infra.embedded.api.auth import User
 from infra.embedded.api.target import Options, Target
 from infra.embedded.clock import Clock
-from infra.embedded.store import Obj, Store
+from infra.embedded.kubelet import Kubelet
+from infra.embedded.store import Store
 
 
-class Pods(Protocol):
-    """What the node offers to the subresources of pods."""
+class Node(Protocol):
+    """The part of the cluster that runs pods, once it has been started."""
 
-    def logs(
-        self,
-        pod: Obj,
-        container: str,
-        *,
-        follow: bool = False,
-        tail: int | None = None,
-        since: float | None = None,
-        previous: bool = False,
-        timestamps: bool = False,
-        limit_bytes: int | None = None,
-    ) -> AsyncIterator[bytes]:
-        """The container's output; `since` in seconds back from now."""
-        ...
+    @property
+    def kubelet(self) -> Kubelet | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +28,7 @@ class Api:
     clock: Clock
     token: str
     address: str  # host:port
-    pods: Pods | None = None
+    node: Node
 
 
 @dataclass(slots=True)

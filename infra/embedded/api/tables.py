@@ -48,7 +48,8 @@ def _definitions(kind: Kind) -> list[Obj]:
     if kind.custom:
         return [name, *(_custom(column) for column in _columns(kind))]
     printer = PRINTERS.get(kind, DEFAULT)
-    return [name, *(_built_in(column) for column in printer.names)]
+    columns = [_built_in(column) for column in printer.names]
+    return [name, *columns] if printer.named else columns
 
 
 def _built_in(column: str) -> Obj:
@@ -95,7 +96,9 @@ def _cells(kind: Kind, obj: Obj, now: datetime) -> list[Any]:
     name = obj["metadata"].get("name", "")
     if kind.custom:
         return [name, *(_cell(column, obj, now) for column in _columns(kind))]
-    return [name, *PRINTERS.get(kind, DEFAULT).cells(obj, now)]
+    printer = PRINTERS.get(kind, DEFAULT)
+    cells = printer.cells(obj, now)
+    return [name, *cells] if printer.named else list(cells)
 
 
 def _cell(column: Column, obj: Obj, now: datetime) -> Any:

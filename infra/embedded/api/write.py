@@ -13,37 +13,18 @@ from infra.embedded.errors import BadRequest, Cause, Forbidden, Invalid, MethodN
 from infra.embedded.kinds import NAMESPACE, Kind
 from infra.embedded.store import Obj, copy
 
+Managed = list[dict[str, Any]]
+
 
 async def create(api: Api, call: Call) -> Response:
     if call.target.name is not None:
         raise MethodNotAllowed
     raw = await body.read(call.request)
     obj, duplicates = body.decode_object(raw, body.media_type(call.request))
-    kind = call.target.kind
-    _check_type(kind, obj)
+    _check_type(call.target.kind, obj)
     fields.check(call, obj, duplicates)
-    new = insert(api, call, obj, "Update")
-    return _stored(api, call, new, code=201)
-
-
-def insert(api: Api, call: Call, obj: Obj, operation: str) -> Obj:
-    """Admit and store a new object, and note who set its fields."""
-    kind, options = call.target.kind, call.options
-    meta = _metadata(obj)
-    _place(call, meta)
-    _check_namespace(api, kind, call.target.namespace, meta.get("name", ""))
-    if kind.status:
-        obj.pop("status", None)
-    meta.pop("managedFields", None)
-    attempt = Attempt("CREATE", kind, obj, None, call.user.name)
-    submitted = copy(obj)
-    obj = admission.mutate(api.store, attempt)
-    check_metadata(kind, obj)
-    fields.check_schema(kind, obj)
-    attempt = Attempt("CREATE", kind, obj, None, call.user.name)
-    admission.validate(api.store, attempt, call.warnings)
-    managed.note(call, submitted, None, obj, operation, api.clock)
-    return api.store.create(kind, obj, dry_run=options.dry_run)
+    _metadata(obj).pop("managedFields", None)
+    return _stored(call, _insert(api, call, obj), code=201)
 
 
 async def replace(api: Api, call: Call) -> Response:
@@ -57,7 +38,7 @@ async def replace(api: Api, call: Call) -> Response:
         message = "Invalid value: 0: must be specified for an update"
         cause = Cause("FieldValueInvalid", message, "metadata.resourceVersion")
         raise Invalid(kind, name, [cause])
-    return _stored(api, call, save(api, call, old, obj, "Update"))
+    return _stored(call, _save(api, call, old, obj))
 
 
 async def change(api: Api, call: Call) -> Response:
@@ -65,44 +46,96 @@ async def change(api: Api, call: Call) -> Response:
     raw = await body.read(call.request)
     media = body.media_type(call.request)
     if media == patch.APPLY:
-        obj, created = apply.server_side(api, call, raw)
-        return _stored(api, call, obj, code=201 if created else 200)
+        return _apply(api, call, raw)
     kind, name = call.target.kind, call.target.name or ""
     old = api.store.get(kind, call.target.space, name)
-    decoded = body.decode(raw, media)
+    decoded = body.decode(raw, media, what="patch")
     new = patch.apply(kind, old, decoded.value, media)
     _check_type(kind, new)
     fields.check(call, new, decoded.duplicates)
-    return _stored(api, call, save(api, call, old, new, "Update"))
+    return _stored(call, _save(api, call, old, new))
 
 
-def save(api: Api, call: Call, old: Obj, new: Obj, operation: str) -> Obj:
-    """Admit and store a changed object."""
-    kind, options, sub = call.target.kind, call.options, call.target.subresource
+def _apply(api: Api, call: Call, raw: bytes) -> Response:
+    """Server-side apply, which creates what is not there."""
+    config, duplicates = body.decode_object(raw, patch.APPLY)
+    kind, target = call.target.kind, call.target
+    if "fieldManager" not in call.request.query_params:
+        raise BadRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: "
+                         "is required for apply patch")  # fmt: skip
+    _check_type(kind, config)
+    fields.check(call, config, duplicates)
+    meta = _metadata(config)
+    if meta.get("managedFields"):
+        raise BadRequest("metadata.managedFields must be nil")
+    _place(call, meta)
+    live = api.store.find(kind, target.space, target.name or "")
+    applied = apply.apply(
+        shape=fields.shape_of(kind),
+        live=live,
+        config={k: v for k, v in config.items() if k != "status"} if kind.status else config,
+        manager=managed.manager_of(call, "Apply"),
+        force=call.options.force,
+        now=api.clock.stamp(),
+    )
+    if live is None:
+        return _stored(call, _insert(api, call, applied.obj, applied.managed), code=201)
+    return _stored(call, _save(api, call, live, applied.obj, applied.managed))
+
+
+def _insert(api: Api, call: Call, obj: Obj, record: Managed | None = None) -> Obj:
+    """Admit and store a new object, and note who set its fields."""
+    kind = call.target.kind
+    meta = _metadata(obj)
+    _place(call, meta)
+    _check_namespace(api, kind, call.target.namespace, meta.get("name", ""))
+    if kind.status:
+        obj.pop("status", None)
+    submitted = copy(obj)
+    obj = admission.mutate(api.store, Attempt("CREATE", kind, obj, None, call.user.name))
+    check_metadata(kind, obj)
+    fields.check_schema(kind, obj)
+    attempt = Attempt("CREATE", kind, obj, None, call.user.name)
+    admission.validate(api.store, attempt, call.warnings)
+    _record(api, call, submitted, None, obj, record)
+    return api.store.create(kind, obj, dry_run=call.options.dry_run)
+
+
+def _save(api: Api, call: Call, old: Obj, new: Obj, record: Managed | None = None) -> Obj:
+    """Admit and store a changed object, and note who set its fields."""
+    kind, sub, user = call.target.kind, call.target.subresource, call.user.name
     meta = _metadata(new)
     _place(call, meta)
     _check_immutable(kind, old, new)
     if sub == "status":
-        new = {**old, "metadata": {**old["metadata"], **_versions(meta)},
-               "status": new.get("status", {})}  # fmt: skip
-        managed.note(call, new, old, new, operation, api.clock)
-        return api.store.update_status(kind, new, dry_run=options.dry_run)
+        has = {**old["metadata"], **_versions(meta)}
+        new = {**old, "metadata": has, "status": new.get("status", {})}
+        _record(api, call, new, old, new, record)
+        return api.store.update_status(kind, new, dry_run=call.options.dry_run)
     if kind.status:
         new = {k: v for k, v in new.items() if k != "status"}
         if "status" in old:
             new["status"] = old["status"]
     submitted = copy(new)
-    new = admission.mutate(api.store, Attempt("UPDATE", kind, copy(new), old, call.user.name, sub))
+    new = admission.mutate(api.store, Attempt("UPDATE", kind, copy(new), old, user, sub))
     check_metadata(kind, new)
     fields.check_schema(kind, new)
-    attempt = Attempt("UPDATE", kind, new, old, call.user.name, sub)
+    attempt = Attempt("UPDATE", kind, new, old, user, sub)
     admission.validate(api.store, attempt, call.warnings)
-    managed.note(call, submitted, old, new, operation, api.clock)
-    return api.store.update(kind, new, dry_run=options.dry_run)
+    _record(api, call, submitted, old, new, record)
+    return api.store.update(kind, new, dry_run=call.options.dry_run)
 
 
-def _stored(api: Api, call: Call, obj: Obj, code: int = 200) -> Response:
-    del api
+def _record(
+    api: Api, call: Call, submitted: Obj, old: Obj | None, new: Obj, record: Managed | None
+) -> None:
+    if record is not None:
+        new["metadata"]["managedFields"] = record
+    else:
+        managed.note(call, submitted, old, new, api.clock)
+
+
+def _stored(call: Call, obj: Obj, code: int = 200) -> Response:
     return reply.encoded(obj, code=code, warnings=call.warnings)
 
 
