@@ -6,13 +6,13 @@ import errno
 import os
 import socket
 
+from .addresses import Address, address_text
 from .clock import NS, mono_ns
 from .loop import writable
 from .outcomes import Failure, Outcome, broken, describe, timed_out
 from .sample import Attempted
 from .stream import Stream
-from .systemdns import Address
-from .trace import Trace, address_text
+from .trace import Trace
 
 _TYPE = (
     socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0) | getattr(socket, "SOCK_CLOEXEC", 0)

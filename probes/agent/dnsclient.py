@@ -9,6 +9,7 @@ import struct
 from pathlib import Path
 from typing import Sequence
 
+from .addresses import Address, address_text
 from .clock import NS, mono_ns
 from .connect import connect
 from .dnswire import RCODES, Message, WireError, decode, encode_query
@@ -17,8 +18,7 @@ from .outcomes import Failure, Outcome, describe, timed_out
 from .poller import Watched
 from .sample import DnsFacts
 from .stream import Stream
-from .systemdns import Address, literal
-from .trace import Trace, address_text
+from .trace import Trace
 
 RESOLV_CONF = "/etc/resolv.conf"
 
@@ -26,20 +26,6 @@ _TRY_NS = NS
 _OTHER_FAMILY_NS = NS // 10
 _RECORDS = {"any": ("A", "AAAA"), "4": ("A",), "6": ("AAAA",)}
 _NOERROR, _NXDOMAIN = 0, 3
-
-
-def parse_server(text: str) -> Address:
-    """``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT`` as a socket address; port 53 if none."""
-    host, port = text, "53"
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        port = port.lstrip(":") or "53"
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    address = literal(host, int(port)) if port.isdigit() and 0 < int(port) < 65536 else None
-    if address is None:
-        raise ValueError(f"expected ADDRESS[:PORT] of a resolver, got {text!r}")
-    return address
 
 
 def system_servers(path: str = RESOLV_CONF) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, Callable
 from urllib.parse import urlsplit
 
 from . import SCHEMA_VERSION
+from .addresses import parse_server
 from .plan import BodyCheck, Dns, Expect, Limits, Plan, Target, Tls
 from .rewrite import parse_connect_to, parse_resolve
 
@@ -183,6 +184,8 @@ def _target_errors(target: Target) -> list[str]:
         errors.extend(_syntax(parse_resolve, rule, f"resolve[{i}]"))
     for i, rule in enumerate(target.connect_to):
         errors.extend(_syntax(parse_connect_to, rule, f"connect_to[{i}]"))
+    for i, server in enumerate(target.dns.servers):
+        errors.extend(_syntax(parse_server, server, f"dns.servers[{i}]"))
     return errors
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import parse_qs, urlsplit
 
+from .addresses import parse_server
 from .body import body_mismatch
 from .clock import NS
-from .dnsclient import ask, parse_server, system_servers
+from .dnsclient import ask, system_servers
 from .dnswire import RCODES, TYPES
 from .outcomes import Failure, Outcome
 from .plan import Target

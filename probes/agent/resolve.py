@@ -5,14 +5,15 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
+from .addresses import Address, literal, parse_server
 from .clock import NS, mono_ns
-from .dnsclient import lookup_addresses, parse_server
+from .dnsclient import lookup_addresses
 from .magic import spelled_address
 from .outcomes import Failure
 from .plan import Dns
 from .rewrite import ResolveRule, apply_resolve
 from .sample import DnsFacts
-from .systemdns import Address, SystemResolver, literal
+from .systemdns import SystemResolver
 
 _FAMILY = {"any": socket.AF_UNSPEC, "4": socket.AF_INET, "6": socket.AF_INET6}
 

@@ -1,38 +1,18 @@
-"""The system's resolver, and addresses that need none."""
+"""The system's resolver, asked with a deadline."""
 
 from __future__ import annotations
 
 import queue
-import re
 import socket
 import threading
 
+from .addresses import Address
 from .loop import Loop, notified
 from .outcomes import Failure, Outcome, describe, timed_out
-
-Address = tuple[int, tuple[object, ...]]
-"""An address family and the socket address to connect to."""
 
 _NOT_FOUND = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
 )
-_SCOPED = re.compile(r"[0-9A-Fa-f:.]+%\w+\Z")
-
-
-def literal(host: str, port: int) -> Address | None:
-    """`host` as a socket address if it is written as an IPv4 or IPv6 address."""
-    for family in (socket.AF_INET, socket.AF_INET6):
-        try:
-            socket.inet_pton(family, host)
-        except (OSError, ValueError):
-            continue
-        return (family, (host, port) if family == socket.AF_INET else (host, port, 0, 0))
-    if _SCOPED.match(host):
-        family, _, _, _, sockaddr = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-        )[0]
-        return (family, sockaddr)
-    return None
 
 
 class SystemResolver:

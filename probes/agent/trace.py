@@ -115,9 +115,3 @@ class Trace:
 
 def _reported(fields: dict[str, str]) -> dict[str, str]:
     return {name: fields[name][:256] for name in REPORTED_HEADERS if name in fields}
-
-
-def address_text(sockaddr: tuple[object, ...]) -> str:
-    """``127.0.0.1:80`` or ``[::1]:80`` for a socket address."""
-    host, port = sockaddr[0], sockaddr[1]
-    return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
