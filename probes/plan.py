@@ -53,9 +53,7 @@ def route_of(
         port = _gateway_port(cluster, action.scheme)
         return _through(service, action, f"{_bracketed(cluster.gateway.host)}:{port}")
     if vantage == IN_CLUSTER or vantage.startswith(POD_PREFIX):
-        if not service.address:
-            raise ProbeError(f"{service.namespace}/{service.service} has no status.address.url")
-        return Route(url=service.address.rstrip("/") + action.path)
+        return Route(url=_cluster_local(service) + action.path)
     if vantage in (IN_CLUSTER_GATEWAY, NODE):
         return _through(service, action, f"{INTERNAL_GATEWAY}:{_PORTS[action.scheme]}")
     raise UsageError(f"there is no vantage {vantage!r}")
@@ -88,6 +86,15 @@ def _devbox(service: ServiceObserved, action: ProbeAction, cluster: Cluster) -> 
         mode = "auto" if cluster.identity.emulator else "system"
     url = f"{action.scheme}://{_host(service)}{suffix}{action.path}"
     return Route(url=url, dns=mode)
+
+
+def _cluster_local(service: ServiceObserved) -> str:
+    """The address inside the cluster: the one it says, else the one that it would have.
+
+    A service that was never ready says none, and that nothing answers there is worth knowing.
+    """
+    usual = f"http://{service.service}.{service.namespace}.svc.cluster.local"
+    return (service.address or usual).rstrip("/")
 
 
 def _through(service: ServiceObserved, action: ProbeAction, address: str) -> Route:

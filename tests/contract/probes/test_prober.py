@@ -163,12 +163,12 @@ def test_an_engine_that_cannot_run_in_its_pod_says_why(
     assert "the probe engine ended with 4: cannot run: no threads" in seen.error
 
 
-def test_a_service_without_an_address_is_an_error_of_that_vantage(
+def test_a_service_without_a_public_url_is_an_error_of_that_vantage(
     make_prober: MakeProber,
 ) -> None:
-    (seen,) = make_prober(closed_port()).probe(SERVICE, action("in-cluster"))
+    (seen,) = make_prober(closed_port()).probe(replace(SERVICE, url=""), action("gateway"))
     assert seen.error is not None
-    assert "status.address.url" in seen.error
+    assert "has no public URL" in seen.error
 
 
 def test_sample_files_belong_to_one_vantage_each(

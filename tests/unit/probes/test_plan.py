@@ -78,6 +78,12 @@ def test_another_port_is_part_of_the_devbox_url_only() -> None:
     assert (gateway.url, gateway.connect_to) == (f"http://{HOST}/x", f"{HOST}:80:127.0.0.1:8123")
 
 
+def test_a_service_that_says_no_address_is_asked_at_its_usual_one() -> None:
+    service = replace(SERVICE, address="")
+    route = route_of("in-cluster", service=service, action=action(), cluster=cluster())
+    assert route.url == "http://hello.default.svc.cluster.local/"
+
+
 def test_https_goes_to_the_https_port() -> None:
     where = cluster(https=8443)
     route = route_of("devbox", service=SERVICE, action=action(scheme="https"), cluster=where)
@@ -89,7 +95,6 @@ def test_https_goes_to_the_https_port() -> None:
     [
         ("devbox", replace(SERVICE, url=""), {}, "has no public URL"),
         ("gateway", SERVICE, {"scheme": "https"}, "has no HTTPS port"),
-        ("in-cluster", replace(SERVICE, address=""), {}, "has no status.address.url"),
     ],
 )
 def test_a_way_that_does_not_exist_says_why(
