@@ -141,16 +141,16 @@ def _gateway(subject: Subject) -> Seen:
     return ok(f"{host}:{port} answers 404 from envoy for an unknown host")
 
 
-_REACHABLE: Final = Check[Subject]("context", "nothing works without the API server", _reachable)
+_REACHABLE: Final = Check("context", "nothing works without the API server", _reachable)
 
 CHECKS: Final = (
-    Check[Subject]("kubeconfig", "it holds credentials", _permissions),
+    Check("kubeconfig", "it holds credentials", _permissions),
     _REACHABLE,
-    Check[Subject]("knative", "it makes KServices READY", _knative),
-    Check[Subject]("versions", "the controllers refuse a Kubernetes that is too old", _versions),
-    Check[Subject]("webhook", "without it applies and deletes fail with 500", _webhook),
-    Check[Subject]("ingress-class", "the gateway is found through kourier", _ingress),
-    Check[Subject]("domain", "it is part of every public URL", _domain),
-    Check[Subject]("kourier-service", "it leads from the host's port to the gateway", _service),
-    Check[Subject]("gateway", "READY says nothing about this hop", _gateway),
+    Check("knative", "it makes KServices READY", _knative),
+    Check("versions", "the controllers refuse a Kubernetes that is too old", _versions),
+    Check("webhook", "without it applies and deletes fail with 500", _webhook),
+    Check("ingress-class", "the gateway is found through kourier", _ingress),
+    Check("domain", "it is part of every public URL", _domain),
+    Check("kourier-service", "it leads from the host's port to the gateway", _service),
+    Check("gateway", "READY says nothing about this hop", _gateway),
 )

@@ -168,7 +168,6 @@ class EmbeddedDriver:
             provider=PROVIDER,
             name=info.name,
             context=info.context,
-            emulator=True,
             chosen_because=self._chosen_because,
             details={"pod_network": info.pod_network, "time_scale": f"{info.time_scale:g}"},
         )

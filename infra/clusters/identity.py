@@ -18,6 +18,9 @@ from infra.clusters.resources import (
     label_of,
 )
 
+EMULATOR_BUILD = "+embedded"
+"""In the server's version: the emulator says what it is, also to those who only have a context."""
+
 KNATIVE_CONTROLLER = "controller"
 KOURIER_CONTROLLER = "net-kourier-controller"
 
@@ -64,7 +67,6 @@ def read_identity(
     provider: str,
     name: str,
     context: str,
-    emulator: bool = False,
     chosen_because: str = "",
     details: Mapping[str, str] | None = None,
 ) -> ClusterIdentity:
@@ -74,16 +76,17 @@ def read_identity(
         ClusterError: the API server does not answer or refuses to be read.
     """
     kourier = installed_version(api, KOURIER_CONTROLLER)
+    version = api.server_version()
     return ClusterIdentity(
         provider=provider,
         name=name,
         context=context,
         uid=cluster_uid(api),
-        server_version=api.server_version(),
+        server_version=version,
         knative_version=installed_version(api, KNATIVE_CONTROLLER),
         ingress="kourier" if kourier else "",
         ingress_version=kourier,
-        emulator=emulator,
+        emulator=EMULATOR_BUILD in version,
         chosen_because=chosen_because,
         details=dict(details or {}),
     )

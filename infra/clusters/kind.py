@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from harness import __version__
-from harness.core.errors import UsageError
+from harness.core.errors import ClusterError, UsageError
 from harness.ports import Clock, Cluster, ClusterRequest, Gateway
 from harness.timing.clock import SystemClock
-from infra.clusters.errors import DeletionRefused, GatewayUnreachable, PortTaken
+from infra.clusters.errors import GatewayUnreachable, PortTaken
 from infra.clusters.gateway import answers
 from infra.clusters.identity import ClusterApi, cluster_uid, configured_domain, read_identity
 from infra.clusters.kind_cli import Kind
@@ -93,26 +93,24 @@ class KindDriver:
             raise
         finally:
             if not keep:
-                self.delete(folder)
+                self._delete(folder)
 
     def diagnostics(self, cluster: Cluster, folder: Path) -> None:
         """Write the nodes' logs into `folder`."""
         self._kind.export_logs(cluster.identity.name, folder / "kind")
 
-    def delete(self, folder: ClusterFolder, *, confirm: str | None = None) -> None:
-        """Delete the cluster that is remembered in `folder`, if it is still that one.
-
-        Errors:
-            DeletionRefused: it is not, or it carries what the harness did not put there.
-        """
+    def _delete(self, folder: ClusterFolder) -> None:
+        """Delete what this run created, unless somebody has put something on it meanwhile."""
         record = folder.record()
         if record is None:
-            raise DeletionRefused(
-                f"the harness did not create a kind cluster {folder.path.name}",
-                mend=f"if it is yours: kind delete cluster --name {folder.path.name}",
-            )
+            return
         kubeconfig = Path(record.kubeconfig)
-        refuse_unless_safe(self._connect(kubeconfig, record.context), record, confirm=confirm)
+        api = self._connect(kubeconfig, record.context)
+        try:
+            refuse_unless_safe(api, record, confirm=None, made_by_this_run=True)
+        except ClusterError as error:
+            self._progress(f"the cluster is kept: {error}")
+            return
         self._progress(f"deleting the kind cluster {record.name}")
         self._kind.delete(record.name, kubeconfig=kubeconfig)
         folder.forget()

@@ -10,8 +10,11 @@ from infra.clusters.resources import NAMESPACE, label_of
 OWNER_LABEL: Final = "vpm.dev/created-by"
 """On namespace kube-system of a cluster, and on namespaces that a scenario created."""
 
-PART_LABEL: Final = ("app.kubernetes.io/part-of", "vpm")
-"""On workloads that the harness and the dev overlay bring."""
+OUR_LABELS: Final = (
+    ("app.kubernetes.io/part-of", "vpm"),
+    ("app.kubernetes.io/managed-by", "vpm-harness"),
+)
+"""On workloads of the dev overlay, and on those that the harness makes."""
 
 
 def label_owner(api: KubeClient, owner: str) -> None:

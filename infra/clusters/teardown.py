@@ -14,7 +14,7 @@ from harness.core.errors import UsageError
 from harness.ports import JsonObject, KubeClient, ResourceKind
 from infra.clusters.errors import DeletionRefused
 from infra.clusters.identity import cluster_uid
-from infra.clusters.owner import OWNER_LABEL, PART_LABEL, owner_of
+from infra.clusters.owner import OWNER_LABEL, OUR_LABELS, owner_of
 from infra.clusters.resources import (
     DAEMON_SET,
     DEPLOYMENT,
@@ -136,8 +136,8 @@ def standing_targets(file: Path | None = None) -> tuple[str, ...]:
 
 
 def _ours(obj: JsonObject) -> bool:
-    label, value = PART_LABEL
-    return label_of(obj, label) == value or bool(label_of(obj, OWNER_LABEL))
+    marked = any(label_of(obj, label) == value for label, value in OUR_LABELS)
+    return marked or bool(label_of(obj, OWNER_LABEL))
 
 
 def _foreign_namespaces(api: KubeClient) -> list[str]:

@@ -235,7 +235,7 @@ def main() -> int:
         return 4
     done = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: done.set())
-    with serving(FakeKube(*knative_objects())) as server:
+    with serving(FakeKube(*knative_objects(), version="1.33.13+embedded")) as server:
         state: Path = options.state_dir
         kubeconfig = server.write_kubeconfig(state / "kubeconfig", f"embedded-{options.name}")
         ready = {

@@ -1,0 +1,144 @@
+"""`vpm doctor`: is everything here that a cluster needs, and if not, what mends it?"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from harness.core.errors import VpmError
+from harness.core.finding import Finding, Status, perform_all, worst
+from harness.options import PROVIDERS
+from harness.spec.words import ExitCode
+from infra.clusters import checkup, checkup_kind
+from infra.clusters.choose import choose
+from infra.clusters.gateway import parse_gateway
+from infra.clusters.kept import Kept, gateway_of, kept_clusters, state_of
+from infra.clusters.kind_config import HTTP_NODE_PORT, host_ports, shipped_config, shipped_name
+from infra.clusters.kubeconfig import kubeconfig_files, pin
+from infra.kube import KubernetesClient
+from probes.host import LOCAL, local_machine
+from probes.node import NODE, node
+
+_MARKS = {
+    Status.OK: ("ok", "green"),
+    Status.SKIPPED: ("--", "bright_black"),
+    Status.WARNING: ("warn", "yellow"),
+    Status.FAILURE: ("FAIL", "red"),
+}
+
+
+@click.command()
+@click.option("--cluster", "provider", type=click.Choice(PROVIDERS), default="auto",
+              show_default=True, help="the cluster to check for")  # fmt: skip
+@click.option("--context", help="kubeconfig context, with --cluster existing")
+@click.option("--kubeconfig", help="kubeconfig file of that context (default: $KUBECONFIG)")
+@click.option("--gateway", help="HOST:PORT where the gateway should answer")
+@click.option("--kind-bin", help="kind executable (default: $KIND_BIN, then PATH)")
+@click.option("--kubectl", help="kubectl executable (default: PATH)")
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+def doctor(
+    provider: str,
+    context: str | None,
+    kubeconfig: str | None,
+    gateway: str | None,
+    kind_bin: str | None,
+    kubectl: str | None,
+    as_json: bool,
+) -> None:
+    """Check this machine and the cluster, and say how to mend what is wrong.
+
+    Exit 0 when nothing fails (warnings included), else 4.
+    """
+    chosen, why = _chosen(provider, kind_bin)
+    programs = checkup_kind.Programs(kind_bin, kubectl)
+    findings = list(_machine_findings(chosen, programs))
+    if chosen == "existing":
+        files = (Path(kubeconfig),) if kubeconfig else kubeconfig_files()
+        pinned = pin(context, files=files)
+        address = parse_gateway(gateway) if gateway else None
+        subject = checkup.Subject(
+            api=KubernetesClient(pinned.kubeconfig, pinned.context),
+            kubeconfig=pinned.kubeconfig,
+            context=pinned.context,
+            gateway=(address.host, address.http_port) if address else None,
+        )
+        findings += perform_all(checkup.CHECKS, subject)
+    else:
+        findings += _kept_findings(chosen)
+    _print(chosen, why, findings, as_json)
+    sys.exit(ExitCode.ERROR if worst(findings) is Status.FAILURE else ExitCode.PASS)
+
+
+def _chosen(provider: str, kind_bin: str | None) -> tuple[str, str]:
+    """Which provider is checked, and why; what it lacks is for the checks to say."""
+    if provider != "auto":
+        return provider, f"--cluster {provider} asks for it"
+    try:
+        driver, why = choose("auto", kind_bin=kind_bin)
+    except VpmError as error:
+        return "embedded", error.message
+    return driver.provider, why
+
+
+def _machine_findings(provider: str, programs: checkup_kind.Programs) -> Sequence[Finding]:
+    if provider != "kind":
+        machine = local_machine(provider, environment=dict(os.environ))
+        return perform_all(LOCAL[provider], machine)
+    ports = host_ports(shipped_config())
+    engine = perform_all(checkup_kind.CHECKS, programs)
+    machine = local_machine(
+        provider,
+        environment=dict(os.environ),
+        address=ports.address,
+        ports=(ports.http, ports.https),
+        ports_ours=checkup_kind.our_cluster_runs(programs),
+    )
+    return engine + perform_all(LOCAL[provider], machine)
+
+
+def _kept_findings(provider: str) -> Sequence[Finding]:
+    """The checks of kept clusters of this provider that run."""
+    findings: list[Finding] = []
+    for kept in kept_clusters():
+        if kept.record.provider == provider and state_of(kept) == "running":
+            findings += perform_all(checkup.CHECKS, _subject(kept))
+    if provider == "kind" and findings:
+        findings += perform_all(NODE, node(f"{shipped_name()}-control-plane"))
+    return findings
+
+
+def _subject(kept: Kept) -> checkup.Subject:
+    record = kept.record
+    on_kind = record.provider == "kind"
+    return checkup.Subject(
+        api=kept.api,
+        kubeconfig=Path(record.kubeconfig),
+        context=record.context,
+        gateway=gateway_of(kept),
+        node_port=HTTP_NODE_PORT if on_kind else None,
+    )
+
+
+def _print(provider: str, why: str, findings: Sequence[Finding], as_json: bool) -> None:
+    if as_json:
+        body = {
+            "provider": provider,
+            "why": why,
+            "status": worst(findings),
+            "findings": [asdict(finding) for finding in findings],
+        }
+        click.echo(json.dumps(body, indent=2))
+        return
+    click.echo(f"{provider} cluster ({why})")
+    for finding in findings:
+        mark, colour = _MARKS[finding.status]
+        click.echo(f"{click.style(f'{mark:>4}', fg=colour)}  {finding.id}: {finding.seen}")
+        if finding.status in (Status.WARNING, Status.FAILURE):
+            click.echo(f"      why:  {finding.why}")
+            click.echo(f"      mend: {finding.mend}")

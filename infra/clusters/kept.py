@@ -1,0 +1,130 @@
+"""The clusters that the harness keeps: finding them, looking at them, ending them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import ClusterError, UsageError
+from harness.ports import Clock
+from harness.timing.clock import SystemClock
+from infra.clusters.command import find_program
+from infra.clusters.embedded import running_instance
+from infra.clusters.embedded_process import LOG_FILE, end
+from infra.clusters.errors import DeletionRefused
+from infra.clusters.identity import cluster_uid
+from infra.clusters.kind_cli import Kind
+from infra.clusters.kind_config import host_ports, shipped_config
+from infra.clusters.state import ClusterFolder, CreatedCluster, remembered
+from infra.clusters.teardown import refuse_unless_safe
+from infra.kube import KubernetesClient
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A remembered cluster."""
+
+    folder: ClusterFolder
+    record: CreatedCluster
+
+    @property
+    def api(self) -> KubernetesClient:
+        """Its API."""
+        return KubernetesClient(Path(self.record.kubeconfig), self.record.context)
+
+    @property
+    def log(self) -> Path:
+        """The embedded cluster's log file."""
+        return self.folder.path / "data" / LOG_FILE
+
+
+def kept_clusters(home: Path | None = None) -> tuple[Kept, ...]:
+    """Every remembered cluster."""
+    return tuple(Kept(folder, record) for folder, record in remembered(home))
+
+
+def find_kept(name: str, *, provider: str | None = None, home: Path | None = None) -> Kept:
+    """The remembered cluster of this name.
+
+    Errors:
+        UsageError: there is none, or there are several and no provider was named.
+    """
+    found = [
+        kept
+        for kept in kept_clusters(home)
+        if kept.record.name == name and provider in (None, kept.record.provider)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(
+            f"there are {len(found)} clusters named {name}",
+            mend="say which: --cluster " + " or ".join(kept.record.provider for kept in found),
+        )
+    names = ", ".join(kept.record.name for kept in kept_clusters(home)) or "none"
+    raise UsageError(
+        f"the harness keeps no cluster named {name}; it keeps: {names}",
+        mend="vpm cluster up starts one; vpm cluster list shows what there is",
+    )
+
+
+def state_of(kept: Kept) -> str:
+    """`running`, `stopped`, or `another cluster` when its context leads elsewhere by now."""
+    try:
+        uid = cluster_uid(kept.api)
+    except ClusterError:
+        return "stopped"
+    return "running" if uid == kept.record.uid else "another cluster"
+
+
+def gateway_of(kept: Kept) -> tuple[str, int] | None:
+    """Where the cluster's gateway should answer, as far as that is known."""
+    if kept.record.provider == "kind":
+        ports = host_ports(shipped_config())
+        return ports.address, int(kept.record.details.get("http_port", ports.http))
+    found = running_instance(kept.folder.path / "data")
+    return (found[0].gateway.host, found[0].gateway.http_port) if found else None
+
+
+def delete_kept(
+    kept: Kept,
+    *,
+    confirm: str | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+    clock: Clock | None = None,
+) -> None:
+    """Delete a remembered cluster after looking at what lives on it.
+
+    Errors:
+        DeletionRefused: it is in use, or another one, or carries what must not be lost, or
+            does not run, so that nobody can see what it carries.
+    """
+    record = kept.record
+    with kept.folder.locked() as free:
+        if not free:
+            raise DeletionRefused(
+                f"{record.name} is in use by another run", mend="wait for that run to end"
+            )
+        if state_of(kept) != "stopped":
+            refuse_unless_safe(kept.api, record, confirm=confirm)
+        elif confirm != record.uid:
+            raise DeletionRefused(
+                f"{record.name} does not run, so what it carries cannot be seen",
+                mend=f"start it (vpm cluster up {record.name}), or: --confirm {record.uid}",
+            )
+        progress(f"deleting the {record.provider} cluster {record.name}")
+        if record.provider == "kind":
+            kind = Kind(find_program("kind", variable="KIND_BIN"))
+            kind.delete(record.name, kubeconfig=Path(record.kubeconfig))
+        else:
+            _end_embedded(kept, clock or SystemClock())
+        kept.folder.forget()
+
+
+def _end_embedded(kept: Kept, clock: Clock) -> None:
+    state = kept.folder.path / "data"
+    if found := running_instance(state):
+        end(found[1], clock=clock)
+    shutil.rmtree(state, ignore_errors=True)
