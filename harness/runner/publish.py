@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ import httpx
 from harness.contracts.forms import safe_name
 from harness.core.errors import CommandError, UsageError
 from harness.runner.git import GitRepository
-from harness.runner.status import STATUS
+from harness.runner.status import STATUS, read_status
 
 GITHUB = "https://api.github.com"
 TIMEOUT = 20.0
@@ -85,7 +84,7 @@ class GitPublisher:
             UsageError: not a finished run, or published before with other content.
             CommandError: git or GitHub refused.
         """
-        status = _status(folder)
+        status = read_status(folder / STATUS)
         branch = f"vpm/run/{safe_name(run_id)}"
         files = {
             f"reports/codex_runs/{safe_name(run_id)}/{path.name}": _content(path)
@@ -94,31 +93,14 @@ class GitPublisher:
         }
         title = f"Run {run_id}: {status.state}"
         message = f"{title}\n\n{status.reason}\n"
-        self.repository.commit(branch, files, message=message, at=status.until)
+        self.repository.commit(
+            branch, files, message=message, at=datetime.fromisoformat(status.until)
+        )
         if self.remote:
             self.repository.push(self.remote, branch)
         if self.pulls:
             return self.pulls.offer(branch, title=title, body=status.reason)
         return branch
-
-
-@dataclass(frozen=True, slots=True)
-class _Ended:
-    state: str
-    reason: str
-    until: datetime
-
-
-def _status(folder: Path) -> _Ended:
-    path = folder / STATUS
-    try:
-        value = json.loads(path.read_bytes())
-        until = datetime.fromisoformat(value["until"])
-        return _Ended(str(value["state"]), str(value["reason"]), until)
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no finished run") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a status of a run") from error
 
 
 def _content(path: Path) -> bytes:

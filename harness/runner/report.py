@@ -14,7 +14,7 @@ from harness.runner.examine import Examined
 from harness.runner.folder import RunFolder
 from harness.runner.outcome import Change, Outcome
 from harness.runner.states import DONE, RESULT_OF, VERDICT_OF, State
-from harness.runner.status import STATUS, Ended, Status, encode_status, versions
+from harness.runner.status import STATUS, Ended, Status, encode_status, read_status, versions
 
 PREVIEWED = "previewed"
 
@@ -93,6 +93,9 @@ class Report:
 
     def _end(self, end: _End, records: Sequence[CommandRecord]) -> ContractObserved:
         self.folder.write(STATUS, encode_status(self._status(end, records)))
+        return self._observed(end, records)
+
+    def _observed(self, end: _End, records: Sequence[CommandRecord]) -> ContractObserved:
         contract = self._examined.contract
         before, after = end.generations
         return ContractObserved(
@@ -141,6 +144,28 @@ class Report:
             files=self.folder.artefacts(without=[STATUS]),
             versions=versions(self._cluster),
         )
+
+
+def recorded(folder: Path) -> ContractObserved:
+    """What a run that ended before said of itself in its status.json.
+
+    Errors:
+        UsageError: there is no such record.
+    """
+    status = read_status(folder / STATUS)
+    return ContractObserved(
+        contract=status.contract_file,
+        contract_id=status.contract_id,
+        mode=status.mode,
+        state=status.state,
+        reason=status.reason,
+        run_id=status.run_id,
+        folder=str(folder),
+        content_hash=status.content,
+        generation_before=status.generation_before,
+        generation_after=status.generation_after,
+        artefacts=status.files,
+    )
 
 
 def _ended(record: CommandRecord) -> Ended:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from harness.runner.execution import BEFORE
 from harness.runner.files import write_atomic
 from harness.runner.queue import Queue
 from harness.runner.settings import RunnerSettings
-from harness.runner.status import STATUS
+from harness.runner.status import STATUS, read_status
 
 FOLDER = "rollback"
 # Written by the server or by kubectl; they are no wish of anybody.
@@ -47,10 +46,10 @@ def make_rollback(
     """Make the contract that undoes a run, unapproved, in the inbox.
 
     Errors:
-        UsageError: no such run, nothing was there before it, or its record was redacted.
+        UsageError: no such finished run, nothing was there before it, or its record was redacted.
     """
     folder = settings.reports / safe_name(run_id)
-    context = _context(folder / STATUS)
+    context = read_status(folder / STATUS).cluster.context
     before = _before(folder / BEFORE)
     resource = _resource(before)
     overlay = settings.repo / policy.overlays[0] / FOLDER
@@ -77,15 +76,6 @@ def make_rollback(
     )
     queue = Queue(inbox=settings.inbox, reports=settings.reports)
     return Rollback(queue.submit(id, dump(contract)), manifest, id)
-
-
-def _context(path: Path) -> str:
-    try:
-        return str(json.loads(path.read_bytes())["cluster"]["context"])
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: there is no such run") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a status of a run") from error
 
 
 def _before(path: Path) -> dict[str, object]:

@@ -23,7 +23,7 @@ from harness.runner.outcome import Outcome, Stopped
 from harness.runner.preview import inbox_fingerprint, preview
 from harness.runner.queue import Claim, Queue, reserve
 from harness.runner.settings import RunnerSettings
-from harness.runner.settle import Settlement, Workshop
+from harness.runner.settle import Workshop, settle
 from harness.runner.states import Event
 
 __all__ = ["Runner", "RunnerSettings", "stamp"]
@@ -131,7 +131,7 @@ class Runner:
     def settle(self, claim: Claim) -> ContractObserved:
         """Bring a claimed contract to its final state, record it, file it, and unlock it."""
         try:
-            return Settlement(claim, self._shop).settle()
+            return settle(claim, self._shop)
         except Busy:
             self._shop.queue.advance(claim, Event.RELEASE)
             raise

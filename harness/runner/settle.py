@@ -23,7 +23,7 @@ from harness.runner.ledger import CHANGING_MARKS, Entry, Ledger, Mark
 from harness.runner.lock import ClusterLock, cluster_lock
 from harness.runner.outcome import Outcome
 from harness.runner.queue import Claim, Queue
-from harness.runner.report import Report
+from harness.runner.report import Report, recorded
 from harness.runner.settings import RunnerSettings
 from harness.runner.states import Event
 
@@ -76,28 +76,37 @@ class Workshop:
         )
 
 
-class Settlement:
+def settle(claim: Claim, workshop: Workshop) -> ContractObserved:
+    """Bring a claimed contract to its end, record it and file it."""
+    last = workshop.ledger.last_of(claim.run_id) if claim.resumed else None
+    if last and last.mark in EVENT_OF:
+        # The record and the ledger are complete; only the last rename was missing.
+        workshop.queue.advance(claim, Event.START)
+        workshop.queue.advance(claim, EVENT_OF[last.mark])
+        return recorded(workshop.settings.reports / claim.run_id)
+    return _Settlement(claim, workshop, last).settle()
+
+
+class _Settlement:
     """One claimed contract on its way to a final state."""
 
-    def __init__(self, claim: Claim, workshop: Workshop) -> None:
+    def __init__(self, claim: Claim, workshop: Workshop, last: Entry | None) -> None:
         self._claim = claim
         self._shop = workshop
-        self._last = workshop.ledger.last_of(claim.run_id) if claim.resumed else None
+        self._last = last
         resumed_at = self._last.mark if self._last else None
         self._report = workshop.report(
             claim.run_id, file=claim.name, mode="exec", resumed_at=resumed_at
         )
 
     def settle(self) -> ContractObserved:
-        """Bring the contract to its end, record it and file it."""
+        """Judge, and carry out what may be carried out."""
         if self._claim.problem:
             return self._refuse(str(Refusal(Reason.NOT_A_FILE, self._claim.problem)))
         limit = self._shop.examiner.policy.limits.contract_bytes
         data = self._claim.read(limit)
         examined = self._shop.examine(data, name=Path(self._claim.name).stem)
         self._report.examined(examined)
-        if self._last and self._last.mark in EVENT_OF:
-            return self._end(Outcome(EVENT_OF[self._last.mark], "ended before an interruption"))
         if self._changed and self._last and self._last.content != examined.content:
             reason = "interrupted while applying, and the manifest was changed since; compare "
             return self._end(Outcome(Event.FAIL, f"{reason}before.yaml with the cluster"))
@@ -158,7 +167,7 @@ class Settlement:
 
     def _end(self, outcome: Outcome) -> ContractObserved:
         observed = self._report.ended(outcome)
-        if self._last and self._last.mark not in EVENT_OF:
+        if self._last:
             self._mark(MARK_OF[outcome.event], self._last.id, self._last.content)
         self._shop.queue.advance(self._claim, outcome.event)
         return observed

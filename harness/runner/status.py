@@ -6,15 +6,16 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from harness.contracts.strict_json import pretty
+from harness.core.errors import UsageError
 from harness.core.identity import ClusterIdentity
 from harness.core.observation import Artefact
 from harness.core.verdict import Verdict
 from harness.runner.outcome import Change
-from harness.runner.states import State
 
 SCHEMA = "vpm.run/v1"
 STATUS = "status.json"
@@ -39,7 +40,7 @@ class Status:
     contract_kind: str
     content: str
     mode: str
-    state: State | str
+    state: str
     reason: str
     verdict: Verdict | None
     at: str
@@ -64,6 +65,20 @@ def encode_status(status: Status) -> str:
     """The status as the text of a file."""
     value = _STATUS.dump_python(status, mode="json")
     return pretty({"schema": value.pop("schema"), **value}).decode()
+
+
+def read_status(path: Path) -> Status:
+    """The status in a file.
+
+    Errors:
+        UsageError: there is none, or it is not of this schema.
+    """
+    try:
+        return _STATUS.validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: there is no finished run") from error
+    except (OSError, ValidationError) as error:
+        raise UsageError(f"{path}: not the status of a run") from error
 
 
 def status_schema() -> dict[str, object]:
