@@ -14,6 +14,29 @@ _PARAMETERS = [
 _FORCE = {"name": "force", "in": "query", "schema": {"type": "boolean", "uniqueItems": True}}
 
 
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+
+
+def v2(accept: str) -> tuple[bytes, str]:
+    """An OpenAPI v2 document without definitions, and its media type.
+
+    kubectl asks for it, in protobuf, when v3 does not know a kind; a document that does not know
+    it either lets it go on to the message about the unknown kind.
+    """
+    title, version = b"Kubernetes", b"v1.33.13"
+    if "protobuf" in accept:
+        info = _text_field(1, title) + _text_field(2, version)
+        return _text_field(1, b"2.0") + _text_field(2, info), V2_PROTOBUF
+    info_json = {"title": title.decode(), "version": version.decode()}
+    content = {"swagger": "2.0", "info": info_json, "paths": {}, "definitions": {}}
+    return json.dumps(content).encode(), "application/json"
+
+
+def _text_field(number: int, value: bytes) -> bytes:
+    """A protobuf field of fewer than 128 bytes."""
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
 def index(registry: Registry) -> Obj:
     """The list of documents, each with a hash that changes when the document does."""
     paths = {}

@@ -57,6 +57,11 @@ def _schema(api: Api, request: Request) -> Response:
     return _or_404(openapi.document(api.store.registry, request.path_params["document"]))
 
 
+def _schema_v2(_: Api, request: Request) -> Response:
+    content, media = openapi.v2(request.headers.get("accept", ""))
+    return Response(content, media_type=media, headers=reply.headers())
+
+
 def _healthy(_: Api, __: Request) -> Response:
     return PlainTextResponse("ok", headers=reply.headers())
 
@@ -78,6 +83,7 @@ PAGES: dict[str, Page] = {
     "/apis/{group}": _group,
     "/apis/{group}/{version}": _group_version,
     "/version": _version,
+    "/openapi/v2": _schema_v2,
     "/openapi/v3": _schemas,
     "/openapi/v3/{document:path}": _schema,
     "/healthz": _healthy,
