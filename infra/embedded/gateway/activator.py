@@ -7,6 +7,7 @@ what it carries: it waits, connects to a pod, and passes bytes.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from infra.embedded.kubelet import relay
 from infra.embedded.kubelet.network import PodNetwork
@@ -113,7 +114,8 @@ class Revision:
             return pod
         future: asyncio.Future[Pod] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
-        await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
+        either: tuple[asyncio.Future[Any], ...] = (future, gone)
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not future.done() and not gone.result():
             self._waiting.remove(future)
             return None

@@ -12,7 +12,7 @@ PROBE_HEADER = "x-vpm-probe"  # set by gateway.lua, never seen by apps
 HASH_HEADER = "K-Network-Hash"
 ACTIVATOR = "activator"  # the cluster that answers probes
 EXTERNAL, INTERNAL = "external", "internal"
-_API = "type.googleapis.com/envoy"
+API = "type.googleapis.com/envoy"
 _UNLIMITED = 1_000_000
 _HTTP1: Json = {"explicit_http_config": {"http_protocol_options": {}}}
 _HTTP2: Json = {"explicit_http_config": {"http2_protocol_options": {}}}
@@ -109,7 +109,7 @@ def _header(name: str, value: str) -> Json:
 def route_configuration(name: str, hosts: Sequence[Json]) -> Json:
     """All hosts of one audience."""
     return {
-        "@type": f"{_API}.config.route.v3.RouteConfiguration",
+        "@type": f"{API}.config.route.v3.RouteConfiguration",
         "name": name,
         "virtual_hosts": list(hosts),
         "ignore_port_in_host_matching": True,
@@ -120,10 +120,10 @@ def route_configuration(name: str, hosts: Sequence[Json]) -> Json:
 def cluster(name: str, limit: Limits, endpoints_file: str) -> Json:
     """A backend whose endpoints are in a file of their own."""
     return {
-        "@type": f"{_API}.config.cluster.v3.Cluster",
+        "@type": f"{API}.config.cluster.v3.Cluster",
         "name": name,
         "type": "EDS",
-        "eds_cluster_config": {"service_name": name, "eds_config": _watched(endpoints_file)},
+        "eds_cluster_config": {"service_name": name, "eds_config": watched(endpoints_file)},
         **_cluster_options(limit),
     }
 
@@ -131,7 +131,7 @@ def cluster(name: str, limit: Limits, endpoints_file: str) -> Json:
 def activator_cluster(socket: str) -> Json:
     """The backend that answers probes."""
     return {
-        "@type": f"{_API}.config.cluster.v3.Cluster",
+        "@type": f"{API}.config.cluster.v3.Cluster",
         "name": ACTIVATOR,
         "type": "STATIC",
         "load_assignment": _assignment(ACTIVATOR, [socket]),
@@ -141,7 +141,7 @@ def activator_cluster(socket: str) -> Json:
 
 def _cluster_options(limit: Limits) -> Json:
     options: Json = {
-        "@type": f"{_API}.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "@type": f"{API}.extensions.upstreams.http.v3.HttpProtocolOptions",
         "common_http_protocol_options": {"idle_timeout": f"{_IDLE_SECONDS}s"},
         **(_HTTP2 if limit.http2 else _HTTP1),
     }
@@ -154,172 +154,33 @@ def _cluster_options(limit: Limits) -> Json:
         "lb_policy": "LEAST_REQUEST",
         "circuit_breakers": {"thresholds": [dict.fromkeys(wide, _UNLIMITED)]},
         "typed_extension_protocol_options": {
-            f"{_API.partition('/')[2]}.extensions.upstreams.http.v3.HttpProtocolOptions": options
+            f"{API.partition('/')[2]}.extensions.upstreams.http.v3.HttpProtocolOptions": options
         },
     }
 
 
 def load_assignment(name: str, backends: Sequence[str | tuple[str, int]]) -> Json:
     """The endpoints of a backend: (address, port), or the path of a socket."""
-    kind = f"{_API}.config.endpoint.v3.ClusterLoadAssignment"
+    kind = f"{API}.config.endpoint.v3.ClusterLoadAssignment"
     return {"@type": kind, **_assignment(name, backends)}
 
 
 def _assignment(name: str, backends: Sequence[str | tuple[str, int]]) -> Json:
     return {
         "cluster_name": name,
-        "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(b)}} for b in backends]}],
+        "endpoints": [
+            {"lb_endpoints": [{"endpoint": {"address": socket_address(b)}} for b in backends]}
+        ],
     }
 
 
-def _address(backend: str | tuple[str, int]) -> Json:
+def socket_address(backend: str | tuple[str, int]) -> Json:
+    """(address, port), or the path of a local socket."""
     if isinstance(backend, str):
         return {"pipe": {"path": backend}}
     return {"socket_address": {"address": backend[0], "port_value": backend[1]}}
 
 
-def _watched(path: str) -> Json:
+def watched(path: str) -> Json:
+    """A configuration source: a file that is read whenever it is replaced."""
     return {"path_config_source": {"path": path}, "resource_api_version": "V3"}
-
-
-def listener(
-    name: str, address: tuple[str, int], *, routes: str, files: Mapping[str, str], script: str
-) -> Json:
-    """A listener for an audience's routes; `files` has routes_<routes>, access_log, secrets."""
-    chain: Json = {"filters": [_connection_manager(name, routes, files, script)]}
-    if name.startswith("https"):
-        secret = {"name": "gateway", "sds_config": _watched(files["secrets"])}
-        chain["transport_socket"] = {
-            "name": "envoy.transport_sockets.tls",
-            "typed_config": {
-                "@type": f"{_API}.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-                "common_tls_context": {
-                    "alpn_protocols": ["h2", "http/1.1"],
-                    "tls_certificate_sds_secret_configs": [secret],
-                },
-            },
-        }
-    return {
-        "@type": f"{_API}.config.listener.v3.Listener",
-        "name": name,
-        "address": _address(address),
-        "enable_reuse_port": False,
-        "filter_chains": [chain],
-    }
-
-
-def _connection_manager(name: str, routes: str, files: Mapping[str, str], script: str) -> Json:
-    return {
-        "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": {
-            "@type": f"{_API}.extensions.filters.network.http_connection_manager.v3"
-            ".HttpConnectionManager",
-            "stat_prefix": name,
-            "rds": {
-                "route_config_name": routes,
-                "config_source": _watched(files[f"routes_{routes}"]),
-            },
-            "http_filters": [_filter("fault", "HTTPFault"), _lua(script), _filter("router")],
-            "stream_idle_timeout": "0s",
-            "use_remote_address": False,
-            "preserve_external_request_id": True,
-            "upgrade_configs": [{"upgrade_type": "websocket"}],
-            "access_log": [_access_log(files["access_log"])],
-            "local_reply_config": {"mappers": [_reply(*row) for row in _REPLIES]},
-        },
-    }
-
-
-def _filter(name: str, message: str = "Router") -> Json:
-    return {
-        "name": f"envoy.filters.http.{name}",
-        "typed_config": {"@type": f"{_API}.extensions.filters.http.{name}.v3.{message}"},
-    }
-
-
-def _lua(script: str) -> Json:
-    source = {"default_source_code": {"inline_string": script}}
-    made = _filter("lua", "Lua")
-    made["typed_config"] |= source
-    return made
-
-
-def _access_log(path: str) -> Json:
-    return {
-        "name": "envoy.access_loggers.file",
-        "typed_config": {"@type": f"{_API}.extensions.access_loggers.file.v3.FileAccessLog",
-                         "path": path},
-    }  # fmt: skip
-
-
-# Envoy's own failures in the words of the proxies that stand on a real cluster's path.
-_REPLIES: tuple[tuple[list[str], int, str], ...] = (
-    (["UT", "SI"], 504, "activator request timeout"),
-    (["UF"], 502, "dial tcp 127.0.0.1:8080: connect: connection refused\n"),
-    (["UC", "UR"], 502, "EOF\n"),
-    (["UPE"], 502, "http2: failed reading the frame payload: %%!w(<nil>), note that the frame"
-                   " header looked like an HTTP/1.1 header\n"),
-)  # fmt: skip
-
-
-def _reply(flags: list[str], status: int, body: str) -> Json:
-    headers = [_formatted("x-envoy-upstream-service-time", "%DURATION%")]
-    if body.endswith("\n"):
-        headers.append(_formatted("x-content-type-options", "nosniff"))
-    return {
-        "filter": {"response_flag_filter": {"flags": flags}},
-        "status_code": status,
-        "headers_to_add": headers,
-        "body_format_override": {
-            "text_format_source": {"inline_string": body},
-            "content_type": "text/plain; charset=utf-8",
-        },
-    }
-
-
-def _formatted(name: str, value: str) -> Json:
-    return {
-        "header": {"key": name, "value": value},
-        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
-    }
-
-
-def secret(certificate: str, key: str) -> Json:
-    """The HTTPS listeners' certificate."""
-    return {
-        "@type": f"{_API}.extensions.transport_sockets.tls.v3.Secret",
-        "name": "gateway",
-        "tls_certificate": {
-            "certificate_chain": {"inline_string": certificate},
-            "private_key": {"inline_string": key},
-        },
-    }
-
-
-def bootstrap(admin: str, listeners: str, clusters: str) -> Json:
-    """What Envoy is started with; `admin` is a socket path, the others are watched files."""
-    kept = (r"cluster\..*\.upstream_rq_(active|total)", r"listener\..*\.downstream_cx_(active|total)",
-            r"(cluster|listener)_manager\..*")  # fmt: skip
-    return {
-        "node": {"id": "gateway", "cluster": "gateway"},
-        "admin": {"address": {"pipe": {"path": admin}}},
-        "dynamic_resources": {
-            "lds_config": _watched(listeners),
-            "cds_config": _watched(clusters),
-        },
-        "stats_config": {
-            "stats_matcher": {
-                "inclusion_list": {
-                    "patterns": [{"safe_regex": {"regex": pattern}} for pattern in kept]
-                }
-            }
-        },
-        "layered_runtime": {
-            "layers": [
-                {
-                    "name": "static",
-                    "static_layer": {"re2.max_program_size.error_level": 1000},
-                }
-            ]
-        },
-    }

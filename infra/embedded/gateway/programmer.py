@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from infra.embedded.gateway import envoy
+from infra.embedded.gateway import envoy, listeners
 from infra.embedded.gateway.backends import Limits
 from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL, Json
 from infra.embedded.gateway.routes import Routing
@@ -39,16 +39,17 @@ class Programmer:
         """Write what Envoy starts with; listeners and routes may follow later."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (self.folder / "endpoints").mkdir(exist_ok=True)
-        self.listeners([])
+        self.write_listeners([])
         self.clusters({})
         self.routes({}, {})
-        listeners, clusters = self.folder / "listeners.json", self.folder / "clusters.json"
+        watched = (str(self.folder / "listeners.json"), str(self.folder / "clusters.json"))
         path = self.folder / "bootstrap.json"
-        path.write_text(json.dumps(envoy.bootstrap(admin, str(listeners), str(clusters))))
+        path.write_text(json.dumps(listeners.bootstrap(admin, *watched)))
         return path
 
-    def listeners(self, listeners: Sequence[Json]) -> None:
-        self._write("listeners.json", json.dumps(envoy.resources(listeners)))
+    def write_listeners(self, wanted: Sequence[Json]) -> None:
+        """All listeners."""
+        self._write("listeners.json", json.dumps(envoy.resources(wanted)))
 
     def listener(
         self, name: str, address: tuple[str, int], routes: str, addresses: tuple[str, str]
@@ -56,11 +57,11 @@ class Programmer:
         """A listener; `addresses` are the two that apps see in X-Forwarded-For."""
         script = _SCRIPT.read_text("utf-8")
         script = script.replace("NODE", addresses[0]).replace("ACTIVATOR", addresses[1])
-        return envoy.listener(name, address, routes=routes, files=self.files, script=script)
+        return listeners.listener(name, address, routes=routes, files=self.files, script=script)
 
     def secret(self, certificate: bytes, key: bytes) -> None:
         """The certificate of HTTPS listeners."""
-        secret = envoy.secret(certificate.decode(), key.decode())
+        secret = listeners.secret(certificate.decode(), key.decode())
         self._write("secrets.json", json.dumps(envoy.resources([secret])))
 
     def endpoints(self, name: str, backends: Backends) -> None:

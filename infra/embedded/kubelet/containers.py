@@ -12,13 +12,14 @@ from infra.embedded import events
 from infra.embedded.kubelet import status
 from infra.embedded.kubelet.channel import NodeError
 from infra.embedded.kubelet.environment import ConfigError
-from infra.embedded.kubelet.images import Image, ImageError
+from infra.embedded.kubelet.images import Image
 from infra.embedded.kubelet.logs import ContainerLog
 from infra.embedded.kubelet.node import Backoff, cancel
 from infra.embedded.kubelet.probing import Prober
+from infra.embedded.kubelet.pulling import pull
 from infra.embedded.kubelet.runtime import Process, Program
 from infra.embedded.kubelet.sandbox import Sandbox, container_program
-from infra.embedded.kubelet.status import ContainerState
+from infra.embedded.kubelet.status import ContainerState, waiting
 
 CONFIG_RETRY = 2.0  # cluster seconds between looks for a missing ConfigMap or Secret
 NOTICE = 0.5  # what the kubelet takes to notice that a container has ended
@@ -49,7 +50,7 @@ class ContainerRunner:
         self._sandbox = sandbox
         self._node = sandbox.node
         self.program: Program | None = None
-        self.final = False  # no further start, whatever the policy
+        self.final = asyncio.Event()  # no further start, whatever the policy
         self._crashes = Backoff()
         self._crashed = False
         self._stop = asyncio.Event()
@@ -57,21 +58,22 @@ class ContainerRunner:
     async def run(self, policy: str) -> int:
         """Run until the policy lets it rest; returns the last exit code."""
         while True:
-            image = await self._pull()
+            image = await pull(self._sandbox, self.spec["image"], self._show)
+            self.state.image_id = image.digest
             program = self.program = await self._configure(image)
             begin = self._node.clock.monotonic()
             code = await self._once(image, program)
-            if self.final or policy == "Never" or (policy == "OnFailure" and code == 0):
+            if self.final.is_set() or policy == "Never" or (policy == "OnFailure" and code == 0):
                 return code
             if self._node.clock.monotonic() - begin > FORGET_CRASHES:
                 self._crashes, self._crashed = Backoff(), False
             await self._back_off()
-            if self.final:  # ended while waiting
+            if self.final.is_set():
                 return code
 
     async def stop(self, grace: float) -> None:
         """End the container: SIGTERM, and SIGKILL after `grace` cluster seconds."""
-        self.final = True
+        self.final.set()
         self._stop.set()
         process = self.process
         if process is None:
@@ -103,41 +105,13 @@ class ContainerRunner:
             self.state.ready = self.state.started = False
         self._sandbox.changed()
 
-    async def _pull(self) -> Image:
-        name, backoff = self.spec["image"], Backoff()
-        while True:
-            try:
-                image = self._node.catalogue.find(name)
-            except ImageError as error:
-                await self._pull_failed(name, error, backoff)
-                continue
-            self._sandbox.event(
-                events.NORMAL, "Pulled", f'Container image "{name}" already present on machine'
-            )
-            self.state.image_id = image.digest
-            return image
-
-    async def _pull_failed(self, name: str, error: ImageError, backoff: Backoff) -> None:
-        event = self._sandbox.event
-        event(events.NORMAL, "Pulling", f'Pulling image "{name}"')
-        event(events.WARNING, "Failed", f'Failed to pull image "{name}": {error.pulling}')
-        event(events.WARNING, "Failed", "Error: ErrImagePull")
-        self._show(_waiting("ErrImagePull", error.pulling))
-        delay = backoff.next()
-        await self._node.clock.sleep(min(1.0, delay))
-        event(events.NORMAL, "BackOff", f'Back-off pulling image "{name}"')
-        event(events.WARNING, "Failed", "Error: ImagePullBackOff")
-        why = f'Back-off pulling image "{name}": ErrImagePull: {error.pulling}'
-        self._show(_waiting("ImagePullBackOff", why))
-        await self._node.clock.sleep(delay)
-
     async def _configure(self, image: Image) -> Program:
         while True:
             try:
                 return container_program(self._sandbox, self.spec, image)
             except ConfigError as error:
                 self._sandbox.event(events.WARNING, "Failed", f"Error: {error}")
-                self._show(_waiting("CreateContainerConfigError", str(error)))
+                self._show(waiting("CreateContainerConfigError", str(error)))
                 await self._node.clock.sleep(CONFIG_RETRY)
 
     async def _once(self, image: Image, program: Program) -> int:
@@ -219,13 +193,9 @@ class ContainerRunner:
             again = f"Back-off restarting failed container {name} in pod {pod}"
             self._sandbox.event(events.WARNING, "BackOff", again)
             why = f"back-off {_duration(seconds)} restarting failed container={name} pod={pod}"
-            self._show(_waiting("CrashLoopBackOff", why))
+            self._show(waiting("CrashLoopBackOff", why))
             await self._node.clock.sleep(seconds)
         self.state.restarts += 1
-
-
-def _waiting(reason: str, message: str) -> status.Obj:
-    return {"waiting": {"reason": reason, "message": message}}
 
 
 def _duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 
 from infra.embedded.clock import Clock
-from infra.embedded.errors import BadRequest, InternalError, NotFound
+from infra.embedded.errors import BadRequest, InternalError
 from infra.embedded.kinds import POD
 from infra.embedded.kubelet import dns, services
 from infra.embedded.kubelet.channel import NodeError

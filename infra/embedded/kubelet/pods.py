@@ -60,7 +60,7 @@ class PodRunner:
         seconds = DEFAULT_GRACE if grace is None else float(grace)
         live = [c for c in (*self.init, *self.containers) if c.state.running]
         for container in (*self.init, *self.containers):
-            container.final = True
+            container.final.set()
         for container in live:
             message = f"Stopping container {container.spec['name']}"
             self.sandbox.event(events.NORMAL, "Killing", message)

@@ -32,10 +32,14 @@ class Prober:
         self._clock = sandbox.node.clock
         self._app = _app_container(sandbox, runner)
         self._is_queue_proxy = self._app is not runner.spec
+        agent = probes.QUEUE_PROXY_USER_AGENT if self._is_queue_proxy else probes.USER_AGENT
         self._target = Target(
-            self._app, sandbox.address, sandbox.node.network, lambda argv, timeout: exec_probe(runner, argv, timeout),
-            user_agent=probes.QUEUE_PROXY_USER_AGENT if self._is_queue_proxy else probes.USER_AGENT,
-        )  # fmt: skip
+            self._app,
+            sandbox.address,
+            sandbox.node.network,
+            lambda argv, timeout: exec_probe(runner, argv, timeout),
+            user_agent=agent,
+        )
 
     def has(self, kind: Kind) -> bool:
         """Whether the container has this probe."""

@@ -66,7 +66,7 @@ class Runtime:
         net, net_far = wire.pair()
         control, control_far = wire.pair()
         far = (net_far.fileno(), control_far.fileno())
-        child = subprocess.Popen(  # noqa: ASYNC220  a fork and an exec; it does not wait
+        child = subprocess.Popen(
             [sys.executable, "-P", "-m", "infra.embedded.node", *map(str, far), name, *preload],
             pass_fds=far,
             stdin=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from infra.embedded.kubelet.environment import ConfigError, Obj, port_number
 from infra.embedded.kubelet.node import Node
 
 QUEUE_PROXY_PORTS = (8012, 8013)
-ANY = "0.0.0.0"  # noqa: S104  of the fabric's own namespace
+ANY = "0.0.0.0"
 _VIRTUAL = ("ClusterIP", "NodePort", "LoadBalancer")
 
 

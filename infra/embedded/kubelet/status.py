@@ -183,6 +183,11 @@ def qos_class(spec: Mapping[str, Any]) -> str:
     return "Guaranteed" if full else "Burstable"
 
 
+def waiting(reason: str, message: str) -> Obj:
+    """The state of a container that is not running yet, or not again."""
+    return {"waiting": {"reason": reason, "message": message}}
+
+
 def terminated(
     code: int, *, started: str, finished: str, container_id: str, message: str = ""
 ) -> Obj:

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from infra.embedded.node import init, kernel, wire
 
@@ -58,8 +59,7 @@ def _become_root_of_a_user_namespace() -> None:
         ("uid_map", f"0 {user} 1"),
         ("gid_map", f"0 {group} 1"),
     ):
-        with open(f"/proc/self/{file}", "w", encoding="ascii") as stream:
-            stream.write(line)
+        Path("/proc/self", file).write_text(line, encoding="ascii")
 
 
 def _start_init(

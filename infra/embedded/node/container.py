@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 from infra.embedded.node import kernel, rootfs
@@ -126,7 +127,7 @@ def _own_view(command: Command) -> None:
     kernel.unshare(kernel.CLONE_NEWNS | (kernel.CLONE_NEWUTS if command.hostname else 0))
     if command.hostname:
         kernel.sethostname(command.hostname)
-    rootfs.enter(command.base, command.files, command.mounts)
+    rootfs.enter(Path(command.base), command.files, command.mounts)
 
 
 def _drop_privileges(command: Command) -> None:
@@ -153,8 +154,8 @@ def _call(command: Command) -> NoReturn:
     except SystemExit as exit_:
         code = exit_.code
         if isinstance(code, str):
-            print(code, file=sys.stderr)
-    except BaseException:  # the interpreter's own last resort, which a fork does not reach
+            sys.stderr.write(f"{code}\n")
+    except BaseException:  # noqa: BLE001  the interpreter's own last resort, for a fork
         traceback.print_exc()
         code = 1
     sys.stdout.flush()

@@ -21,7 +21,7 @@ def main() -> None:
     """Serve on PORT (default 8080) of every address until SIGTERM."""
     port = int(os.environ.get("PORT", "8080"))
     target = os.environ.get("TARGET", "World")
-    print(f"hello: starting server on :{port} TARGET={target}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"hello: starting server on :{port} TARGET={target}\n")
     serve(handler(os.environ), host="0.0.0.0", port=port)
 
 

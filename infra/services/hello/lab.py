@@ -126,17 +126,13 @@ def main() -> None:
     """Serve on FORCE_PORT or PORT (default 8080) until SIGTERM."""
     mode = os.environ.get("MODE", "")
     if mode in ("exit", "exit0"):
-        print("fatal: cannot start: config missing", file=sys.stderr, flush=True)
+        sys.stderr.write("fatal: cannot start: config missing\n")
         sys.exit(3 if mode == "exit" else 0)
     time.sleep(float(os.environ.get("SLOW_START", "0")))
     port = int(os.environ.get("FORCE_PORT") or os.environ.get("PORT", "8080"))
     target = os.environ.get("TARGET", "World")
-    print(
-        f"{time.strftime('%Y/%m/%d %H:%M:%S')} hello: starting server on :{port}"
-        f" TARGET={target} MODE={mode}",
-        file=sys.stderr,
-        flush=True,
-    )
+    stamp = time.strftime("%Y/%m/%d %H:%M:%S")
+    sys.stderr.write(f"{stamp} hello: starting server on :{port} TARGET={target} MODE={mode}\n")
     serve(handler(os.environ), host="0.0.0.0", port=port)
 
 

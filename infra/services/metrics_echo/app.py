@@ -99,7 +99,7 @@ def handler(environment: Mapping[str, str]) -> Handler:
 def main() -> None:
     """Serve on PORT (default 8080) until SIGTERM."""
     port = int(os.environ.get("PORT", "8080"))
-    print(f"metrics-echo: starting server on :{port}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"metrics-echo: starting server on :{port}\n")
     serve(handler(os.environ), host="0.0.0.0", port=port)
 
 

@@ -1,0 +1,143 @@
+"""Envoy's listeners and start-up configuration as JSON: pure functions."""
+
+from collections.abc import Mapping
+
+from infra.embedded.gateway.envoy import API, Json, socket_address, watched
+
+
+def listener(
+    name: str, address: tuple[str, int], *, routes: str, files: Mapping[str, str], script: str
+) -> Json:
+    """A listener for an audience's routes; `files` has routes_<routes>, access_log, secrets."""
+    chain: Json = {"filters": [_connection_manager(name, routes, files, script)]}
+    if name.startswith("https"):
+        secret = {"name": "gateway", "sds_config": watched(files["secrets"])}
+        chain["transport_socket"] = {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": f"{API}.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "common_tls_context": {
+                    "alpn_protocols": ["h2", "http/1.1"],
+                    "tls_certificate_sds_secret_configs": [secret],
+                },
+            },
+        }
+    return {
+        "@type": f"{API}.config.listener.v3.Listener",
+        "name": name,
+        "address": socket_address(address),
+        "enable_reuse_port": False,
+        "filter_chains": [chain],
+    }
+
+
+def _connection_manager(name: str, routes: str, files: Mapping[str, str], script: str) -> Json:
+    return {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": {
+            "@type": f"{API}.extensions.filters.network.http_connection_manager.v3"
+            ".HttpConnectionManager",
+            "stat_prefix": name,
+            "rds": {
+                "route_config_name": routes,
+                "config_source": watched(files[f"routes_{routes}"]),
+            },
+            "http_filters": [_filter("fault", "HTTPFault"), _lua(script), _filter("router")],
+            "stream_idle_timeout": "0s",
+            "use_remote_address": False,
+            "preserve_external_request_id": True,
+            "upgrade_configs": [{"upgrade_type": "websocket"}],
+            "access_log": [_access_log(files["access_log"])],
+            "local_reply_config": {"mappers": [_reply(*row) for row in _REPLIES]},
+        },
+    }
+
+
+def _filter(name: str, message: str = "Router") -> Json:
+    return {
+        "name": f"envoy.filters.http.{name}",
+        "typed_config": {"@type": f"{API}.extensions.filters.http.{name}.v3.{message}"},
+    }
+
+
+def _lua(script: str) -> Json:
+    source = {"default_source_code": {"inline_string": script}}
+    made = _filter("lua", "Lua")
+    made["typed_config"] |= source
+    return made
+
+
+def _access_log(path: str) -> Json:
+    return {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {"@type": f"{API}.extensions.access_loggers.file.v3.FileAccessLog",
+                         "path": path},
+    }  # fmt: skip
+
+
+# Envoy's own failures in the words of the proxies that stand on a real cluster's path.
+_REPLIES: tuple[tuple[list[str], int, str], ...] = (
+    (["UT", "SI"], 504, "activator request timeout"),
+    (["UF"], 502, "dial tcp 127.0.0.1:8080: connect: connection refused\n"),
+    (["UC", "UR"], 502, "EOF\n"),
+    (["UPE"], 502, "http2: failed reading the frame payload: %%!w(<nil>), note that the frame"
+                   " header looked like an HTTP/1.1 header\n"),
+)  # fmt: skip
+
+
+def _reply(flags: list[str], status: int, body: str) -> Json:
+    headers = [_formatted("x-envoy-upstream-service-time", "%DURATION%")]
+    if body.endswith("\n"):
+        headers.append(_formatted("x-content-type-options", "nosniff"))
+    return {
+        "filter": {"response_flag_filter": {"flags": flags}},
+        "status_code": status,
+        "headers_to_add": headers,
+        "body_format_override": {
+            "text_format_source": {"inline_string": body},
+            "content_type": "text/plain; charset=utf-8",
+        },
+    }
+
+
+def _formatted(name: str, value: str) -> Json:
+    return {
+        "header": {"key": name, "value": value},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+
+
+def secret(certificate: str, key: str) -> Json:
+    """The HTTPS listeners' certificate."""
+    return {
+        "@type": f"{API}.extensions.transport_sockets.tls.v3.Secret",
+        "name": "gateway",
+        "tls_certificate": {
+            "certificate_chain": {"inline_string": certificate},
+            "private_key": {"inline_string": key},
+        },
+    }
+
+
+def bootstrap(admin: str, listeners: str, clusters: str) -> Json:
+    """What Envoy is started with; `admin` is a socket path, the others are watched files."""
+    kept = (
+        r"cluster\..*\.upstream_rq_(active|total)",
+        r"listener\..*\.downstream_cx_(active|total)",
+        r"(cluster|listener)_manager\..*",
+    )
+    return {
+        "node": {"id": "gateway", "cluster": "gateway"},
+        "admin": {"address": {"pipe": {"path": admin}}},
+        "dynamic_resources": {
+            "lds_config": watched(listeners),
+            "cds_config": watched(clusters),
+        },
+        "stats_config": {
+            "stats_matcher": {
+                "inclusion_list": {
+                    "patterns": [{"safe_regex": {"regex": pattern}} for pattern in kept]
+                }
+            }
+        },
+    }
