@@ -18,6 +18,7 @@ from harness.evidence.model import Malformed
 
 SCHEMA: Literal["vpm.ledger/v1"] = "vpm.ledger/v1"
 FILE_NAME = "ledger.json"
+TOMBSTONE = "pruned.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,20 @@ class LedgerEntry:
     __pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """Left in a run folder whose bulk was pruned; names the ledger entry that stays."""
+
+    schema: Literal["vpm.pruned/v1"]
+    run_id: str
+    pruned_at: str
+    ledger_sha256: str
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+
+
 _ADAPTER: TypeAdapter[LedgerEntry] = TypeAdapter(LedgerEntry)
+_TOMBSTONE: TypeAdapter[Tombstone] = TypeAdapter(Tombstone)
 
 
 def digest_of(entry: Mapping[str, Json]) -> str:
@@ -95,6 +109,23 @@ def decode_entry(content: bytes) -> LedgerEntry:
     except ValidationError as error:
         first = error.errors()[0]
         raise Malformed(first["msg"], field=".".join(str(part) for part in first["loc"])) from error
+
+
+def encode_tombstone(tombstone: Tombstone) -> bytes:
+    """The tombstone's bytes."""
+    return _TOMBSTONE.dump_json(tombstone, indent=1) + b"\n"
+
+
+def decode_tombstone(content: bytes) -> Tombstone:
+    """The tombstone in `content`.
+
+    Errors:
+        Malformed: it is none.
+    """
+    try:
+        return _TOMBSTONE.validate_json(content)
+    except ValidationError as error:
+        raise Malformed(error.errors()[0]["msg"]) from error
 
 
 def heads(entries: Mapping[str, LedgerEntry]) -> tuple[PreviousEntry, ...]:

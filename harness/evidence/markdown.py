@@ -27,7 +27,7 @@ _STATEMENTS: Mapping[Kind, str] = MappingProxyType(
     }
 )
 
-_TITLES: Mapping[Kind, str] = MappingProxyType(
+TITLES: Mapping[Kind, str] = MappingProxyType(
     {
         "ready": "READY",
         "sli": "SLI",
@@ -84,7 +84,7 @@ def render(document: Evidence, *, run_folder: str, digest: str | None = None) ->
     known = (sections.sli(document, words),) if document.kind == "sli" else ()
     parts = [
         _front_matter(document, digest or sha256(encode(document))),
-        f"# {_TITLES[document.kind]}: {prose(document.subject.key)}",
+        f"# {TITLES[document.kind]}: {prose(document.subject.key)}",
         _verdict(document, words),
         _context(document),
         *known,

@@ -21,7 +21,7 @@ _RIGHT = 16
 _HEAD = 34
 _PLOT = WIDTH - _LEFT - _RIGHT
 
-_STYLE = """<style>
+STYLE = """<style>
 text{font:12px system-ui,sans-serif;fill:#1f2328}.q{fill:#59636e}.a{stroke:#d1d9e0}
 .good{fill:#1a7f37}.part{fill:#9a6700}.bad{fill:#cf222e}.bar{fill:#0969da}.bg{fill:#fff}
 @media(prefers-color-scheme:dark){text{fill:#f0f6fc}.q{fill:#9198a1}.a{stroke:#3d444d}
@@ -172,7 +172,7 @@ def _svg(document: Evidence, title: str, height: float, parts: Sequence[str]) ->
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:g}" '
             f'width="{WIDTH}" height="{height:g}" role="img" aria-label="{_quoted(named)}">',
-            _STYLE,
+            STYLE,
             f'<rect class="bg" width="{WIDTH}" height="{height:g}"/>',
             _text(8, 18, title),
             _text(WIDTH - _RIGHT, 18, document.run_id, anchor="end", style="q"),

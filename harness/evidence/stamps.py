@@ -10,6 +10,7 @@ from harness.ports import Clock
 
 STAMP = "%Y%m%dT%H%M%SZ"
 _STAMP_IN_ID = re.compile(r"(?<!\d)(\d{8}T\d{6}Z)(?![0-9A-Za-z])")
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 

@@ -12,7 +12,7 @@ from harness.evidence.canonical import sha256
 from harness.evidence.diagnostics import bundle_files
 from harness.evidence.files import inside, write_whole
 from harness.evidence.history import append_points, point_of, read_points, trend
-from harness.evidence.ledger import FILE_NAME, LedgerEntry, decode_entry
+from harness.evidence.ledger import FILE_NAME, TOMBSTONE, LedgerEntry, decode_entry
 from harness.evidence.model import Malformed
 from harness.evidence.redact import redact_bytes
 from harness.evidence.stamps import RUN_ID
@@ -62,6 +62,19 @@ class RunFolder:
             UsageError: a name is already taken.
         """
         return tuple(self.add(f"{name}/{file}", content) for file, content in bundle_files(source))
+
+    def prune(self, tombstone: bytes, keep: frozenset[str]) -> None:
+        """Remove every file but those to keep; the tombstone comes first, so that a crash in
+        between leaves a run that is known to be pruned, and pruning it again goes on.
+        """
+        if not (self.path / TOMBSTONE).exists():
+            self.add(TOMBSTONE, tombstone)
+        for name in sorted(self._names()):
+            if name not in keep:
+                (self.path / name).unlink()
+        folders = [path for path in self.path.rglob("*") if path.is_dir()]
+        for folder in sorted(folders, reverse=True):
+            folder.rmdir()
 
     def files(self) -> tuple[Artefact, ...]:
         """Every file that is there now, but the ledger entry; by path."""
@@ -159,3 +172,8 @@ def read_ledger(reports: Path) -> dict[str, LedgerEntry]:
         except (OSError, Malformed):
             continue
     return found
+
+
+def reports_of(path: Path) -> Path | None:
+    """The reports folder at or above a path: the nearest one that holds `runs`."""
+    return next((folder for folder in (path, *path.parents) if (folder / RUNS).is_dir()), None)

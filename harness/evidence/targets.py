@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.evidence.checks.finding import Finding
-from harness.evidence.store import RUNS
+from harness.evidence.store import RUNS, reports_of
 
 _SUFFIXES = frozenset({".json", ".md"})
 
@@ -79,11 +79,6 @@ def _add(path: Path, reports: dict[Path, Wanted]) -> str | None:
 def _copies_in(folder: Path, root: Path) -> Sequence[str]:
     files = (path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
     return sorted({path.relative_to(root).with_suffix("").as_posix() for path in files})
-
-
-def reports_of(path: Path) -> Path | None:
-    """The reports folder at or above a path: the nearest one that holds `runs`."""
-    return next((folder for folder in (path, *path.parents) if (folder / RUNS).is_dir()), None)
 
 
 def _folders(runs: Path) -> list[Path]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from pydantic import TypeAdapter
 
+from harness.core.errors import UsageError
 from harness.core.observation import Artefact
 from harness.core.record import RunRecord
 from harness.core.verdict import RunVerdict
@@ -24,10 +25,10 @@ from harness.evidence.ledger import (
     heads,
 )
 from harness.evidence.markdown import render
-from harness.evidence.model import Evidence, encode
+from harness.evidence.model import Evidence, Language, Malformed, decode, encode
 from harness.evidence.pictures import pictures
 from harness.evidence.stamps import utc_text
-from harness.evidence.store import RUNS, EvidenceStore, RunFolder
+from harness.evidence.store import RUNS, EvidenceStore, RunFolder, reports_of
 
 FOLDER = "evidence"
 RECORD = "record.json"
@@ -126,6 +127,26 @@ def write_copy(store: EvidenceStore, document: Evidence, path: str) -> Iterator[
         name = f"{path}{suffix}"
         digest = store.write(store.reports / name, copied)
         yield Artefact(path=name, bytes=len(copied), sha256=digest)
+
+
+def render_file(path: Path, *, language: Language | None = None) -> str:
+    """The Markdown of a document's file, with links that lead from where the file lies.
+
+    Errors:
+        UsageError: the file is not evidence, or not below a reports folder.
+    """
+    try:
+        content = path.read_bytes()
+        document = decode(content)
+    except (OSError, Malformed) as error:
+        raise UsageError(f"{path}: not an evidence document: {error}") from error
+    reports = reports_of(path.resolve())
+    if reports is None:
+        raise UsageError(f"{path}: not below a folder with {RUNS}/")
+    below = path.resolve().relative_to(reports).as_posix()
+    way = ".." if below.startswith(f"{RUNS}/") else run_folder_from(below, document.run_id)
+    shown = replace(document, language=language or document.language)
+    return render(shown, run_folder=way, digest=sha256(content))
 
 
 def run_folder_from(path: str, run_id: str) -> str:

@@ -9,12 +9,12 @@ from harness.core.observation import Artefact
 from harness.evidence.canonical import NotJson, parse_object
 from harness.evidence.checks.finding import Finding, shown
 from harness.evidence.checks.load import LoadedRun, file_hash
-from harness.evidence.ledger import FILE_NAME, LedgerEntry, digest_of
+from harness.evidence.ledger import FILE_NAME, TOMBSTONE, LedgerEntry, digest_of
 from harness.evidence.markdown import render
 from harness.evidence.pictures import pictures
 from harness.evidence.sign import SIGNATURE
 
-OWN_FILES = frozenset({FILE_NAME, SIGNATURE})
+OWN_FILES = frozenset({FILE_NAME, SIGNATURE, TOMBSTONE})
 """Files of a run folder that its ledger entry cannot list."""
 
 
@@ -54,7 +54,8 @@ def _file(run: LoadedRun, file: Artefact, field: str) -> Iterator[Finding]:
         yield Finding(run.at(FILE_NAME), field, "a path in the run", shown(error.message), "files")
         return
     if found is None:
-        yield Finding(run.at(file.path), "", "a file", "none", "files")
+        if not run.pruned:
+            yield Finding(run.at(file.path), "", "a file", "none", "files")
     elif found != file:
         expected = f"{file.bytes} bytes, sha256 {file.sha256}"
         actual = f"{found.bytes} bytes, sha256 {found.sha256}"

@@ -14,7 +14,13 @@ from harness.core.record import Event, RunRecord, decode_event, fold_events
 from harness.evidence.canonical import MAX_DOCUMENT_BYTES, sha256
 from harness.evidence.checks.finding import Finding, shown
 from harness.evidence.files import inside
-from harness.evidence.ledger import FILE_NAME, LedgerEntry, decode_entry
+from harness.evidence.ledger import (
+    FILE_NAME,
+    TOMBSTONE,
+    LedgerEntry,
+    decode_entry,
+    decode_tombstone,
+)
 from harness.evidence.model import Evidence, Malformed, decode
 
 JOURNAL = "journal.jsonl"
@@ -47,6 +53,7 @@ class LoadedRun:
     entry_sha256: str = ""
     documents: tuple[Document, ...] = ()
     record: RunRecord | None = None
+    pruned: bool = False
     findings: tuple[Finding, ...] = ()
 
     def at(self, path: str) -> str:
@@ -64,8 +71,9 @@ def load_run(folder: Path, name: str) -> LoadedRun:
             entry = decode_entry(entry_bytes)
         except Malformed as error:
             findings.append(_malformed(f"{name}/{FILE_NAME}", error))
-    documents = tuple(_documents(folder, name, entry, findings))
-    record = _record(folder, name, findings)
+    pruned = _is_pruned(folder, name, sha256(entry_bytes or b""), findings)
+    documents = tuple(_documents(folder, name, entry, findings)) if not pruned else ()
+    record = _record(folder, name, findings) if not pruned else None
     return LoadedRun(
         folder=folder,
         name=name,
@@ -73,8 +81,14 @@ def load_run(folder: Path, name: str) -> LoadedRun:
         entry_sha256=sha256(entry_bytes or b""),
         documents=documents,
         record=record,
+        pruned=pruned,
         findings=tuple(findings),
     )
+
+
+def load_documents(folder: Path) -> list[Evidence]:
+    """The documents of a run folder that can be read."""
+    return [document.evidence for document in _documents(folder, folder.name, None, [])]
 
 
 def read_bounded(
@@ -106,6 +120,24 @@ def file_hash(root: Path, artefact: Artefact) -> Artefact | None:
             return replace(artefact, bytes=file.tell(), sha256=digest)
     except OSError:
         return None
+
+
+def _is_pruned(folder: Path, name: str, ledger: str, findings: list[Finding]) -> bool:
+    """Whether the run's bulk was removed on purpose."""
+    if not (folder / TOMBSTONE).exists():
+        return False
+    shown_name = f"{name}/{TOMBSTONE}"
+    content = read_bounded(folder / TOMBSTONE, shown_name, findings)
+    try:
+        tombstone = decode_tombstone(content or b"")
+    except Malformed as error:
+        findings.append(_malformed(shown_name, error))
+        return False
+    if tombstone.ledger_sha256 != ledger or tombstone.run_id != folder.name:
+        found = f"{tombstone.run_id}, {tombstone.ledger_sha256}"
+        expected = f"{folder.name}, {ledger}"
+        findings.append(Finding(shown_name, "ledger_sha256", expected, found, "ledger"))
+    return True
 
 
 def _documents(
