@@ -133,7 +133,7 @@ def _claims(step: Step, seen: StepRecord) -> tuple[Claim, ...]:
             return tuple(_contract_claim(step.name, action, contract) for contract in contracts)
         case LoadAction() as action:
             loads = [o for o in seen.observations if isinstance(o, LoadObserved)]
-            return tuple(_load_claim(action, load) for load in loads)
+            return tuple(load_claim(action, load) for load in loads)
         case EvidenceAction():
             return _file_claims(step.name, seen)
         case ApplyAction() | FaultAction():
@@ -184,7 +184,8 @@ def _contract_claim(step: str, action: ContractAction, seen: ContractObserved) -
     return Claim("step", step, Verdict.ERROR if wrong_place else Verdict.FAIL, reason)
 
 
-def _load_claim(action: LoadAction, seen: LoadObserved) -> Claim:
+def load_claim(action: LoadAction, seen: LoadObserved) -> Claim:
+    """The claim `load`: whether the counts of a load check pass its gates."""
     subject, gates = f"{seen.namespace}/{seen.service}", action.gates
     good = seen.requests - seen.failures
     missed = []

@@ -1,0 +1,200 @@
+"""`vpm probe`: send requests to a KService from several vantages, and say what is broken."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+from rich.live import Live
+
+from harness.app import open_cluster, tools_for
+from harness.cli.options import run_options, to_run_options
+from harness.cli.probe_metrics import ProbeMetrics, parse_address
+from harness.cli.probe_round import Round, probe_round, round_as_json
+from harness.cli.probe_view import render
+from harness.core.errors import UsageError
+from harness.options import RunOptions
+from harness.spec.model import VANTAGES, ProbeAction
+from harness.spec.units import parse_duration
+from harness.spec.words import ExitCode
+from harness.timing.clock import SystemClock
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks for. `interval` (seconds) is None for a single round."""
+
+    namespace: str
+    action: ProbeAction
+    interval: float | None
+    metrics: tuple[str, int] | None
+    as_json: bool
+
+
+@click.command()
+@click.argument("service")
+@click.option("--namespace", "-n", default="default", show_default=True, help="Its namespace.")
+@click.option(
+    "--vantage",
+    "vantages",
+    default="devbox,gateway,in-cluster",
+    show_default=True,
+    help=f"Places to send from, separated by commas: {', '.join(VANTAGES)}, kubectl://POD.",
+)
+@click.option("--requests", type=int, default=20, show_default=True, help="From each vantage.")
+@click.option("--rate", default="10/s", show_default=True, help="Of each vantage.")
+@click.option("--warmup", type=int, default=0, show_default=True, help="Requests not counted.")
+@click.option("--timeout", default="5s", show_default=True, help="Of one request.")
+@click.option("--scheme", type=click.Choice(["http", "https"]), default="http", show_default=True)
+@click.option("--method", default="GET", show_default=True, help="HTTP method.")
+@click.option("--path", default="/", show_default=True, help="Path and query.")
+@click.option("--header", "headers", multiple=True, help="NAME:VALUE; may be repeated.")
+@click.option("--status", type=int, default=200, show_default=True, help="The status wanted.")
+@click.option("--contains", help="Text that the body must contain.")
+@click.option(
+    "--dns",
+    type=click.Choice(["default", "system", "auto"]),
+    default="default",
+    show_default=True,
+    help="auto: go on by the address that a magic name spells; default: auto when embedded.",
+)
+@click.option("--resolver", help="ADDRESS:PORT of the DNS server to ask.")
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    help="success>=99% or latency<=500ms>=95%; with :proven the interval is judged.",
+)
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and keep the picture live.")
+@click.option("--interval", default="5s", show_default=True, help="Between rounds.")
+@click.option("--metrics", help="[HOST]:PORT for Prometheus to scrape; goes on until Ctrl-C.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Samples and summary as JSON, a line a round."
+)
+@run_options
+@click.pass_context
+def probe(context: click.Context, /, **given: Any) -> None:
+    """Probe a KService from several vantages at once and name the first broken hop.
+
+    Exit codes: 0 PASS, 1 FAIL, 2 bad usage, 3 INCONCLUSIVE, 4 ERROR; of the last round, when
+    there are many.
+    """
+    asked = read_options(given)
+    code = ExitCode.INCONCLUSIVE
+    with ExitStack() as stack:
+        metrics = ProbeMetrics.served(asked.metrics) if asked.metrics else None
+        if metrics is not None:
+            stack.callback(metrics.close)
+        live = (
+            stack.enter_context(Live(console=Console(), auto_refresh=False))
+            if (asked.interval is not None and not asked.as_json)
+            else None
+        )
+        try:
+            for seen in _rounds(asked, to_run_options(given)):
+                code = seen.claim.verdict.exit_code
+                if metrics is not None:
+                    metrics.observe(seen)
+                _show(seen, asked, live)
+        except KeyboardInterrupt:
+            if asked.interval is None:
+                raise
+    context.exit(code)
+
+
+def _rounds(asked: Asked, options: RunOptions) -> Iterator[Round]:
+    """One round, or one after the other until interrupted; sample files live only for a round."""
+    clock = SystemClock()
+    with open_cluster(options) as cluster:
+        while True:
+            with TemporaryDirectory(prefix="vpm-probe-") as scratch:
+                folder = Path(scratch)
+                tools = tools_for(cluster, options, root=Path.cwd(), folder=folder)
+                yield probe_round(tools, asked.action, namespace=asked.namespace, folder=folder)
+            if asked.interval is None:
+                return
+            clock.sleep(asked.interval)
+
+
+def _show(seen: Round, asked: Asked, live: Live | None) -> None:
+    if asked.as_json:
+        click.echo(json.dumps(round_as_json(seen)))
+    elif live is not None:
+        live.update(render(seen), refresh=True)
+    else:
+        Console().print(render(seen))
+
+
+def read_options(given: dict[str, Any]) -> Asked:
+    """The options of the command line, checked.
+
+    Errors:
+        UsageError: with every problem at once.
+    """
+    keys = ("service", "requests", "rate", "warmup", "timeout", "scheme", "method", "path")
+    raw = {key: given[key] for key in (*keys, "status", "dns", "resolver")}
+    raw["vantages"] = [name.strip() for name in given["vantages"].split(",") if name.strip()]
+    raw["headers"] = dict(_header(text) for text in given["headers"])
+    raw["objectives"] = [read_objective(text) for text in given["objectives"]]
+    if given["contains"] is not None:
+        raw["body"] = {"contains": given["contains"]}
+    metrics = parse_address(given["metrics"]) if given["metrics"] else None
+    return Asked(
+        namespace=given["namespace"],
+        action=_validated(raw),
+        interval=_interval(given["interval"]) if given["watch"] or metrics else None,
+        metrics=metrics,
+        as_json=given["as_json"],
+    )
+
+
+def read_objective(text: str) -> dict[str, str]:
+    """An objective as the scenario file would say it: `latency<=500ms>=95%:proven`.
+
+    Errors:
+        UsageError: the text has another form.
+    """
+    written, _, judge = text.partition(":")
+    indicator, arrow, target = written.partition(">=")
+    metric, _, threshold = indicator.partition("<=")
+    if not arrow:
+        raise UsageError(
+            f"--objective {text}: is not an objective",
+            mend="write success>=99% or latency<=500ms>=95%, with :proven if it must be proven",
+        )
+    fields = {"metric": metric, "target": target, "threshold": threshold, "judge": judge}
+    return {key: value for key, value in fields.items() if value}
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise UsageError(f"--header {text}: is not NAME:VALUE")
+    return name.strip(), value.strip()
+
+
+def _interval(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--interval {text}: {error}") from error
+
+
+def _validated(raw: dict[str, Any]) -> ProbeAction:
+    try:
+        return ProbeAction.model_validate(raw)
+    except ValidationError as error:
+        problems = [
+            f"--{'.'.join(str(part) for part in detail['loc'][:1]) or 'vantage'}: "
+            f"{detail['input']!r} {detail['msg'].removeprefix('Value error, ')}"
+            for detail in error.errors()
+        ]
+        raise UsageError("\n".join(problems)) from error

@@ -1,0 +1,92 @@
+"""One round of probes: what was seen, what it means, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.conditions import ready_claim
+from harness.core.diagnose import diagnose, reachable_claim, sli_claims
+from harness.core.errors import UsageError
+from harness.core.judge import service_claim
+from harness.core.observation import ProbeObserved, ServiceObserved
+from harness.core.verdict import Claim
+from harness.run.tools import Tools
+from harness.spec.model import ProbeAction
+
+_SAMPLE = "sample"
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A service, its probes from all vantages, and the claims; `claim` is the one about it all.
+
+    `samples` are the engine's own records by vantage, as docs/probe-agent.md describes them.
+    """
+
+    service: ServiceObserved
+    probes: tuple[ProbeObserved, ...]
+    claim: Claim
+    details: tuple[Claim, ...]
+    samples: Mapping[str, tuple[Mapping[str, Any], ...]]
+
+
+def probe_round(tools: Tools, action: ProbeAction, *, namespace: str, folder: Path) -> Round:
+    """Look at READY, probe from every vantage, and judge.
+
+    Errors:
+        UsageError: there is no such KService, or it has no URL yet.
+        ClusterError: the API server cannot be reached.
+    """
+    service = tools.services.read(namespace, action.service)
+    if not service.found:
+        raise UsageError(
+            f"there is no KService {namespace}/{action.service}",
+            mend=f"kubectl -n {namespace} get ksvc",
+        )
+    if not service.url:
+        raise UsageError(
+            f"the KService {namespace}/{action.service} has no URL yet",
+            mend=f"kubectl -n {namespace} describe ksvc {action.service}",
+        )
+    probes = tuple(tools.prober.probe(service, action))
+    claim, details = judge_probes(service, probes, action)
+    samples = {probe.vantage: _samples(folder, probe) for probe in probes}
+    return Round(service, probes, claim, details, samples)
+
+
+def judge_probes(
+    service: ServiceObserved, probes: tuple[ProbeObserved, ...], action: ProbeAction
+) -> tuple[Claim, tuple[Claim, ...]]:
+    """The claim about the service as a whole, and the claims that it stands on."""
+    asked, bar = action.objectives, action.minimum
+    details = (
+        ready_claim(service),
+        *(reachable_claim(probe, minimum=bar, objectives=asked) for probe in probes),
+        *(claim for probe in probes for claim in sli_claims(probe, asked)),
+    )
+    diagnosis = diagnose(ready=service, probes=probes, objectives=asked, minimum=bar)
+    return service_claim(diagnosis, details), details
+
+
+def round_as_json(seen: Round) -> dict[str, Any]:
+    """A round for a program: verdict, claims, summaries and every sample."""
+    return {
+        "verdict": seen.claim.verdict.value,
+        "claim": asdict(seen.claim),
+        "details": [asdict(claim) for claim in seen.details],
+        "service": asdict(seen.service),
+        "probes": [asdict(probe) for probe in seen.probes],
+        "samples": {vantage: list(samples) for vantage, samples in seen.samples.items()},
+    }
+
+
+def _samples(folder: Path, probe: ProbeObserved) -> tuple[Mapping[str, Any], ...]:
+    if probe.samples is None:
+        return ()
+    lines = (folder / probe.samples.path).read_bytes().splitlines()
+    records = (json.loads(line) for line in lines)
+    return tuple(record for record in records if record["record"] == _SAMPLE)

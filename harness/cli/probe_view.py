@@ -1,0 +1,95 @@
+"""What `vpm probe` shows: a matrix hop by vantage, latencies, and the verdict in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from harness.cli.probe_round import Round
+from harness.core.observation import ProbeObserved
+from harness.core.verdict import Claim, Verdict
+from harness.evidence.derive import vantage_evidence
+from harness.evidence.matrix import PATH, Cell, State, rows
+
+_COLOURS = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "red",
+    Verdict.INCONCLUSIVE: "yellow",
+    Verdict.ERROR: "magenta",
+}
+_CELLS = {
+    State.PASSED: "green",
+    State.PARTLY: "yellow",
+    State.BROKEN: "bold red",
+    State.NOT_REACHED: "dim",
+    State.NOT_CHECKED: "dim",
+}
+_WORDS = {State.NOT_REACHED: "·", State.NOT_CHECKED: "-"}
+_BAR = 40
+
+
+def render(seen: Round) -> RenderableType:
+    """A round as a person reads it."""
+    parts: list[RenderableType] = [_matrix(seen.probes), *_histograms(seen.probes)]
+    parts += [_claim_line(claim) for claim in seen.details]
+    parts.append(Text(""))
+    parts.append(_claim_line(seen.claim))
+    parts += [Text(f"  {line}", style="dim") for line in _reasons(seen.claim)]
+    return Group(*parts)
+
+
+def _matrix(probes: Sequence[ProbeObserved]) -> Table:
+    table = Table(title="attempts that passed each hop", title_justify="left")
+    table.add_column("hop")
+    found = rows([vantage_evidence("", probe) for probe in probes])
+    for row in found:
+        table.add_column(escape(row.label), justify="right")
+    for index, hop in enumerate(PATH):
+        table.add_row(hop.value, *(_cell(row.cells[index]) for row in found))
+    return table
+
+
+def _cell(cell: Cell) -> Text:
+    word = _WORDS.get(cell.state, f"{cell.passed}/{cell.reached}")
+    return Text(word, style=_CELLS[cell.state])
+
+
+def _histograms(probes: Sequence[ProbeObserved]) -> Iterator[RenderableType]:
+    """Latencies of the good requests, one bar for each doubling."""
+    for probe in probes:
+        if probe.latency is None:
+            continue
+        q = probe.latency
+        yield Text(
+            f"{probe.vantage}: p50 {_ms(q.p50)}  p95 {_ms(q.p95)}  p99 {_ms(q.p99)}  "
+            f"max {_ms(q.max)}  (n={q.count})",
+            style="bold",
+        )
+        most = max(count for _, count in probe.histogram)
+        for bound, count in probe.histogram:
+            bar = "█" * max(1, round(_BAR * count / most))
+            yield Text(f"  ≤ {_ms(bound):>10} {bar} {count}", style="cyan")
+
+
+def _claim_line(claim: Claim) -> Text:
+    hop = f" at hop {claim.hop}" if claim.hop else ""
+    where = f" of vantage {claim.vantage}" if claim.hop and claim.vantage else ""
+    line = Text(claim.verdict.value, style=f"bold {_COLOURS[claim.verdict]}")
+    line.append(f" {claim.subject} {claim.title}{hop}{where}: {claim.reason}", style="not bold")
+    return line
+
+
+def _reasons(claim: Claim) -> Iterator[str]:
+    yield from (f"confirmed by {line}" for line in claim.confirms)
+    yield from (f"contradicted by {line}" for line in claim.contradicts)
+    yield from (f"not checked: {line}" for line in claim.not_checked)
+    if claim.next_step and claim.verdict is not Verdict.PASS:
+        yield f"next: {claim.next_step}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.3g} ms"
