@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Iterator, TextIO
 
+from .dnsclient import system_servers
 from .output import Writer, start_of
 from .plan import Plan
 from .planfile import PlanError, parse_plan
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> int:
 def run(plan: Plan, file: TextIO) -> int:
     """Run `plan`, writing to `file`; returns the exit code."""
     writer = Writer(file, plan.samples)
-    session = Session(plan, writer.sample, writer.flush)
+    session = Session(plan, write=writer.sample, flush=writer.flush, resolvers=system_servers())
     received: list[int] = []
 
     def interrupt(number: int, _frame: object) -> None:

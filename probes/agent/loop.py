@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import os
+import socket
 import types
 from collections import deque
 from typing import Any, Coroutine, Generator
@@ -61,17 +61,17 @@ class Loop:
         self._notices: deque[object] = deque()
         self._alive: set[Task] = set()
         self._background: set[Task] = set()
-        self._wake_read, self._wake_write = os.pipe()
-        for fd in (self._wake_read, self._wake_write):
-            os.set_blocking(fd, False)
-        self._wake = Watched(self._wake_read)
+        self._wake_read, self._wake_write = socket.socketpair()
+        for end in (self._wake_read, self._wake_write):
+            end.setblocking(False)
+        self._wake = Watched(self._wake_read.fileno())
         self._poller.arm(self._wake, READ)
         self._stopped = False
 
     @property
     def wake_fd(self) -> int:
         """A byte written here ends the current wait; fit for `signal.set_wakeup_fd`."""
-        return self._wake_write
+        return self._wake_write.fileno()
 
     def spawn(self, task: Task, *, background: bool = False) -> None:
         """Start `task` at the loop's next turn; nobody waits for one in the background to end."""
@@ -89,8 +89,9 @@ class Loop:
 
     def wake(self) -> None:
         """End the current wait, so that a change made elsewhere is seen."""
-        with contextlib.suppress(BlockingIOError):  # The pipe is full of wake-ups already.
-            os.write(self._wake_write, b"\0")
+        # Full of wake-ups already, or a thread that comes back after the loop was closed.
+        with contextlib.suppress(OSError):
+            self._wake_write.send(b"\0")
 
     def stop(self) -> None:
         """Let `run` return soon; what is still in flight is closed there. Safe in a signal."""
@@ -114,8 +115,8 @@ class Loop:
     def close(self) -> None:
         """Give back the loop's own file descriptors."""
         self._poller.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._wake_read.close()
+        self._wake_write.close()
 
     def _step(self, task: Task, value: bool | None) -> None:
         try:
@@ -169,6 +170,6 @@ class Loop:
 
     def _drain_wakes(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            while len(os.read(self._wake_read, 4096)) == 4096:
+            while len(self._wake_read.recv(4096)) == 4096:
                 pass
         self._poller.arm(self._wake, READ)

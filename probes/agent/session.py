@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
-from typing import Callable
+from typing import Callable, Sequence
 from urllib.parse import urlsplit
 
 from .clock import NS, ClockReading, mono_ns, read_clocks
@@ -19,9 +20,10 @@ from .rewrite import parse_connect_to, parse_resolve
 from .sample import Sample
 from .schedule import slots
 from .summary import Summary, Tally
-from .systemdns import SystemResolver
+from .systemdns import GetAddrInfo, SystemResolver
 from .tlsfacts import make_context
 from .trace import Slot, Trace
+from .ttl import TtlObserver
 
 _NEVER = 1 << 62
 _FLUSH_NS = NS // 10
@@ -35,23 +37,31 @@ class Session:
     """Runs one plan once.
 
     `write` is given each sample as it ends; `flush` is called every tenth of a second, so that
-    `write` may hold samples back.
+    `write` may hold samples back. `resolvers` are the system's own, which are asked for TTLs;
+    `getaddrinfo` is how the system is asked for addresses.
     """
 
     def __init__(
-        self, plan: Plan, write: Callable[[Sample], None], flush: Callable[[], None]
+        self,
+        plan: Plan,
+        *,
+        write: Callable[[Sample], None],
+        flush: Callable[[], None],
+        resolvers: Sequence[str] = (),
+        getaddrinfo: GetAddrInfo = socket.getaddrinfo,
     ) -> None:
         self._plan = plan
         self._write = write
         self._flush = flush
         self._loop = Loop()
         self._clock = read_clocks()
-        system = SystemResolver(self._loop)
-        self._probes = [make_probe(target, system) for target in plan.targets]
+        self._system = SystemResolver(self._loop, getaddrinfo=getaddrinfo)
+        self._probes = [make_probe(target, self._system) for target in plan.targets]
         self._tallies = [
             Tally(target.name, self._probes[i].kind, target.requests + target.warmup)
             for i, target in enumerate(plan.targets)
         ]
+        self._ttls = TtlObserver(resolvers)
         self._in_flight = 0
         self._started = 0
         self._late_start_ns = 0
@@ -79,6 +89,7 @@ class Session:
         cut = self._loop.run()
         for probe in self._probes:
             probe.close()
+        self._system.close()
         self._loop.close()
         ended = sum(tally.summary().total for tally in self._tallies)
         return Summary(
@@ -128,6 +139,9 @@ class Session:
             outcome, detail = failure.outcome, failure.detail
         except Exception as error:  # noqa: BLE001 - a mistake of ours must not look like theirs
             outcome, detail = Outcome.PROBER_ERROR, describe(error)
+        trace.finish()
+        if trace.dns is not None:
+            trace.dns = await self._ttls.observed(trace.dns)
         sample = trace.sample(
             target=target.name,
             vantage=self._plan.vantage,

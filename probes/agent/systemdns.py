@@ -5,10 +5,13 @@ from __future__ import annotations
 import queue
 import socket
 import threading
+from typing import Any, Callable, Iterable
 
 from .addresses import Address
 from .loop import Loop, notified
 from .outcomes import Failure, Outcome, describe, timed_out
+
+GetAddrInfo = Callable[[str, int, int, int], Iterable[tuple[Any, ...]]]
 
 _NOT_FOUND = frozenset(
     getattr(socket, name) for name in ("EAI_NONAME", "EAI_NODATA") if hasattr(socket, name)
@@ -23,13 +26,16 @@ class SystemResolver:
     their deadlines too.
     """
 
-    def __init__(self, loop: Loop, threads: int = 32) -> None:
+    def __init__(
+        self, loop: Loop, *, threads: int = 32, getaddrinfo: GetAddrInfo = socket.getaddrinfo
+    ) -> None:
         self._loop = loop
+        self._getaddrinfo = getaddrinfo
         self._limit = threads
         self._idle = 0
         self._threads = 0
         self._lock = threading.Lock()
-        self._jobs: queue.SimpleQueue[_Lookup] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[_Lookup | None] = queue.SimpleQueue()
 
     async def lookup(self, host: str, port: int, family: int, deadline: int) -> list[Address]:
         """The addresses of `host`, in the system's order, or Failure."""
@@ -49,11 +55,18 @@ class SystemResolver:
             raise timed_out("resolve")
         return job.addresses
 
+    def close(self) -> None:
+        """Let the threads end, each when its lookup does."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
+
     def _work(self) -> None:
         while True:
             job = self._jobs.get()
+            if job is None:
+                return
             if not job.abandoned:
-                job.run()
+                job.run(self._getaddrinfo)
             with self._lock:
                 self._idle += 1
             self._loop.notify_from_thread(job)
@@ -68,10 +81,10 @@ class _Lookup:
         self.error: Failure | None = None
         self.abandoned = False
 
-    def run(self) -> None:
+    def run(self, getaddrinfo: GetAddrInfo) -> None:
         host, port, family = self._arguments
         try:
-            found = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM)
+            found = getaddrinfo(host, port, family, socket.SOCK_STREAM)
         except socket.gaierror as error:
             missing = error.errno in _NOT_FOUND
             outcome = Outcome.DNS_NOT_FOUND if missing else Outcome.DNS_ERROR

@@ -68,6 +68,11 @@ class Trace:
         self._since = now
         return now
 
+    def finish(self) -> None:
+        """The attempt is over, if its last phase has not been ended already."""
+        if self._phase is not None:
+            self.enter(None)
+
     def sample(
         self,
         *,
@@ -80,7 +85,7 @@ class Trace:
         detail: str | None,
     ) -> Sample:
         """The sample of the attempt, which ended with `outcome` when its last phase did."""
-        end = self.enter(None) if self._phase is not None else self._since
+        self.finish()
         head, body = self.head, self.body
         return Sample(
             target=target,
@@ -92,7 +97,7 @@ class Trace:
             start_mono_ns=self.start,
             start_utc=utc_text(clock.utc_ns_at(self.start)),
             lateness_ns=max(0, self.start - slot.due),
-            duration_s=(end - self.start) / NS,
+            duration_s=(self._since - self.start) / NS,
             outcome=outcome.value,
             hop=HOP_OF[outcome],
             phases=self.phases,

@@ -11,10 +11,12 @@ from probes.agent.session import Session
 from probes.agent.summary import Summary
 
 
-def run_plan(plan: dict[str, Any]) -> tuple[list[Sample], Summary]:
-    """The samples and the summary of `plan`."""
+def run_plan(plan: dict[str, Any], **surroundings: Any) -> tuple[list[Sample], Summary]:
+    """The samples and the summary of `plan`; `surroundings` replace parts of the system."""
     samples: list[Sample] = []
-    session = Session(parse_plan(json.dumps(plan)), samples.append, lambda: None)
+    session = Session(
+        parse_plan(json.dumps(plan)), write=samples.append, flush=lambda: None, **surroundings
+    )
     return samples, session.run()
 
 

@@ -168,22 +168,6 @@ def test_a_name_that_the_system_cannot_resolve() -> None:
     assert sample.outcome in ("dns_not_found", "dns_error", "dns_timeout")
 
 
-def test_a_magic_name_goes_on_by_address_only_in_mode_auto() -> None:
-    """The name spells an address that no resolver is asked for here: .invalid sits in front."""
-    with serve(answers(OK)) as server:
-        url = f"http://hello.default.127.0.0.1.sslip.io:{server.port}/"
-        auto = probe(url, timeout=3, dns={"mode": "auto"})
-        system = probe(url, timeout=1)
-    assert auto.outcome == "ok"
-    assert auto.dns is not None
-    if auto.dns.source == "magic":  # A machine without a network, or with rebinding protection.
-        assert not auto.dns.checked
-        assert (auto.dns.detail or "").startswith("system resolver: dns_")
-        assert system.hop == "resolve"
-    else:
-        assert (auto.dns.source, system.outcome) == ("system", "ok")
-
-
 def dns_probe(answer: Answer, url: str, **target: object) -> Sample:
     with serve_dns(answer) as resolver:
         dns = {"mode": "servers", "servers": [resolver.address]}
