@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from harness.core.conditions import ready_claim
 from harness.core.diagnose import diagnose
-from harness.core.reachability import reachable_claim, sli_claims
 from harness.core.observation import (
     ContractObserved,
     ErrorObserved,
@@ -18,6 +17,7 @@ from harness.core.observation import (
     SkippedObserved,
 )
 from harness.core.plan import Plan
+from harness.core.reachability import reachable_claim, sli_claims
 from harness.core.record import RunRecord, StepRecord
 from harness.core.verdict import Claim, RunVerdict, StepVerdict, Verdict, fold
 from harness.spec.model import (
