@@ -20,7 +20,7 @@ from infra.embedded.controllers.conditions import find
 from infra.embedded.kinds import CONFIGMAP, EVENT, KINGRESS, KSERVICE, POD, Kind
 from infra.embedded.kubelet.images import Catalogue
 from infra.embedded.namespaces import NamespaceController
-from infra.embedded.store import Obj, Store
+from infra.embedded.store import Event, Obj, Store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -30,12 +30,16 @@ IMAGE = "dev.local/hello:v1"
 _REAL_DEADLINE = 20.0
 
 
+def _ignore(_namespace: str, _revision: str) -> None:
+    return None
+
+
 class FakeLoad:
     """A data path whose loads a test sets."""
 
     def __init__(self) -> None:
         self.loads: dict[RevisionKey, RevisionLoad] = {}
-        self.buffered: Callable[[str, str], None] = lambda namespace, revision: None
+        self.buffered: Callable[[str, str], None] = _ignore
 
     def stats(self) -> Mapping[RevisionKey, RevisionLoad]:
         return self.loads
@@ -117,6 +121,34 @@ class Simulation:
     load: FakeLoad
     kubelet: FakeKubelet
     gateway: FakeGateway
+    changes: list[Event] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        """Keep every change of the store."""
+        async for event in self.store.watch():
+            self.changes.append(event)
+
+    async def states(self, kind: Kind, type: str = "Ready") -> list[tuple[str, str]]:
+        """Status and reason that a condition of objects of this kind went through so far."""
+        await asyncio.sleep(0.01)  # lets the last changes arrive
+        found: list[tuple[str, str]] = []
+        for event in self.changes:
+            if event.kind != kind:
+                continue
+            for condition in event.obj.get("status", {}).get("conditions", ()):
+                state = (condition["status"], condition.get("reason", ""))
+                if condition["type"] == type and found[-1:] != [state]:
+                    found.append(state)
+        return found
+
+    async def story(self) -> list[str]:
+        """Who told which event, in order."""
+        await asyncio.sleep(0.01)
+        return [
+            f"{change.obj['involvedObject']['kind']} {change.obj['reason']}"
+            for change in self.changes
+            if change.kind == EVENT and change.type == "ADDED"
+        ]
 
     async def until(self, ask: Callable[[], T | None], what: str = "condition") -> T:
         """Wait for a truthy answer, at most some real seconds."""
@@ -181,9 +213,11 @@ async def simulation(scale: float = 1.0) -> AsyncIterator[Simulation]:
             versions=Versions("1.18.2", "1.18.0"),
         ),
     ]
+    cluster = Simulation(clock, store, load, kubelet, gateway)
     tasks = [asyncio.create_task(part.run()) for part in parts]
+    tasks.append(asyncio.create_task(cluster.watch()))
     try:
-        yield Simulation(clock, store, load, kubelet, gateway)
+        yield cluster
         for task in tasks:
             assert not task.done(), f"a part has ended: {task}"
     finally:

@@ -76,7 +76,8 @@ def test_the_same_revision_listed_twice_is_merged() -> None:
         ([named("x", 100)], {}, Problem(
             "RevisionMissing", 'Revision "x" referenced in traffic not found.', True)),
         ([latest()], {}, Problem(
-            "ConfigurationMissing", 'Configuration "split" referenced in traffic not found.', True)),
+            "ConfigurationMissing",
+            'Configuration "split" referenced in traffic not found.', True)),
         ([latest()], {"split": configuration("split", ready="Unknown")}, Problem(
             "RevisionMissing",
             'Configuration "split" is waiting for a Revision to become ready.', False)),

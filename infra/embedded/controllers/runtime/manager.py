@@ -65,8 +65,12 @@ class Manager:
 
     async def _listen(self, kinds: Sequence[Kind], interested: _Interests) -> None:
         while True:
-            async for event in self._store.watch(*kinds):
-                self._dispatch(event, interested)
+            subscription = self._store.watch(*kinds)
+            try:
+                async for event in subscription:
+                    self._dispatch(event, interested)
+            finally:
+                subscription.close()
             log.warning("controllers fell behind the store's changes; reading everything again")
 
     def _dispatch(self, event: Event, interested: _Interests) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from infra.embedded.clock import Clock, parse_rfc3339
 from infra.embedded.controllers import meta
-from infra.embedded.controllers.runtime.controller import Key, Watch, itself
+from infra.embedded.controllers.runtime.controller import Key, Watch, itself, owner
 from infra.embedded.controllers.serving import names
 from infra.embedded.controllers.serving.config import Configs, GcConfig
 from infra.embedded.controllers.serving.configuration import LATEST_READY
@@ -64,7 +64,7 @@ class RevisionGc:
         self._store, self._clock, self._configs = store, clock, configs
 
     def watches(self) -> Iterable[Watch]:
-        return (Watch(CONFIGURATION, itself),)
+        return (Watch(CONFIGURATION, itself), Watch(REVISION, owner(CONFIGURATION)))
 
     def reconcile(self, key: Key) -> float | None:
         configuration = self._store.find(CONFIGURATION, *key)

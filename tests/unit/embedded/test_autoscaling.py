@@ -1,0 +1,167 @@
+"""Scale over time: to zero and back, minimum and maximum, initial scale, settings taken live.
+
+The clock runs faster; times are cluster seconds.
+"""
+
+import pytest
+
+from infra.embedded.autoscaler.metrics import RevisionLoad
+from infra.embedded.kinds import (
+    DEPLOYMENT,
+    ENDPOINTS,
+    KSERVICE,
+    PODAUTOSCALER,
+    REVISION,
+    SKS,
+)
+from tests.support.simulation import Simulation, changed, kservice, pods, simulate
+
+FAST = 60.0
+KEY = ("default", "hello-00001")
+IDLE = ("False", "NoTraffic", "The target is not receiving traffic.")
+
+
+def replicas(cluster: Simulation) -> int:
+    found: int = cluster.store.get(DEPLOYMENT, "default", "hello-00001-deployment")["spec"][
+        "replicas"
+    ]
+    return found
+
+
+async def idle(cluster: Simulation) -> None:
+    """hello has been ready and is at zero now."""
+    cluster.store.create(KSERVICE, kservice())
+    await cluster.ready()
+    await cluster.until(lambda: replicas(cluster) == 0 and not list(pods(cluster)))
+
+
+def test_without_requests_a_revision_goes_to_zero_after_a_window() -> None:
+    async def story(cluster: Simulation) -> None:
+        cluster.store.create(KSERVICE, kservice())
+        await cluster.ready()
+        ready_at = cluster.clock.monotonic()
+        await cluster.until(lambda: cluster.status(PODAUTOSCALER, "hello-00001") == IDLE)
+        assert cluster.clock.monotonic() - ready_at == pytest.approx(61, abs=6)
+        await cluster.until(lambda: replicas(cluster) == 0)
+        await cluster.until(lambda: cluster.status(REVISION, "hello-00001", "Active") == IDLE)
+        assert cluster.status(REVISION, "hello-00001") == ("True", "", "")
+        assert cluster.status(KSERVICE, "hello") == ("True", "", "")
+
+    simulate(story, scale=FAST)
+
+
+def test_at_zero_the_activator_answers() -> None:
+    async def story(cluster: Simulation) -> None:
+        await idle(cluster)
+        backed = ("Unknown", "NoHealthyBackends", "K8s Service is not ready")
+        await cluster.until(lambda: cluster.status(SKS, "hello-00001") == backed)
+        public = cluster.store.get(ENDPOINTS, "default", "hello-00001")
+        assert [a["ip"] for a in public["subsets"][0]["addresses"]] == ["10.244.0.6"]
+        assert not cluster.store.get(ENDPOINTS, "default", "hello-00001-private").get("subsets")
+
+    simulate(story, scale=FAST)
+
+
+def test_a_waiting_request_brings_a_pod_back() -> None:
+    async def story(cluster: Simulation) -> None:
+        await idle(cluster)
+        cluster.changes.clear()
+        cluster.load.buffered(*KEY)
+        await cluster.until(
+            lambda: cluster.status(PODAUTOSCALER, "hello-00001") == ("True", "", "")
+        )
+        states = await cluster.states(PODAUTOSCALER, "Active")
+        assert states == [("Unknown", "Queued"), ("True", "")]
+        assert len(list(pods(cluster))) == 1
+
+    simulate(story, scale=FAST)
+
+
+def test_a_load_adds_pods_up_to_the_maximum_and_its_end_takes_them_away() -> None:
+    async def story(cluster: Simulation) -> None:
+        notes = {"autoscaling.knative.dev/target": "10", "autoscaling.knative.dev/max-scale": "5"}
+        cluster.store.create(KSERVICE, kservice(annotations=notes))
+        await cluster.ready()
+        cluster.load.loads[KEY] = RevisionLoad(10.0, 20.0)
+        await cluster.until(lambda: replicas(cluster) == 2)
+        cluster.load.loads[KEY] = RevisionLoad(50.0, 100.0)
+        await cluster.until(lambda: replicas(cluster) == 5)
+        cluster.load.loads.clear()
+        await cluster.until(lambda: replicas(cluster) == 0)
+        await cluster.until(lambda: not list(pods(cluster)))
+
+    simulate(story, scale=FAST)
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        ({"autoscaling.knative.dev/min-scale": "2"}, 2),
+        ({"autoscaling.knative.dev/initial-scale": "3"}, 3),
+        ({"autoscaling.knative.dev/min-scale": "3", "autoscaling.knative.dev/max-scale": "3"}, 3),
+    ],
+)
+def test_ready_waits_for_the_first_scale(notes: dict[str, str], expected: int) -> None:
+    async def story(cluster: Simulation) -> None:
+        cluster.store.create(KSERVICE, kservice(annotations=notes))
+        await cluster.ready()
+        status = cluster.store.get(PODAUTOSCALER, "default", "hello-00001")["status"]
+        assert status["actualScale"] == expected
+
+    simulate(story)
+
+
+def test_a_retired_revision_with_a_minimum_goes_to_zero() -> None:
+    async def story(cluster: Simulation) -> None:
+        notes = {"autoscaling.knative.dev/min-scale": "1"}
+        cluster.store.create(KSERVICE, kservice(annotations=notes))
+        await cluster.ready()
+        changed(cluster, target="Two", annotations=notes)
+        await cluster.ready()
+        await cluster.until(lambda: replicas(cluster) == 0)
+        await cluster.until(lambda: len(list(pods(cluster))) == 1)
+
+    simulate(story, scale=FAST)
+
+
+def test_scale_to_zero_can_be_switched_off_and_on() -> None:
+    async def story(cluster: Simulation) -> None:
+        cluster.configure("config-autoscaler", enable_scale_to_zero="false")
+        cluster.store.create(KSERVICE, kservice())
+        await cluster.ready()
+        start = cluster.clock.monotonic()
+        await cluster.until(lambda: cluster.clock.monotonic() > start + 90)
+        assert replicas(cluster) == 1
+        cluster.configure("config-autoscaler", enable_scale_to_zero="true")
+        await cluster.until(lambda: replicas(cluster) == 0)
+
+    simulate(story, scale=FAST)
+
+
+def test_without_burst_capacity_pods_answer_directly() -> None:
+    async def story(cluster: Simulation) -> None:
+        notes = {"autoscaling.knative.dev/target-burst-capacity": "0"}
+        cluster.store.create(KSERVICE, kservice(annotations=notes))
+        await cluster.ready()
+
+        def served() -> bool:
+            sks = cluster.store.get(SKS, "default", "hello-00001")
+            public = cluster.store.get(ENDPOINTS, "default", "hello-00001")
+            addresses = [a["ip"] for a in public["subsets"][0]["addresses"]]
+            return sks["spec"]["mode"] == "Serve" and addresses == ["10.244.0.2"]
+
+        await cluster.until(served)
+
+    simulate(story)
+
+
+def test_a_shorter_window_applies_to_running_revisions() -> None:
+    async def story(cluster: Simulation) -> None:
+        cluster.store.create(KSERVICE, kservice())
+        await cluster.ready()
+        ready_at = cluster.clock.monotonic()
+        cluster.configure("config-autoscaler", stable_window="10s")
+        await cluster.until(lambda: replicas(cluster) == 0)
+        assert cluster.clock.monotonic() - ready_at < 45
+
+    simulate(story, scale=10.0)
