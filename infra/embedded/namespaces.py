@@ -8,9 +8,11 @@ from infra.embedded.store import Obj, Store
 class NamespaceController:
     """Gives each namespace its default ServiceAccount, and removes those that are emptied."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, authority: str) -> None:
+        """`authority` is the cluster's CA certificate, PEM: pods verify the API server by it."""
         self._store = store
         self._clock = clock
+        self._authority = authority
 
     async def run(self) -> None:
         for space in self._store.list(NAMESPACE):
@@ -40,7 +42,8 @@ class NamespaceController:
             self._store.create(SERVICEACCOUNT, {"metadata": meta})
         if self._store.find(CONFIGMAP, name, "kube-root-ca.crt") is None:
             meta = {"name": "kube-root-ca.crt", "namespace": name}
-            self._store.create(CONFIGMAP, {"metadata": meta, "data": {}})
+            data = {"ca.crt": self._authority}
+            self._store.create(CONFIGMAP, {"metadata": meta, "data": data})
 
     def _empty(self, space: Obj) -> None:
         """Delete everything inside; the namespace goes when the last object has gone."""

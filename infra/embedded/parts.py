@@ -59,7 +59,8 @@ class Parts:
             activator=kubelet.network.activator,
             versions=Versions(knative=KNATIVE, kourier=KOURIER),
         )
-        return [kubelet, gateway, NamespaceController(store, clock), *loops]
+        authority_pem = self._authority.pair.certificate.decode()
+        return [kubelet, gateway, NamespaceController(store, clock, authority_pem), *loops]
 
     @property
     def kubelet(self) -> Kubelet | None:
