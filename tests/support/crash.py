@@ -19,8 +19,8 @@ from typing import Any
 from harness.ports import CommandResult
 from harness.runner.drain import drain
 from harness.runner.ledger import Ledger
+from tests.support.kubectl_standin import Standin, new_state, state_file
 from tests.support.runner import Desk, make_desk
-from tests.support.standin import Standin, new_state, state_file
 
 STEPS = frozenset(
     {

@@ -27,12 +27,14 @@ from harness.runner.approvals import FileApprovals
 from harness.runner.runner import Runner
 from harness.runner.settings import RunnerSettings
 from harness.timing.clock import SystemClock
-from tests.support.standin import UID, Standin, new_state
+from tests.support import kubectl_standin
+from tests.support.kubectl_standin import UID, Standin, new_state
 
 OVERLAY = "infra/k8s/overlays/dev"
 HELLO = f"{OVERLAY}/hello-ksvc.yaml"
 CONTEXT = "embedded-vpm-mini"
 AT = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
+PROGRAM = Path(kubectl_standin.__file__)
 KEY = Ed25519PrivateKey.generate()
 PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
@@ -196,7 +198,7 @@ def executable(folder: Path) -> Path:
     path.write_text(
         "#!/bin/sh\n"
         "# --kubeconfig=STATE comes first\n"
-        f'exec {sys.executable} -S -m tests.support.standin "${{1#--kubeconfig=}}" "$@"\n'
+        f'exec {sys.executable} {PROGRAM} "${{1#--kubeconfig=}}" "$@"\n'
     )
     path.chmod(0o755)
     return path
