@@ -56,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
             return self._watch()
         items = list(self.kube.list(kind, place or None, selector=query.get("labelSelector", "")))
         only = query.get("fieldSelector", "").removeprefix("metadata.name=")
-        items = [item for item in items if not only or item["metadata"]["name"] == only]  # type: ignore[index]
+        items = [item for item in items if not only or item["metadata"]["name"] == only]
         return self._send(200, self._page(items, query))
 
     def do_POST(self) -> None:
@@ -80,12 +80,12 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, {"kind": "Status", "status": "Success"})
         return None
 
-    def log_message(self, format: str, *args: object) -> None:
-        self.server.requests.append(self.requestline)  # type: ignore[attr-defined]
+    def log_message(self, *_args: object) -> None:
+        self.server.requests.append(self.requestline)
 
     @property
     def kube(self) -> FakeKube:
-        return self.server.kube  # type: ignore[attr-defined,no-any-return]
+        return self.server.kube
 
     def _parse(self, path: str) -> tuple[ResourceKind | None, str, str]:
         parts = [unquote(part) for part in urlsplit(path).path.strip("/").split("/")]
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
         return kind, place, rest[1] if len(rest) > 1 else ""
 
     def _refused(self, path: str) -> bool:
-        status = self.server.refuse.get(urlsplit(path).path)  # type: ignore[attr-defined]
+        status = self.server.refuse.get(urlsplit(path).path)
         if status:
             self._status(status, f"refused for the test with {status}")
         return bool(status)
@@ -112,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._send(200, {"resources": [{"name": kind.plural} for kind in kinds]})
 
     def _page(self, items: list[Any], query: dict[str, str]) -> dict[str, Any]:
-        size = min(self.server.page, int(query.get("limit", 500)))  # type: ignore[attr-defined]
+        size = min(self.server.page, int(query.get("limit", 500)))
         start = int(query.get("continue", 0))
         metadata = {"resourceVersion": "1"}
         if len(items) > start + size:
@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Connection", "close")
         self.end_headers()
-        for event in self.server.watches.pop(0) if self.server.watches else []:  # type: ignore[attr-defined]
+        for event in self.server.watches.pop(0) if self.server.watches else []:
             self.wfile.write(json.dumps(event).encode() + b"\n")
         self.close_connection = True
 

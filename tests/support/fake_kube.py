@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.ports import JsonObject, ResourceKind
-from infra.clusters.resources import NAMESPACE
+from infra.clusters.resources import ACCESS_REVIEW, NAMESPACE
 
 Obj = dict[str, Any]
 _Key = tuple[str, str, str, str]
@@ -21,8 +21,10 @@ class FakeKube:
         self.version = version
         self.objects: dict[_Key, Obj] = {}
         self.calls: list[tuple[str, str]] = []
+        self.allowed = True
         self.hidden: set[str] = set()
-        self.on_write: Callable[[FakeKube], None] = lambda _self: None
+        self.log_lines: dict[tuple[str, str, str], list[str]] = {}
+        self.on_write: Callable[[str, str], None] = lambda _verb, _name: None
         for kind, obj in objects:
             self.put(kind, obj)
 
@@ -31,7 +33,7 @@ class FakeKube:
         stored = copy.deepcopy(obj)
         metadata = stored.setdefault("metadata", {})
         metadata.setdefault("uid", str(uuid.uuid4()))
-        key = (kind.group, kind.plural, metadata.get("namespace", ""), metadata["name"])
+        key = (kind.group, kind.plural, metadata.get("namespace", ""), metadata.get("name", ""))
         self.objects[key] = stored
         return stored
 
@@ -51,11 +53,13 @@ class FakeKube:
         ]
 
     def create(self, kind: ResourceKind, namespace: str, body: JsonObject) -> JsonObject:
+        if kind == ACCESS_REVIEW:  # A question, which nothing is stored of.
+            return {**body, "status": {"allowed": self.allowed}}
         obj = copy.deepcopy(dict(body))
         if kind.namespaced:
             obj["metadata"]["namespace"] = namespace
         stored = self.put(kind, obj)
-        self._wrote("create", kind, stored["metadata"]["name"])
+        self._wrote("create", kind, stored["metadata"].get("name", ""))
         return stored
 
     def patch(self, kind: ResourceKind, namespace: str, name: str, body: JsonObject) -> JsonObject:
@@ -71,11 +75,12 @@ class FakeKube:
     def watch(
         self, kind: ResourceKind, namespace: str, name: str, *, timeout: float
     ) -> Iterator[JsonObject]:
+        assert timeout > 0
         found = self.get(kind, namespace, name)
         return iter([found] if found else [])
 
     def logs(self, namespace: str, pod: str, *, container: str = "", tail: int = 200) -> str:
-        return ""
+        return "\n".join(self.log_lines.get((namespace, pod, container), [])[-tail:])
 
     def serves(self, kind: ResourceKind) -> bool:
         return kind.group not in self.hidden
@@ -85,7 +90,7 @@ class FakeKube:
 
     def _wrote(self, verb: str, kind: ResourceKind, name: str) -> None:
         self.calls.append((verb, f"{kind.kind}/{name}"))
-        self.on_write(self)
+        self.on_write(verb, f"{kind.kind}/{name}")
 
 
 def _merge(target: Obj, patch: Mapping[str, Any]) -> None:

@@ -1,200 +1,78 @@
-"""A stand-in for kubectl and a cluster: enough of both for the runner, kept in one JSON file.
+"""Executables that play a transcript and reject every argument that is not in it.
 
-As a module it is a fake of the port `Kubectl`; as a program (`standin.py STATE ARGS...`) it is
-an executable that a real KubectlProcess starts, so that processes can be killed and raced.
-It applies for real (generations grow, READY follows) and keeps a list of every call.
+    program = install(folder, "kind", Transcript([...]))
+
+A call is matched by its whole argument list; `{anything}` matches one argument's rest. A call may
+need a state (`when`) and may lead to one (`then`), so that `get clusters` answers differently
+after `create cluster`. What was called, and with what, is in `calls(folder, "kind")`.
 """
 
 from __future__ import annotations
 
-import argparse
-import copy
-import fcntl
 import json
-import os
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
+_SCRIPT = """#!{python} -IS
+import json, pathlib, re, sys, time
+here = pathlib.Path({folder!r})
+name = {name!r}
+arguments = sys.argv[1:]
+state_file = here / (name + ".state")
+state = state_file.read_text() if state_file.exists() else ""
+with (here / (name + ".calls")).open("a") as log:
+    log.write(json.dumps(arguments) + "\\n")
 
-UID = "11111111-2222-3333-4444-555555555555"
-QUALIFIED = "services.serving.knative.dev"
-State = dict[str, Any]
+def matches(pattern, text):
+    parts = re.split(r"\\{{\\w+\\}}", pattern)
+    return re.fullmatch("(.+)".join(map(re.escape, parts)), text)
 
-
-def new_state(**behaviour: Any) -> State:
-    """An empty cluster. Behaviour: `fail` {verb: [code, stderr]}, `hang` verb, `never_ready`,
-    `serves` kinds, `slow` seconds for each call, `moves` (somebody else writes after an apply)."""
-    return {
-        "uid": UID,
-        "objects": {},
-        "calls": [],
-        "applied": 0,
-        "serves": [QUALIFIED],
-        **behaviour,
-    }
-
-
-class Standin:
-    """Answers kubectl's arguments on a state."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-
-    def answer(self, args: Sequence[str], stdin: bytes) -> tuple[int, str, str]:
-        verb, options, words = _parse(args)
-        self.state["calls"].append(list(args))
-        failing = self.state.get("fail", {})
-        key = "dry-run" if options.dry_run else verb
-        if key in failing:
-            return failing[key][0], "", failing[key][1]
-        return getattr(self, f"_{verb.replace('-', '_')}")(options, words, stdin)
-
-    def _api_resources(self, _options: Any, _words: list[str], _stdin: bytes) -> Any:
-        return 0, "\n".join(self.state["serves"]) + "\n", ""
-
-    def _get(self, options: Any, words: list[str], _stdin: bytes) -> Any:
-        if words[:2] == ["namespaces", "kube-system"]:
-            return 0, self.state["uid"], ""
-        kind, *names = (words[0].split("/") + words[1:]) if words else [""]
-        if kind != QUALIFIED:
-            return 0, f"NAME\n{kind}-1\n", ""
-        found = [self.state["objects"][name] for name in names if name in self.state["objects"]]
-        if len(found) < len(names) and not options.ignore_not_found:
-            return 1, "", f'Error from server (NotFound): {QUALIFIED} "{names[0]}" not found\n'
-        if not found:
-            return 0, "", ""
-        shown = (
-            found[0] if len(names) == 1 else {"apiVersion": "v1", "kind": "List", "items": found}
-        )
-        return 0, yaml.safe_dump(shown), ""
-
-    def _describe(self, _options: Any, words: list[str], _stdin: bytes) -> Any:
-        return 0, f"Name: {words[0]}\n", ""
-
-    def _logs(self, _options: Any, _words: list[str], _stdin: bytes) -> Any:
-        return 0, "a line\nAuthorization: Bearer abcdefghijklmnop\n", ""
-
-    def _kustomize(self, _options: Any, words: list[str], _stdin: bytes) -> Any:
-        folder = Path(words[0])
-        resources = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
-        return 0, "---\n".join((folder / name).read_text() for name in resources), ""
-
-    def _diff(self, _options: Any, _words: list[str], stdin: bytes) -> Any:
-        wanted = _documents(stdin)
-        lines = [
-            f"+{line}"
-            for item in wanted
-            if self._differs(item)
-            for line in yaml.safe_dump(item).splitlines()
-        ]
-        text = "".join(f"{line}\n" for line in ["--- /tmp/LIVE-1", "+++ /tmp/MERGED-2", *lines])
-        return (1, text, "") if lines else (0, "", "")
-
-    def _apply(self, options: Any, _words: list[str], stdin: bytes) -> Any:
-        wanted = _documents(stdin)
-        if options.dry_run:
-            names = (f"service.serving.knative.dev/{item['metadata']['name']}" for item in wanted)
-            return 0, "".join(f"{name}\n" for name in names), ""
-        lines = []
-        self.state["applied"] += 1
-        for item in wanted:
-            name = item["metadata"]["name"]
-            existed = name in self.state["objects"]
-            if self._differs(item):
-                self._write(item)
-            verb = "configured" if existed else "created"
-            lines.append(f"service.serving.knative.dev/{name} {verb}\n")
-        return 0, "".join(lines), "Warning: Kubernetes default value is insecure\n"
-
-    def _wait(self, _options: Any, words: list[str], _stdin: bytes) -> Any:
-        for word in words:
-            live = self.state["objects"].get(word.partition("/")[2])
-            if live is None:
-                return 1, "", f'Error from server (NotFound): {word} "x" not found\n'
-            if self.state.get("never_ready"):
-                return 1, "", f"error: timed out waiting for the condition on {word}\n"
-            _make_ready(live)
-            if self.state.get("moves"):
-                self._write({**copy.deepcopy(live), "spec": {"moved": True}})
-        return 0, "".join(f"{word} condition met\n" for word in words), ""
-
-    def _differs(self, item: State) -> bool:
-        live = self.state["objects"].get(item["metadata"]["name"])
-        return live is None or live["spec"] != item["spec"]
-
-    def _write(self, item: State) -> None:
-        name = item["metadata"]["name"]
-        live = self.state["objects"].get(
-            name, {"metadata": {"generation": 0, "uid": f"uid-{name}"}}
-        )
-        written = copy.deepcopy(item)
-        written["metadata"]["generation"] = live["metadata"]["generation"] + 1
-        written["metadata"]["uid"] = live["metadata"]["uid"]
-        written["metadata"]["resourceVersion"] = str(self.state["applied"])
-        written["status"] = live.get("status", {})
-        self.state["objects"][name] = written
+for call in json.loads((here / (name + ".transcript")).read_text()):
+    if len(call["args"]) != len(arguments) or call["when"] not in (None, state):
+        continue
+    if not all(map(matches, call["args"], arguments)):
+        continue
+    if call["then"] is not None:
+        state_file.write_text(call["then"])
+    for argument in arguments:
+        if call["kubeconfig"] and argument.startswith("--kubeconfig="):
+            pathlib.Path(argument.partition("=")[2]).write_text(call["kubeconfig"])
+    time.sleep(call["seconds"])
+    sys.stdout.write(call["stdout"])
+    sys.stderr.write(call["stderr"])
+    sys.exit(call["exit"])
+sys.stderr.write(name + " stand-in: not in the transcript: " + json.dumps(arguments) + "\\n")
+sys.exit(97)
+"""
 
 
-def _make_ready(live: State) -> None:
-    generation = live["metadata"]["generation"]
-    revision = f"{live['metadata']['name']}-{generation:05d}"
-    live["status"] = {
-        "observedGeneration": generation,
-        "latestCreatedRevisionName": revision,
-        "latestReadyRevisionName": revision,
-        "conditions": [{"type": "Ready", "status": "True"}],
-    }
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a transcript, and the documented answer to it."""
+
+    args: tuple[str, ...]
+    stdout: str = ""
+    stderr: str = ""
+    exit: int = 0
+    when: str | None = None
+    then: str | None = None
+    kubeconfig: str = ""
+    seconds: float = 0.0
 
 
-def _documents(stdin: bytes) -> list[State]:
-    return [document for document in yaml.safe_load_all(stdin) if document]
+def install(folder: Path, name: str, transcript: Sequence[Call]) -> Path:
+    """Write the stand-in; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.transcript").write_text(json.dumps([asdict(call) for call in transcript]))
+    program = folder / name
+    program.write_text(_SCRIPT.format(python=sys.executable, folder=str(folder), name=name))
+    program.chmod(0o755)
+    return program
 
 
-def _parse(args: Sequence[str]) -> tuple[str, Any, list[str]]:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--dry-run")
-    parser.add_argument("--ignore-not-found", action="store_true")
-    for name in ("-n", "-f", "-o", "--output", "--field-manager", "--timeout", "--for"):
-        parser.add_argument(name)
-    for name in ("--kubeconfig", "--context", "--cache-dir", "--api-group", "--selector"):
-        parser.add_argument(name)
-    for name in ("--tail", "--container"):
-        parser.add_argument(name)
-    parser.add_argument("words", nargs="*")
-    options = parser.parse_intermixed_args(list(args))
-    return options.words[0], options, options.words[1:]
-
-
-@contextmanager
-def state_file(path: Path) -> Iterator[State]:
-    """The state in a file, locked against other processes; written back whole."""
-    with path.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        state = json.loads(path.read_text())
-        yield state
-        temporary = path.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(state))
-        temporary.replace(path)
-
-
-def main() -> int:
-    """`standin.py STATE ARGS...`: what kubectl would do with ARGS."""
-    path = Path(sys.argv[1])
-    stdin = sys.stdin.buffer.read()
-    verb = _parse(sys.argv[2:])[0]
-    with state_file(path) as state:
-        code, stdout, stderr = Standin(state).answer(sys.argv[2:], stdin)
-    # What an API server does after the write: a slow answer, or none at all.
-    time.sleep(3600 if state.get("hang") == verb else state.get("slow", 0))
-    sys.stdout.write(stdout)
-    sys.stderr.write(stderr)
-    return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def calls(folder: Path, name: str) -> list[list[str]]:
+    """Every call so far, rejected ones included."""
+    log = folder / f"{name}.calls"
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []

@@ -14,10 +14,10 @@ import pytest
 
 from harness.core.errors import ClusterError, UsageError
 from harness.ports import ClusterRequest
+from harness.timing.clock import SystemClock
 from infra.clusters.embedded import EmbeddedDriver, running_instance
 from infra.clusters.embedded_process import ProcessId, end, parse_ready_file
 from infra.clusters.state import ClusterFolder, remembered
-from harness.timing.clock import SystemClock
 from tests.support.wait import eventually
 
 STAND_IN = (sys.executable, str(Path(__file__).parents[2] / "support" / "api_server.py"))
@@ -41,7 +41,7 @@ def end_kept(tmp_path: Path) -> Callable[[], None]:
 
 
 def request(**changes: object) -> ClusterRequest:
-    return ClusterRequest(**{"name": "vpm-mini", **changes})  # type: ignore[arg-type]
+    return ClusterRequest(**{"name": "vpm-mini", **changes})
 
 
 def server_of(kubeconfig: Path) -> ProcessId:
@@ -67,11 +67,19 @@ def test_a_cluster_that_is_not_kept_leaves_nothing(driver: EmbeddedDriver, tmp_p
 
 
 def test_an_exception_in_the_block_leaves_nothing_either(driver: EmbeddedDriver) -> None:
-    with pytest.raises(KeyboardInterrupt), driver.open(request()) as cluster:
-        process = server_of(cluster.kubeconfig)
-        raise KeyboardInterrupt
-    assert not process.alive()
-    assert not cluster.kubeconfig.parent.exists()
+    seen: list[Path] = []
+
+    def interrupted() -> None:
+        with driver.open(request()) as cluster:
+            seen.append(cluster.kubeconfig)
+            processes.append(server_of(cluster.kubeconfig))
+            raise KeyboardInterrupt
+
+    processes: list[ProcessId] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not processes[0].alive()
+    assert not seen[0].parent.exists()
 
 
 def test_a_kept_cluster_is_found_again(

@@ -38,7 +38,7 @@ def client(server: ApiServer, tmp_path: Path) -> KubernetesClient:
 def test_get_returns_the_object_or_none(client: KubernetesClient) -> None:
     found = client.get(CONFIG_MAP, "default", "c3")
     assert found is not None
-    assert found["metadata"]["name"] == "c3"  # type: ignore[index]
+    assert found["metadata"]["name"] == "c3"
     assert client.get(CONFIG_MAP, "default", "nothing") is None
 
 
@@ -49,7 +49,7 @@ def test_list_follows_pages(client: KubernetesClient, server: ApiServer) -> None
 
 
 def test_list_selects_by_label(client: KubernetesClient) -> None:
-    assert [item["metadata"]["name"] for item in client.list(CONFIG_MAP, selector="n=5")] == ["c5"]  # type: ignore[index]
+    assert [item["metadata"]["name"] for item in client.list(CONFIG_MAP, selector="n=5")] == ["c5"]
 
 
 def test_create_patch_delete(client: KubernetesClient) -> None:
@@ -73,7 +73,7 @@ def test_watch_yields_now_and_then_changes_until_the_deadline(
     ]
     seen = list(client.watch(CONFIG_MAP, "default", "c1", timeout=0.7))
     assert [item.get("data") for item in seen[:3]] == [None, {"a": "changed"}, None]
-    assert all(item["metadata"]["name"] == "c1" for item in seen)  # type: ignore[index]
+    assert all(item["metadata"]["name"] == "c1" for item in seen)
     # The server ended every watch at once, yet it was not asked in a tight loop.
     assert len(server.requests) <= 12
 
@@ -130,12 +130,12 @@ def test_a_server_that_is_not_kubernetes(tmp_path: Path) -> None:
         )
         kubeconfig.write_text(text)
         answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>"
-        with subprocess.Popen(
+        one_answer = subprocess.Popen(
             [sys.executable, "-c", _ONE_ANSWER, str(listener.fileno()), answer.hex()],
             pass_fds=[listener.fileno()],
-        ):
-            with pytest.raises(ClusterError, match="is not JSON"):
-                KubernetesClient(kubeconfig, "login").server_version()
+        )
+        with one_answer, pytest.raises(ClusterError, match="is not JSON"):
+            KubernetesClient(kubeconfig, "login").server_version()
 
 
 _ONE_ANSWER = """
