@@ -201,7 +201,7 @@ async def simulation(scale: float = 1.0) -> AsyncIterator[Simulation]:
     load, kubelet = FakeLoad(), FakeKubelet(store, clock)
     gateway = FakeGateway(store, clock)
     parts = [
-        NamespaceController(store, clock),
+        NamespaceController(store, clock, "a certificate"),
         kubelet,
         gateway,
         *controllers(
