@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import socket
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
 from . import AGENT_VERSION, SCHEMA_VERSION
 from .clock import ClockReading
 from .dnsclient import system_servers
 from .outcomes import Outcome
 from .plan import Plan
-from .sample import Sample, to_json
+from .sample import Sample, encode
 from .summary import Summary
 
-_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _FLUSH_LINES = 256
 
 
@@ -103,5 +101,5 @@ class Writer:
             self._lines.clear()
             self._file.flush()
 
-    def _line(self, record: str, value: Any) -> None:
-        self._lines.append(_ENCODE({"record": record, **to_json(value)}))
+    def _line(self, record: str, value: object) -> None:
+        self._lines.append(encode(record, value))

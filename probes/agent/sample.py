@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import json
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
@@ -86,24 +86,14 @@ class Sample:
     tls: TlsFacts | None = None
 
 
-_FIELDS: dict[type, tuple[str, ...]] = {}
+def present(value: object) -> dict[str, Any]:
+    """The fields of the dataclass `value` that say something: not None, not an empty collection."""
+    return {name: item for name, item in vars(value).items() if item or item == 0 or item == ""}
 
 
-def to_json(value: Any) -> Any:
-    """`value` as JSON types; None and empty collections inside a dataclass are left out."""
-    if dataclasses.is_dataclass(value):
-        cls = type(value)
-        names = _FIELDS.get(cls)
-        if names is None:
-            names = _FIELDS[cls] = tuple(f.name for f in dataclasses.fields(value))
-        present = ((name, getattr(value, name)) for name in names)
-        return {
-            name: to_json(item)
-            for name, item in present
-            if item is not None and item != () and item != {}
-        }
-    if isinstance(value, tuple):
-        return [to_json(item) for item in value]
-    if isinstance(value, dict):
-        return {key: to_json(item) for key, item in value.items()}
-    return value
+_ENCODE = json.JSONEncoder(separators=(",", ":"), default=present).encode
+
+
+def encode(record: str, value: object) -> str:
+    """One line of output without its end: the dataclass `value` as a `record`."""
+    return _ENCODE({"record": record, **present(value)})
