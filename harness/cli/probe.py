@@ -27,6 +27,8 @@ from harness.spec.units import parse_duration
 from harness.spec.words import ExitCode
 from harness.timing.clock import SystemClock
 
+_LOG_WIDTH = 240
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -94,7 +96,7 @@ def probe(context: click.Context, /, **given: Any) -> None:
         if metrics is not None:
             stack.callback(metrics.close)
         live = (
-            stack.enter_context(Live(console=Console(), auto_refresh=False))
+            stack.enter_context(Live(console=_console(), auto_refresh=False))
             if (asked.interval is not None and not asked.as_json)
             else None
         )
@@ -130,7 +132,13 @@ def _show(seen: Round, asked: Asked, live: Live | None) -> None:
     elif live is not None:
         live.update(render(seen), refresh=True)
     else:
-        Console().print(render(seen))
+        _console().print(render(seen))
+
+
+def _console() -> Console:
+    """Lines of a file or a CI log are not cut at the width of a terminal that is not there."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_LOG_WIDTH)
 
 
 def read_options(given: dict[str, Any]) -> Asked:

@@ -79,7 +79,8 @@ def _claim_line(claim: Claim) -> Text:
     hop = f" at hop {claim.hop}" if claim.hop else ""
     where = f" of vantage {claim.vantage}" if claim.hop and claim.vantage else ""
     line = Text(claim.verdict.value, style=f"bold {_COLOURS[claim.verdict]}")
-    line.append(f" {claim.subject} {claim.title}{hop}{where}: {claim.reason}", style="not bold")
+    what = claim.name if where else claim.title
+    line.append(f" {claim.subject} {what}{hop}{where}: {claim.reason}", style="not bold")
     return line
 
 
