@@ -17,7 +17,7 @@ from harness.spec.words import ExitCode
 COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "run": ("harness.cli.run:run", "Run scenarios and exit by their verdict."),
-        "plan": ("harness.cli.run:plan", "Show the steps of a scenario without running it."),
+        "plan": ("harness.cli.spec:plan", "Show the steps of a scenario without running it."),
         "lint": ("harness.cli.spec:lint", "Check scenarios and the files that they name."),
         "schema": ("harness.cli.spec:schema", "Print the JSON Schema of scenarios."),
         "judge": ("harness.cli.run:judge", "Judge a run folder again, offline."),

@@ -1,4 +1,4 @@
-"""`vpm run`, `vpm plan` and `vpm judge`: the same engine that pytest drives, without pytest."""
+"""`vpm run` and `vpm judge`: the same engine that pytest drives, without pytest."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from harness.cli.options import run_options, to_run_options
 from harness.core.explain import explain
 from harness.core.record import StepRecord
 from harness.core.verdict import RunVerdict, StepVerdict
-from harness.options import RunOptions
 from harness.run.engine import Run
 from harness.run.load import find_scenarios, load_plan
 
@@ -48,13 +47,13 @@ def run(
     verdicts = []
     for plan, file in plans:
         current = open_run(plan, file, options)
-        verdicts.append(_drive(current, steps or tuple(plan.by_id), options, quiet=as_json))
+        verdicts.append(_drive(current, steps or tuple(plan.by_id), quiet=as_json))
     if as_json:
         click.echo(json.dumps([_as_json(verdict) for verdict in verdicts], indent=2))
     context.exit(max(verdict.exit_code for verdict in verdicts))
 
 
-def _drive(current: Run, steps: tuple[str, ...], options: RunOptions, *, quiet: bool) -> RunVerdict:
+def _drive(current: Run, steps: tuple[str, ...], *, quiet: bool) -> RunVerdict:
     interrupted = True
     try:
         for step in steps:
@@ -87,18 +86,6 @@ def _coloured(word: str) -> str:
 
 def _as_json(verdict: RunVerdict) -> dict[str, Any]:
     return {**asdict(verdict), "exit_code": int(verdict.exit_code)}
-
-
-@click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-def plan(paths: tuple[Path, ...]) -> None:
-    """Show what a scenario would do, step by step, without doing it."""
-    for file in [file for path in paths for file in find_scenarios(path)]:
-        planned = load_plan(file)
-        click.echo(f"{planned.source} ({planned.scenario.name})")
-        for step in planned.steps:
-            needs = f"  (needs {', '.join(step.needs)})" if step.needs[1:] else ""
-            click.echo(f"  {step.id}{needs}")
 
 
 @click.command()

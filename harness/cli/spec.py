@@ -1,4 +1,4 @@
-"""`vpm lint` and `vpm schema`."""
+"""`vpm lint`, `vpm plan` and `vpm schema`: what can be said of a scenario without a cluster."""
 
 from __future__ import annotations
 
@@ -37,3 +37,15 @@ def lint(context: click.Context, /, paths: tuple[Path, ...]) -> None:
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors and other tools."""
     click.echo(scenario_schema(), nl=False)
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+def plan(paths: tuple[Path, ...]) -> None:
+    """Show what a scenario would do, step by step, without doing it."""
+    for file in [file for path in paths for file in find_scenarios(path)]:
+        planned = load_plan(file)
+        click.echo(f"{planned.source} ({planned.scenario.name})")
+        for step in planned.steps:
+            needs = f"  (needs {', '.join(step.needs)})" if step.needs[1:] else ""
+            click.echo(f"  {step.id}{needs}")

@@ -104,11 +104,12 @@ class Run:
     def _let_go(self) -> str | None:
         """Close what is open; what goes wrong is reported, and never hides the verdict."""
         try:
-            self._mend_faults()
-            self._collect_diagnostics()
-            self._open.close()
+            try:
+                self._mend_faults()
+                self._collect_diagnostics()
+            finally:
+                self._open.close()
         except VpmError as error:
-            self._open.close()
             return str(error)
         return None
 
