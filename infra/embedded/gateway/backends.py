@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from infra.embedded.kinds import POD, REVISION, SKS
+from infra.embedded.kinds import REVISION, SKS
 from infra.embedded.kubelet.services import app_port
-from infra.embedded.store import Store
+from infra.embedded.store import Event, Store
 
 Obj = Mapping[str, Any]
 
@@ -51,10 +51,31 @@ def _speaks_http2(containers: Iterable[Obj]) -> bool:
     )
 
 
-def ready_pods(store: Store, namespace: str, revision: str) -> list[tuple[str, int]]:
-    """Address and app port of each pod that is ready for requests."""
-    pods = store.list(POD, namespace, {REVISION_LABEL: revision})
-    return [(pod["status"]["podIP"], app_port(pod)) for pod in pods if is_ready(pod)]
+class ReadyPods:
+    """The pods that take requests now, by revision (`namespace/name`)."""
+
+    def __init__(self) -> None:
+        self._pods: dict[str, dict[str, tuple[str, int]]] = {}
+
+    def of(self, revision: str) -> list[tuple[str, int]]:
+        """Address and app port of each ready pod."""
+        return list(self._pods.get(revision, {}).values())
+
+    def update(self, event: Event) -> str | None:
+        """Take a change of a pod; returns the revision whose ready pods it changed."""
+        meta = event.obj["metadata"]
+        name = (meta.get("labels") or {}).get(REVISION_LABEL)
+        if name is None:
+            return None
+        revision = f"{meta['namespace']}/{name}"
+        pods = self._pods.setdefault(revision, {})
+        before = pods.pop(meta["name"], None)
+        now = None
+        if event.type != "DELETED" and is_ready(event.obj):
+            now = pods[meta["name"]] = (event.obj["status"]["podIP"], app_port(event.obj))
+        if not pods:
+            del self._pods[revision]
+        return revision if before != now else None
 
 
 def is_ready(pod: Obj) -> bool:

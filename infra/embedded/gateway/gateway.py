@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from infra.embedded.address import can_bind, listen
 from infra.embedded.autoscaler.metrics import RevisionLoad
@@ -17,11 +17,12 @@ from infra.embedded.gateway.process import Envoy
 from infra.embedded.gateway.programmer import Programmer
 from infra.embedded.gateway.routes import Routing, routing
 from infra.embedded.gateway.settings import GatewaySettings
-from infra.embedded.kinds import KINGRESS, POD, REVISION, SKS
+from infra.embedded.kinds import KINGRESS, POD, SKS
 from infra.embedded.kubelet.network import PodNetwork
 from infra.embedded.store import Event, Obj, Store
 
 INTERNAL_PORT = 80
+SETTLE_SECONDS = 0.003  # changes come in groups: one version of the files for each group
 
 
 class Gateway:
@@ -44,7 +45,9 @@ class Gateway:
         self._status = IngressStatus(store, clock, lambda: self.listeners)
         self._dirty = asyncio.Event()
         self._ingresses: dict[str, Obj] = {}
-        self._backends: set[str] = set()  # of which Envoy has a cluster
+        self._routings: dict[str, Routing] = {}  # of those that are not being deleted
+        self._limits: dict[str, Limits] = {}  # of the backends that Envoy has
+        self._pods = backends.ReadyPods()
         self._names: tuple[str, ...] = ()  # of the certificate
         self.http_port = 0
         self.https_port: int | None = None
@@ -62,7 +65,7 @@ class Gateway:
             network.forwards[reach, INTERNAL_PORT] = internal
         if self._settings.https_port is not None and self._settings.authority is not None:
             self.https_port = _choose(address, self._settings.https_port)
-            self._certify(())
+            self._certify([])
         self.listeners = Listeners((address, self.http_port), internal)
         self._listen()
         await self._envoy.start(bootstrap)
@@ -106,91 +109,84 @@ class Gateway:
             listeners.append(make("https", (address, self.https_port), EXTERNAL, addresses))
         self._programmer.write_listeners(listeners)
 
-    def _certify(self, hosts: tuple[str, ...]) -> None:
-        names = tls.names(hosts, self._settings.address)
-        if self._settings.authority is None or names == self._names:
-            return
-        self._names = names
-        pair = tls.certificate(self._settings.authority, names, tls.Flaw.NONE, self._clock)
-        self._programmer.secret(pair.certificate, pair.key)
+    def _certify(self, routings: Iterable[Routing]) -> None:
+        """Keep a certificate that fits every external host."""
+        authority = self._settings.authority
+        rules = (rule for one in routings for rule in one.rules if rule.external)
+        names = tls.names((host for rule in rules for host in rule.hosts), self._settings.address)
+        if authority is not None and names != self._names:
+            self._names = names
+            pair = tls.certificate(authority, names, tls.Flaw.NONE, self._clock)
+            self._programmer.secret(pair.certificate, pair.key)
 
     async def _watch(self) -> None:
-        async for event in self._store.watch(KINGRESS, REVISION, SKS, POD):
+        async for event in self._store.watch(KINGRESS, SKS, POD):
             if event.kind is KINGRESS:
                 self._ingress_changed(event)
             elif event.kind is POD:
-                await self._pod_changed(event)
-            else:
-                self._dirty.set()
+                revision = self._pods.update(event)
+                if revision in self._limits:
+                    await self._endpoints(revision, self._limits[revision])
+            elif event.old is not None and event.old["spec"] != event.obj["spec"]:
+                self._dirty.set()  # the activator has come into the path, or left it
 
     def _ingress_changed(self, event: Event) -> None:
         meta = event.obj["metadata"]
         key = f"{meta['namespace']}/{meta['name']}"
         if event.type == "DELETED":
             self._ingresses.pop(key, None)
+            self._routings.pop(key, None)
             self._status.forget(key)
         else:
             self._status.hold(event.obj)
             self._ingresses[key] = event.obj
+            if "deletionTimestamp" in meta:
+                self._routings.pop(key, None)
+            elif event.type == "ADDED" or _matters(event):
+                self._routings[key] = routing(event.obj)
         if event.type != "MODIFIED" or _matters(event):
             self._dirty.set()
-
-    async def _pod_changed(self, event: Event) -> None:
-        meta = event.obj["metadata"]
-        revision = (meta.get("labels") or {}).get(backends.REVISION_LABEL)
-        if revision is None:
-            return
-        before = event.old is not None and backends.is_ready(event.old)
-        now = event.type != "DELETED" and backends.is_ready(event.obj)
-        if before != now and (name := f"{meta['namespace']}/{revision}") in self._backends:
-            await self._endpoints(name, self._limits(name))
-
-    def _limits(self, name: str) -> Limits:
-        namespace, _, revision = name.partition("/")
-        return backends.limits(self._store, namespace, revision)
 
     async def _program_forever(self) -> None:
         while True:
             await self._dirty.wait()
+            await asyncio.sleep(SETTLE_SECONDS)
             self._dirty.clear()
             await self._program()
 
     async def _program(self) -> None:
         """Bring Envoy's files up to date: endpoints, then backends, then the routes to them."""
-        live = {
-            key: obj
-            for key, obj in self._ingresses.items()
-            if "deletionTimestamp" not in obj["metadata"]
-        }
-        routings: dict[str, Routing] = {key: routing(obj) for key, obj in live.items()}
+        routings, before = dict(self._routings), self._limits
         names = {split.cluster for one in routings.values() for split in one.splits}
-        limits = {name: self._limits(name) for name in sorted(names)}
+        limits = self._limits = {
+            name: backends.limits(self._store, *name.split("/")) for name in sorted(names)
+        }
         for name, limit in limits.items():
-            await self._endpoints(name, limit)
-        hosts = [
-            h for r in routings.values() for rule in r.rules if rule.external for h in rule.hosts
-        ]
-        self._certify(tuple(hosts))
-        added = names - self._backends
-        if added:
-            self._programmer.clusters(limits)
+            if before.get(name) != limit:
+                await self._endpoints(name, limit)
+        self._certify(routings.values())
+        self._programmer.clusters({**before, **limits})
         self._programmer.routes(routings, limits)
         self._programmer.clusters(limits)
-        for name in self._backends - names:
+        for name in before.keys() - limits.keys():
             self._activator.forget(name)
             namespace, _, revision = name.partition("/")
             self._load.forget((namespace, revision))
-        self._backends = names
+        self._report(routings)
+
+    def _report(self, routings: Mapping[str, Routing]) -> None:
+        """Probe what is new, and let go of what is no longer served."""
         for key, one in routings.items():
-            self._status.probe(key, one, live[key]["metadata"]["generation"])
-        for key in self._ingresses.keys() - live.keys():
-            self._status.forget(key)
-            self._status.release(self._ingresses[key])
+            if (ingress := self._ingresses.get(key)) is not None:
+                self._status.probe(key, one, ingress["metadata"]["generation"])
+        for key, ingress in tuple(self._ingresses.items()):
+            if "deletionTimestamp" in ingress["metadata"]:
+                self._status.forget(key)
+                self._status.release(ingress)
 
     async def _endpoints(self, name: str, limit: Limits) -> None:
         """Ready pods; the activator where there is none, and where it has to count requests."""
-        namespace, _, revision = name.partition("/")
-        pods = backends.ready_pods(self._store, namespace, revision)
+        pods = self._pods.of(name)
         gate = await self._activator.revision(name)
         gate.update(pods, limit.concurrency)
         if pods and not limit.concurrency:
