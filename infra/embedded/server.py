@@ -19,6 +19,7 @@ from infra.embedded import kubeconfig
 from infra.embedded.address import can_bind, free_address, listen
 from infra.embedded.api.app import application
 from infra.embedded.api.context import Api
+from infra.embedded.api.openapi import Documents
 from infra.embedded.api.version import INFO, KNATIVE, KOURIER
 from infra.embedded.bootstrap import bootstrap
 from infra.embedded.certs import Authority, write_private
@@ -87,7 +88,8 @@ class _Cluster:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         bootstrap(self._store, f"{self._address}.sslip.io")
-        api = Api(self._store, self._clock, self._token, self._host_port, self._parts)
+        api = Api(self._store, self._clock, self._token, self._host_port, self._parts,
+                  Documents(self._store.registry))  # fmt: skip
         server = _Server(self._uvicorn(api))
         answering = asyncio.create_task(server.serve(sockets=[self._socket]))
         try:

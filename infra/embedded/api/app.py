@@ -23,6 +23,7 @@ from infra.embedded.api import (
 from infra.embedded.api.context import Api, Call
 from infra.embedded.api.target import PageNotFound, Target, options, parse
 from infra.embedded.errors import InternalError, MethodNotAllowed, StatusError
+from infra.embedded.kinds import ENDPOINTS
 
 _log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
@@ -43,6 +44,11 @@ _SUBRESOURCE: dict[tuple[str, str], tuple[str, Verb]] = {
     ("log", "GET"): ("get", pods.log),
     ("exec", "GET"): ("get", pods.upgrade_required),
     ("exec", "POST"): ("create", pods.upgrade_required),
+}
+
+
+_DEPRECATED = {
+    ENDPOINTS: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 }
 
 
@@ -114,6 +120,8 @@ async def _resource(api: Api, request: Request) -> Response:
     )
     verb, handler = _verb(call)
     auth.authorize(call.user, target, verb)
+    if target.kind in _DEPRECATED:
+        call.warnings.append(_DEPRECATED[target.kind])
     if verb == "watch":
         return watch.respond(api, call)
     return await handler(api, call)

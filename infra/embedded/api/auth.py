@@ -43,9 +43,13 @@ def authenticate(headers: Mapping[str, str], token: str) -> User:
 
 
 def authorize_path(user: User, path: str, verb: str) -> None:
-    """Raise Forbidden for a path that is not about a resource."""
-    if not user.admin and path not in _PUBLIC:
-        raise Forbidden(f'forbidden: User "{user.name}" cannot {verb} path "{path}"', details={})
+    """Raise Forbidden for a path that is not about a resource.
+
+    Whoever is known may read what is served and how; strangers only that the server lives.
+    """
+    if user.admin or path in _PUBLIC or (user.name != ANONYMOUS and verb == "get"):
+        return
+    raise Forbidden(f'forbidden: User "{user.name}" cannot {verb} path "{path}"', details={})
 
 
 def authorize(user: User, target: Target, verb: str) -> None:

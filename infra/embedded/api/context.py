@@ -7,6 +7,7 @@ from typing import Protocol
 from starlette.requests import Request
 
 from infra.embedded.api.auth import User
+from infra.embedded.api.openapi import Documents
 from infra.embedded.api.target import Options, Target
 from infra.embedded.clock import Clock
 from infra.embedded.kubelet import Kubelet
@@ -29,6 +30,7 @@ class Api:
     token: str
     address: str  # host:port
     node: Node
+    documents: Documents
 
 
 @dataclass(slots=True)

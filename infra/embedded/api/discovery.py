@@ -13,6 +13,9 @@ _SUBRESOURCES: dict[str, tuple[str, list[str]]] = {
     "finalize": ("Namespace", ["update"]),
     "log": ("Pod", ["get"]),
 }
+_CUSTOM_VERBS = (
+    "delete", "deletecollection", "get", "list", "patch", "create", "update", "watch",
+)  # fmt: skip
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 
@@ -81,7 +84,7 @@ def _entries(kind: Kind) -> Iterable[Obj]:
         "singularName": kind.singular,
         "namespaced": kind.namespaced,
         "kind": kind.kind,
-        "verbs": list(kind.verbs),
+        "verbs": _verbs(kind),
     }
     if kind.short_names:
         entry["shortNames"] = list(kind.short_names)
@@ -96,6 +99,11 @@ def _entries(kind: Kind) -> Iterable[Obj]:
             "kind": response,
             "verbs": verbs,
         }
+
+
+def _verbs(kind: Kind) -> list[str]:
+    """The verbs in the order in which the real server lists them."""
+    return list(_CUSTOM_VERBS) if kind.custom else list(kind.verbs)
 
 
 def _subresources(kind: Kind) -> Iterable[tuple[str, str, list[str]]]:
@@ -142,7 +150,7 @@ def _resource(kind: Kind) -> Obj:
         "responseKind": _gvk(kind, kind.kind),
         "scope": "Namespaced" if kind.namespaced else "Cluster",
         "singularResource": kind.singular,
-        "verbs": list(kind.verbs),
+        "verbs": _verbs(kind),
     }
     if kind.short_names:
         entry["shortNames"] = list(kind.short_names)

@@ -27,15 +27,10 @@ _FITS: dict[str, tuple[type, ...]] = {
 }
 
 
-def shape_of(kind: Kind) -> Shape | None:
-    """The shape of a kind, from its CRD where it has one."""
-    return kind.shape if isinstance(kind.shape, Shape) else shapes.of_kind(kind)
-
-
 def check(call: Call, obj: Obj, duplicates: Sequence[str]) -> None:
     """Drop unknown fields, and refuse or warn about them as `fieldValidation` asks."""
     kind = call.target.kind
-    shape = shape_of(kind)
+    shape = shapes.of_kind(kind)
     problems = [f'duplicate field "{name}"' for name in duplicates]
     if shape is not None:
         problems += [f'unknown field "{path}"' for path in prune(shape, obj)]

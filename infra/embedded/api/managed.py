@@ -6,8 +6,8 @@ from typing import Any
 
 from infra.embedded.api import fieldset
 from infra.embedded.api.context import Call
-from infra.embedded.api.fields import shape_of
 from infra.embedded.api.fieldset import Path
+from infra.embedded.api.shapes import of_kind
 from infra.embedded.clock import Clock
 from infra.embedded.store import Obj
 
@@ -99,7 +99,7 @@ def note(call: Call, submitted: Obj, old: Obj | None, new: Obj, clock: Clock) ->
 
 def _difference(call: Call, old: Obj | None, new: Obj) -> tuple[frozenset[Path], frozenset[Path]]:
     """The paths that were set or changed, and those that are gone."""
-    shape = shape_of(call.target.kind)
+    shape = of_kind(call.target.kind)
     before, after = (
         fieldset.values(shape, _part(call, obj), structures=True) for obj in (old or {}, new)
     )

@@ -1,20 +1,66 @@
-"""OpenAPI v3: enough of it that kubectl knows what the server understands."""
+"""OpenAPI: enough that kubectl knows what the server understands, and what fields there are."""
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
+from infra.embedded.api.shapes import Shape, of_kind
 from infra.embedded.kinds import Kind, Registry
 
 Obj = dict[str, Any]
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _PARAMETERS = [
     {"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
     for name in ("dryRun", "fieldManager", "fieldValidation")
 ]
 _FORCE = {"name": "force", "in": "query", "schema": {"type": "boolean", "uniqueItems": True}}
+_SCALARS: dict[str, Obj] = {
+    "string": {"type": "string"},
+    "time": {"type": "string", "format": "date-time"},
+    "quantity": {"type": "string"},
+    "int": {"type": "integer"},
+    "number": {"type": "number"},
+    "bool": {"type": "boolean"},
+    "intstr": {"x-kubernetes-int-or-string": True},
+    "any": {"x-kubernetes-preserve-unknown-fields": True},
+}
 
 
-V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+class Documents:
+    """The documents of the kinds that are served; made again when the kinds change."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._generation = -1
+        self._documents: dict[str, bytes] = {}
+        self._index: dict[str, Obj] = {}
+
+    def index(self) -> Obj:
+        """The list of documents, each with a hash that changes when the document does."""
+        self._refresh()
+        return {"paths": self._index}
+
+    def document(self, name: str) -> bytes | None:
+        """One document (`api/v1`, `apis/GROUP/VERSION`) as JSON; None when it is not served."""
+        self._refresh()
+        return self._documents.get(name)
+
+    def _refresh(self) -> None:
+        if self._generation == self._registry.generation:
+            return
+        self._generation = self._registry.generation
+        kinds: dict[str, list[Kind]] = {}
+        for kind in self._registry:
+            kinds.setdefault(_document_name(kind), []).append(kind)
+        self._documents = {
+            name: json.dumps(_document(of_version), separators=(",", ":")).encode()
+            for name, of_version in kinds.items()
+        }
+        self._index = {
+            name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={_digest(content)}"}
+            for name, content in self._documents.items()
+        }
 
 
 def v2(accept: str) -> tuple[bytes, str]:
@@ -37,26 +83,21 @@ def _text_field(number: int, value: bytes) -> bytes:
     return bytes([number << 3 | 2, len(value)]) + value
 
 
-def index(registry: Registry) -> Obj:
-    """The list of documents, each with a hash that changes when the document does."""
-    paths = {}
-    for name in dict.fromkeys(_document_name(kind) for kind in registry):
-        content = json.dumps(document(registry, name), sort_keys=True).encode()
-        digest = hashlib.sha512(content).hexdigest().upper()
-        paths[name] = {"serverRelativeURL": f"/openapi/v3/{name}?hash={digest}"}
-    return {"paths": paths}
+def _digest(content: bytes) -> str:
+    return hashlib.sha512(content).hexdigest().upper()
 
 
-def document(registry: Registry, name: str) -> Obj | None:
-    """One document (`api/v1`, `apis/GROUP/VERSION`); None when it is not served."""
-    kinds = [kind for kind in registry if _document_name(kind) == name]
-    if not kinds:
-        return None
+def _document(kinds: Iterable[Kind]) -> Obj:
+    schemas: dict[str, Obj] = {}
+    paths: dict[str, Obj] = {}
+    for kind in kinds:
+        paths |= _paths(kind)
+        schemas[_schema_name(kind)] = _schema(kind, schemas)
     return {
         "openapi": "3.0.0",
         "info": {"title": "Kubernetes", "version": "v1.33.13"},
-        "paths": {path: item for kind in kinds for path, item in _paths(kind).items()},
-        "components": {"schemas": {_schema_name(kind): _schema(kind) for kind in kinds}},
+        "paths": paths,
+        "components": {"schemas": schemas},
     }
 
 
@@ -73,12 +114,38 @@ def _gvk(kind: Kind) -> Obj:
     return {"group": kind.group, "version": kind.version, "kind": kind.kind}
 
 
-def _schema(kind: Kind) -> Obj:
-    return {
-        "type": "object",
-        "x-kubernetes-group-version-kind": [_gvk(kind)],
-        "x-kubernetes-preserve-unknown-fields": True,
-    }
+def _schema(kind: Kind, schemas: dict[str, Obj]) -> Obj:
+    shape = of_kind(kind)
+    named: Obj = {"x-kubernetes-group-version-kind": [_gvk(kind)]}
+    if shape is None:
+        return named | {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return _object(shape, schemas) | named
+
+
+def _object(shape: Shape, schemas: dict[str, Obj]) -> Obj:
+    properties = {name: _of(child, schemas) for name, child in sorted(shape.fields.items())}
+    keeps = {"x-kubernetes-preserve-unknown-fields": True} if shape.open else {}
+    return {"type": "object", "properties": properties, **keeps}
+
+
+def _of(shape: Shape, schemas: dict[str, Obj]) -> Obj:
+    described = {"description": str(shape.schema["description"])} if (
+        "description" in shape.schema
+    ) else {}  # fmt: skip
+    if shape.sort == "list":
+        return {"type": "array", "items": _of(shape.items or Shape("any"), schemas)} | described
+    if shape.sort == "map":
+        values = _of(shape.items or Shape("any"), schemas)
+        return {"type": "object", "additionalProperties": values} | described
+    if shape.sort != "object":
+        return _SCALARS[shape.sort] | described
+    if not shape.go:
+        return _object(shape, schemas) | described
+    name = f"io.k8s.{shape.go}"
+    if name not in schemas:
+        schemas[name] = {}  # known from now on: types refer to themselves
+        schemas[name] = _object(shape, schemas)
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 def _paths(kind: Kind) -> dict[str, Obj]:
@@ -87,10 +154,12 @@ def _paths(kind: Kind) -> dict[str, Obj]:
     patches += ["application/merge-patch+json"]
     if not kind.custom:
         patches += ["application/strategic-merge-patch+json"]
-    patch = _operation(kind, "patch", [*_PARAMETERS, _FORCE], patches)
-    item = {"get": _operation(kind, "get"), "patch": patch}
-    item["put"] = _operation(kind, "put", _PARAMETERS, ["application/json"])
-    item["delete"] = _operation(kind, "delete", _PARAMETERS[:1])
+    item = {
+        "get": _operation(kind, "get"),
+        "patch": _operation(kind, "patch", [*_PARAMETERS, _FORCE], patches),
+        "put": _operation(kind, "put", _PARAMETERS, ["application/json"]),
+        "delete": _operation(kind, "delete", _PARAMETERS[:1]),
+    }
     collection = {
         "get": _operation(kind, "list"),
         "post": _operation(kind, "post", _PARAMETERS, ["application/json"]),

@@ -50,11 +50,12 @@ def _version(_: Api, __: Request) -> Response:
 
 
 def _schemas(api: Api, _: Request) -> Response:
-    return reply.encoded(openapi.index(api.store.registry))
+    return reply.encoded(api.documents.index())
 
 
 def _schema(api: Api, request: Request) -> Response:
-    return _or_404(openapi.document(api.store.registry, request.path_params["document"]))
+    content = api.documents.document(request.path_params["document"])
+    return reply.page_not_found() if content is None else reply.raw(content)
 
 
 def _schema_v2(_: Api, request: Request) -> Response:

@@ -17,7 +17,7 @@ async def get(api: Api, call: Call) -> Response:
     stored = api.store.stored(target.kind, target.space, target.name or "")
     if tables.wanted(call.headers.get("accept", "")):
         return _table(api, call, [stored], stored.obj["metadata"]["resourceVersion"], {})
-    return reply.raw(stored.raw)
+    return reply.raw(stored.raw, warnings=call.warnings)
 
 
 async def list_(api: Api, call: Call) -> Response:
@@ -49,7 +49,7 @@ async def list_(api: Api, call: Call) -> Response:
     metadata = reply.dump({"resourceVersion": revision, **more})
     head = b'{"apiVersion":"%s","items":[' % kind.api_version.encode()
     tail = b'],"kind":"%s","metadata":%s}' % (kind.list_kind.encode(), metadata)
-    return reply.raw(head + b",".join(stored.raw for stored in page) + tail)
+    return reply.raw(head + b",".join(stored.raw for stored in page) + tail, warnings=call.warnings)
 
 
 def _table(
@@ -62,7 +62,7 @@ def _table(
         metadata={"resourceVersion": revision, **more},
         include=call.request.query_params.get("includeObject", "Metadata"),
     )
-    return reply.encoded(shown)
+    return reply.encoded(shown, warnings=call.warnings)
 
 
 def _token(revision: str, last: Key) -> str:

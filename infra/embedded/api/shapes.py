@@ -91,7 +91,9 @@ def _parse(text: str, shapes: Mapping[str, Shape]) -> Shape:
 
 
 def of_kind(kind: Kind) -> Shape | None:
-    """The shape of a built-in kind or of Knative's; None when anything goes."""
+    """The shape of a kind, from its CRD where it has one; None when anything goes."""
+    if isinstance(kind.shape, Shape):
+        return kind.shape
     name = f"serving.{kind.kind}" if kind.group == "serving.knative.dev" else kind.kind
     if kind.custom and kind.group != "serving.knative.dev":
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.embedded.errors import BadRequest, StatusError
+from infra.embedded.errors import BadRequest, NotFound, StatusError
 from infra.embedded.kinds import NAMESPACE, Kind, Registry
 
 
@@ -48,7 +48,7 @@ def parse(registry: Registry, path: str) -> Target:
     if name is not None and kind.namespaced and namespace is None:
         raise _unknown_resource()
     if subresource not in (None, *(["status"] if kind.status else []), *kind.subresources):
-        raise _unknown_resource()
+        raise NotFound(kind, name or "") if kind.custom else _unknown_resource()
     return Target(kind, namespace, name, subresource)
 
 

@@ -6,10 +6,18 @@ from starlette.responses import Response
 
 from infra.embedded import admission
 from infra.embedded.admission import Attempt
-from infra.embedded.api import apply, body, fields, managed, patch, reply
+from infra.embedded.api import apply, body, fields, managed, patch, reply, shapes
 from infra.embedded.api.context import Api, Call
 from infra.embedded.api.names import check_metadata
-from infra.embedded.errors import BadRequest, Cause, Forbidden, Invalid, MethodNotAllowed, NotFound
+from infra.embedded.errors import (
+    BadRequest,
+    Cause,
+    Conflict,
+    Forbidden,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+)
 from infra.embedded.kinds import NAMESPACE, Kind
 from infra.embedded.store import Obj, copy
 
@@ -71,7 +79,7 @@ def _apply(api: Api, call: Call, raw: bytes) -> Response:
     _place(call, meta)
     live = api.store.find(kind, target.space, target.name or "")
     applied = apply.apply(
-        shape=fields.shape_of(kind),
+        shape=shapes.of_kind(kind),
         live=live,
         config={k: v for k, v in config.items() if k != "status"} if kind.status else config,
         manager=managed.manager_of(call, "Apply"),
@@ -106,7 +114,7 @@ def _save(api: Api, call: Call, old: Obj, new: Obj, record: Managed | None = Non
     kind, sub, user = call.target.kind, call.target.subresource, call.user.name
     meta = _metadata(new)
     _place(call, meta)
-    _check_immutable(kind, old, new)
+    _check_versions(kind, old, new)
     if sub == "status":
         has = {**old["metadata"], **_versions(meta)}
         new = {**old, "metadata": has, "status": new.get("status", {})}
@@ -204,8 +212,11 @@ def _check_namespace(api: Api, kind: Kind, namespace: str | None, name: str) -> 
         raise Forbidden(f'{kind.resource} "{name}" is forbidden: {why}', details=details)
 
 
-def _check_immutable(kind: Kind, old: Obj, new: Obj) -> None:
-    uid = new["metadata"].get("uid")
+def _check_versions(kind: Kind, old: Obj, new: Obj) -> None:
+    """Whether the caller means the object as it is now."""
+    revision, uid = new["metadata"].get("resourceVersion"), new["metadata"].get("uid")
+    if revision not in (None, "", old["metadata"]["resourceVersion"]):
+        raise Conflict(kind, old["metadata"]["name"])
     if uid not in (None, "", old["metadata"]["uid"]) and not new["metadata"].get("resourceVersion"):
         cause = Cause(
             "FieldValueInvalid", f'Invalid value: "{uid}": field is immutable', "metadata.uid"

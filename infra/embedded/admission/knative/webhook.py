@@ -144,6 +144,6 @@ def _signatures(attempt: Attempt) -> Iterator[Problem]:
     where = "metadata.annotations"
     if old.get(CREATOR) != new.get(CREATOR):
         yield Problem("annotation value is immutable", (f"{where}.{CREATOR}",))
-    changed = old.get(LAST_MODIFIER) != new.get(LAST_MODIFIER)
-    if changed and new.get(LAST_MODIFIER) != attempt.user:
-        yield invalid(new.get(LAST_MODIFIER, ""), f"{where}.{LAST_MODIFIER}")
+    claimed = new.get(LAST_MODIFIER)
+    if claimed and claimed not in (old.get(LAST_MODIFIER), attempt.user):
+        yield invalid(claimed, f"{where}.{LAST_MODIFIER}")
