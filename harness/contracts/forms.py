@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from harness.contracts.argv import action_of
 from harness.contracts.kinds import KSERVICE
-from harness.contracts.model import SCHEMA, Contract, parse_contract, validate
+from harness.contracts.model import SCHEMA, Contract, validate, validated
 from harness.contracts.refusal import ContractRefused, Reason, Refusal, refuse
 from harness.contracts.strict_json import Json, parse_object
 
@@ -44,7 +44,7 @@ def read_contract(data: bytes, *, defaults: Defaults) -> Contract:
     """
     value = parse_object(data)
     if "schema" in value:
-        return parse_contract(data)
+        return validated(data)
     form = _form_of(value)
     unknown = value.keys() - _KEYS[form]
     if unknown:

@@ -179,6 +179,15 @@ def parse_contract(data: bytes) -> Contract:
         ContractRefused: `too_large`, `not_json`, or `invalid` once for each problem.
     """
     parse_object(data)
+    return validated(data)
+
+
+def validated(data: bytes) -> Contract:
+    """The contract in bytes that `parse_object` has accepted.
+
+    Errors:
+        ContractRefused: `invalid` once for each problem.
+    """
     try:
         return Contract.model_validate_json(data)
     except ValidationError as error:
@@ -191,7 +200,7 @@ def validate(value: dict[str, Json]) -> Contract:
     Errors:
         ContractRefused: `invalid` once for each problem.
     """
-    return parse_contract(text_of(value))
+    return validated(text_of(value))
 
 
 def dump(contract: Contract) -> bytes:

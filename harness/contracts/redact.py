@@ -17,7 +17,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b(bearer|basic) +[\w.~+/=-]{8,}"), rf"\1 {MASK}"),
     (
         re.compile(
-            r"(?i)(\"?[\w.-]*(?:password|passwd|secret|token|api[_-]?key|client-key-data)\"?"
+            r"(?i)((?:password|passwd|secret|token|api[_-]?key|client-key-data)\"?"
             r"[ \t]*[:=][ \t]*)(\"[^\"\n]+\"|'[^'\n]+'|[^\s,;\"'{}\[\]]+)"
         ),
         rf"\1{MASK}",

@@ -31,7 +31,8 @@ def parse_object(data: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, Json]:
             parse_constant=_no_constant,
             parse_float=_finite,
         )
-        text_of(value)
+        if "\\u" in text:
+            text_of(value)  # an escape is the only way to a lone surrogate
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:

@@ -8,6 +8,7 @@ recurses on the C stack and deep nesting would end the process.
 from __future__ import annotations
 
 from collections.abc import Hashable
+from functools import lru_cache
 
 import yaml
 
@@ -53,6 +54,7 @@ def documents(content: bytes) -> list[object]:
     return [document for document in loaded if document is not None]
 
 
+@lru_cache(maxsize=256)
 def objects(content: bytes) -> tuple[ObjectFacts, ...]:
     """The Kubernetes objects in a manifest; a `List` is not taken apart but named as it is.
 

@@ -18,7 +18,10 @@ class NotAFile(OSError):
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that readers and crashes see the old content or the new, never a part."""
+    """Write a file so that readers and crashes see the old content or the new, never a part.
+
+    The folder is not synced: a power cut may leave the old content, never a mixture.
+    """
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
@@ -30,7 +33,6 @@ def write_atomic(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
 
 
 def create_whole(path: Path, content: bytes) -> bool:

@@ -128,6 +128,14 @@ class Runner:
             if claimed is not None:
                 yield claimed
 
+    def judge(self, claim: Claim) -> str:
+        """Why a claimed contract would be refused by policy or for want of approval, or empty."""
+        limit = self._shop.examiner.policy.limits.contract_bytes
+        examined = self._shop.examine(claim.read(limit), name=Path(claim.name).stem)
+        provider = self._shop.cluster.provider
+        missing = self._shop.examiner.approval_refusal(examined, provider=provider)
+        return examined.reason or (str(missing) if missing else "")
+
     def settle(self, claim: Claim) -> ContractObserved:
         """Bring a claimed contract to its final state, record it, file it, and unlock it."""
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -96,6 +97,7 @@ def versions(cluster: ClusterIdentity) -> dict[str, str]:
     }
 
 
+@lru_cache
 def _installed(distribution: str) -> str:
     try:
         return version(distribution)
