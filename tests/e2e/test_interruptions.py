@@ -44,7 +44,7 @@ def test_ctrl_c_leaves_no_process_and_no_half_written_file(
     assert record.closed is not None
     assert record.closed.interrupted
     assert_nothing_runs(servers)
-    assert [path for path in tmp_path.rglob(".writing-*")] == []
+    assert list(tmp_path.rglob(".writing-*")) == []
 
 
 def test_a_killed_run_keeps_its_journal_and_can_be_judged(
