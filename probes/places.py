@@ -7,7 +7,8 @@ from functools import cached_property
 from harness.core.errors import ProbeError
 from harness.ports import Clock, Cluster, KubeClient, Kubectl, Vantage
 from probes.build import cached_agent
-from probes.plan import DEVBOX, GATEWAY, IN_CLUSTER, IN_CLUSTER_GATEWAY
+from probes.execute import ExecVantage, pod_address
+from probes.plan import DEVBOX, GATEWAY, IN_CLUSTER, IN_CLUSTER_GATEWAY, NODE, POD_PREFIX
 from probes.pod import PodVantage
 from probes.vantage import LocalVantage
 
@@ -17,6 +18,8 @@ _SHARED = {
     IN_CLUSTER: IN_CLUSTER,
     IN_CLUSTER_GATEWAY: IN_CLUSTER,
 }
+
+_CAPABILITIES = {NODE: "node"}
 
 
 class ClusterPlaces:
@@ -54,4 +57,14 @@ class ClusterPlaces:
                 client=self._client,
                 clock=self._clock,
             )
-        raise ProbeError(f"{place}: this cluster has no such vantage")
+        if place.startswith(POD_PREFIX):
+            address = pod_address(place, namespace=namespace)
+            return ExecVantage(name=place, address=address, kubectl=self._kubectl)
+        raise ProbeError(f"{place}: there is no such vantage on this cluster")
+
+    def missing(self, vantage: str) -> str:
+        """Why this cluster cannot have a vantage at all; empty when it can."""
+        needed = _CAPABILITIES.get(self.place_of(vantage))
+        if needed is None or needed in self._cluster.capabilities:
+            return ""
+        return f"{self._cluster.identity.provider} clusters lack the capability {needed!r}"

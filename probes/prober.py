@@ -15,7 +15,7 @@ from typing import Protocol
 
 from harness.core.errors import ProbeError, VpmError
 from harness.core.identity import VantageIdentity
-from harness.core.observation import Artefact, ProbeObserved, ServiceObserved
+from harness.core.observation import SKIPPED, Artefact, ProbeObserved, ServiceObserved
 from harness.core.sli import summarise
 from harness.ports import Clock, Cluster, ProbeRequest, Vantage
 from harness.spec.model import ProbeAction
@@ -41,6 +41,8 @@ class Places(Protocol):
 
     def place_of(self, vantage: str) -> str: ...
 
+    def missing(self, vantage: str) -> str: ...
+
     def open(self, place: str, *, namespace: str) -> Vantage: ...
 
 
@@ -63,12 +65,17 @@ class Prober:
         """Probe a service from every vantage of the action, in the action's order.
 
         All engines run at the same time and share one start. A vantage that could not run is in
-        the result, with `error`; the others are not affected.
+        the result, with `error`; one that this cluster cannot have has no data, and the reason
+        among its details. The others are not affected.
         """
         number = next(self._numbers)
         asked = {vantage: self._asked(service, action, vantage) for vantage in action.vantages}
         by_place: dict[str, list[Probe]] = {}
         for vantage in action.vantages:
+            missing = self._places.missing(vantage)
+            if missing:
+                asked[vantage] = replace(asked[vantage], details={SKIPPED: missing})
+                continue
             try:
                 route = route_of(vantage, service=service, action=action, cluster=self._cluster)
             except ProbeError as error:

@@ -76,6 +76,10 @@ class Quantiles:
     max: float
 
 
+# The key in a probe's details that says why this cluster cannot have that vantage.
+SKIPPED = "skipped"
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeObserved:
     """All samples of one service from one vantage in one step, summarised.

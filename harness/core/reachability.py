@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from harness.core.observation import ProbeObserved
+from harness.core.observation import SKIPPED, ProbeObserved
 from harness.core.outcome import Hop
 from harness.core.sli import ratio_text, samples_to_prove, wilson
 from harness.core.slo import Standing as SloStanding
@@ -89,10 +89,16 @@ def not_checked(seen: View) -> tuple[str, ...]:
     if seen.standing is Standing.ERROR:
         open_points.append(f"{vantage}: could not run: {probe.error or 'prober errors only'}")
     if seen.standing is Standing.NO_DATA:
-        open_points.append(f"{vantage}: {probe.valid} valid attempts are too few")
+        open_points.append(f"{vantage}: {_thin(probe)}")
     if probe.by_address:
         open_points.append(f"{vantage}: resolve (went on by the address that the name spells)")
     return tuple(open_points)
+
+
+def _thin(probe: ProbeObserved) -> str:
+    """Why there is no data."""
+    skipped = probe.details.get(SKIPPED)
+    return f"skipped: {skipped}" if skipped else f"{probe.valid} valid attempts"
 
 
 def _hop(seen: View) -> Hop | None:
@@ -107,7 +113,7 @@ def _reached_reason(seen: View, *, minimum: int) -> str:
         case Standing.ERROR:
             return probe.error or "every attempt ended in a prober error"
         case Standing.NO_DATA:
-            return f"no data: {probe.valid} valid attempts, at least {minimum} wanted"
+            return f"no data: {_thin(probe)}, at least {minimum} wanted"
         case Standing.REACHED:
             how = " by address, not by the public name" if probe.by_address else ""
             return f"{ratio_text(probe.good, probe.valid)}{how}"

@@ -187,3 +187,14 @@ def test_sample_files_belong_to_one_vantage_each(
         records = [json.loads(line) for line in content.splitlines()]
         targets = {record["target"] for record in records if record["record"] == "sample"}
         assert targets == {Path(name).stem}
+
+
+def test_a_vantage_that_this_cluster_cannot_have_is_skipped_and_never_passes(
+    make_prober: MakeProber,
+) -> None:
+    with serve(routed(HOST)) as port:
+        gateway, node = make_prober(port).probe(SERVICE, action("gateway", "node"))
+    assert (gateway.good, node.total, node.error) == (5, 0, None)
+    claim = diagnose(ready=SERVICE, probes=(gateway, node))
+    assert claim.verdict is Verdict.INCONCLUSIVE
+    assert "node: skipped: fake clusters lack the capability 'node'" in claim.reason

@@ -1,0 +1,91 @@
+"""The vantage `kubectl://POD`: the probe engine inside a pod that is already there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
+
+from harness.core.errors import ProbeError, UsageError
+from harness.core.identity import VantageIdentity
+from harness.ports import Kubectl, ProbeRequest, ProbeResult
+from probes.build import agent_bytes
+from probes.vantage import engine_error
+
+# The engine comes in through standard input and stays in memory: nothing is left in the pod, and
+# a read-only file system does not matter. What follows it on standard input is the plan.
+_BOOT = (
+    "import os, runpy, sys; source = sys.stdin.buffer; size = int(source.readline()); "
+    "fd = os.memfd_create('agent'); os.write(fd, source.read(size)); "
+    "sys.argv = [f'/proc/self/fd/{fd}', '-']; runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+_NO_SUCH_COMMAND = (126, 127)
+
+
+@dataclass(frozen=True, slots=True)
+class PodAddress:
+    """A pod as a vantage names it: `kubectl://[NAMESPACE/]POD[?container=NAME]`."""
+
+    namespace: str
+    pod: str
+    container: str = ""
+
+
+def pod_address(vantage: str, *, namespace: str) -> PodAddress:
+    """The pod that a vantage names; `namespace` is where it is when the vantage does not say.
+
+    Errors:
+        UsageError: the vantage names no pod.
+    """
+    parts = urlsplit(vantage)
+    place, pod = (
+        (parts.netloc, parts.path.strip("/")) if parts.path.strip("/") else ("", parts.netloc)
+    )
+    if not vantage.startswith("kubectl://") or not pod or "/" in pod:
+        raise UsageError(
+            f"{vantage} names no pod", mend="write kubectl://POD or kubectl://NAMESPACE/POD"
+        )
+    container = parse_qs(parts.query).get("container", [""])[0]
+    return PodAddress(place or namespace, pod, container)
+
+
+@dataclass(slots=True)
+class ExecVantage:
+    """Runs the engine in a running pod through `kubectl exec`; implements the port `Vantage`."""
+
+    name: str
+    address: PodAddress
+    kubectl: Kubectl
+
+    def probe(self, request: ProbeRequest) -> ProbeResult:
+        """Run the plan; the samples are in `request.samples` when it returns.
+
+        Errors:
+            ProbeError: the pod has no Python, cannot be reached, or did not end in time.
+        """
+        agent = agent_bytes()
+        done = self.kubectl.run(
+            self._command(),
+            timeout=request.timeout,
+            stdin=f"{len(agent)}\n".encode() + agent + request.plan.encode(),
+        )
+        if done.timed_out:
+            raise ProbeError(f"{self.name}: no end of the probes after {request.timeout:.0f} s")
+        if done.exit_code in _NO_SUCH_COMMAND or "executable file not found" in done.stderr:
+            raise ProbeError(
+                f"{self.name}: this pod has no python3",
+                mend="probe from in-cluster, or from a pod whose image has Python 3.9 or later",
+            )
+        if done.truncated:
+            raise ProbeError(
+                f"{self.name}: more samples than kubectl exec can bring back",
+                mend="ask for fewer requests from this vantage",
+            )
+        if done.exit_code != 0:
+            raise ProbeError(f"{self.name}: {engine_error(done.exit_code, done.stderr.encode())}")
+        request.samples.write_text(done.stdout, encoding="utf-8")
+        return ProbeResult(VantageIdentity(self.name, pod=self.address.pod), request.samples)
+
+    def _command(self) -> list[str]:
+        container = ["--container", self.address.container] if self.address.container else []
+        command = ["exec", "--stdin", "--namespace", self.address.namespace, *container]
+        return [*command, self.address.pod, "--", "python3", "-I", "-S", "-c", _BOOT]
