@@ -44,8 +44,8 @@ class Load:
                 meter.samples.append(value)
                 busy = busy or value > 0
             else:
-                # A backend that was removed and added again counts from zero.
-                meter.total_before = min(meter.total_before, value)
+                if value < meter.total:  # a backend that was removed and added again
+                    meter.total_before = 0
                 busy = busy or value > meter.total
                 meter.total = value
         return busy

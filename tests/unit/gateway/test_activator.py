@@ -1,0 +1,58 @@
+"""Which pod takes the next request."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.embedded.gateway.activator import Throttle
+
+A, B = ("10.0.0.1", 80), ("10.0.0.2", 80)
+
+
+def test_no_pod_takes_nothing() -> None:
+    assert Throttle().pick() is None
+
+
+def test_the_least_busy_pod_is_next() -> None:
+    throttle = Throttle()
+    throttle.set_pods([A, B])
+    assert {throttle.pick(), throttle.pick()} == {A, B}
+
+
+def test_a_full_pod_takes_no_more_until_one_is_done() -> None:
+    throttle = Throttle(limit=1)
+    throttle.set_pods([A])
+    assert throttle.pick() == A
+    assert throttle.pick() is None
+    throttle.done(A)
+    assert throttle.pick() == A
+
+
+def test_requests_of_a_pod_that_stays_still_count() -> None:
+    throttle = Throttle(limit=1)
+    throttle.set_pods([A])
+    throttle.pick()
+    throttle.set_pods([A, B])
+    assert (throttle.pick(), throttle.pick()) == (B, None)
+
+
+def test_a_request_of_a_pod_that_left_is_forgotten() -> None:
+    throttle = Throttle(limit=1)
+    throttle.set_pods([A])
+    throttle.pick()
+    throttle.set_pods([])
+    throttle.done(A)
+    assert throttle.in_flight == {}
+
+
+@given(st.lists(st.booleans()), st.integers(1, 3), st.integers(1, 3))
+def test_the_limit_is_hard_and_the_load_even(steps: list[bool], limit: int, pods: int) -> None:
+    throttle = Throttle(limit=limit)
+    throttle.set_pods([("10.0.0.1", port) for port in range(pods)])
+    taken: list[tuple[str, int]] = []
+    for take in steps:
+        if take and (pod := throttle.pick()) is not None:
+            taken.append(pod)
+        elif not take and taken:
+            throttle.done(taken.pop(0))
+    assert all(0 <= n <= limit for n in throttle.in_flight.values())
+    assert sum(throttle.in_flight.values()) == len(taken)

@@ -1,0 +1,34 @@
+"""KIngress status: as recorded in 02-lifecycle."""
+
+from infra.embedded.gateway.ingresses import ingress_status
+
+
+def test_programmed_but_not_yet_served() -> None:
+    status = ingress_status({}, 1, "t", ready=False)
+    waiting = {"reason": "Uninitialized", "message": "Waiting for load balancer to be ready"}
+    assert status == {
+        "conditions": [
+            {
+                "lastTransitionTime": "t",
+                "status": "Unknown",
+                "type": "LoadBalancerReady",
+                **waiting,
+            },
+            {"lastTransitionTime": "t", "status": "True", "type": "NetworkConfigured"},
+            {"lastTransitionTime": "t", "status": "Unknown", "type": "Ready", **waiting},
+        ],
+        "observedGeneration": 1,
+    }
+
+
+def test_served() -> None:
+    before = ingress_status({}, 1, "t", ready=False)
+    status = ingress_status(before, 1, "u", ready=True)
+    assert [(c["type"], c["status"], c["lastTransitionTime"]) for c in status["conditions"]] == [
+        ("LoadBalancerReady", "True", "u"),
+        ("NetworkConfigured", "True", "t"),
+        ("Ready", "True", "u"),
+    ]
+    public = status["publicLoadBalancer"]["ingress"][0]["domainInternal"]
+    assert public == "kourier.kourier-system.svc.cluster.local"
+    assert "privateLoadBalancer" in status

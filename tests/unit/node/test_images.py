@@ -1,0 +1,126 @@
+"""The image catalogue: patterns, digests, and the errors of images that are not there."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from infra.embedded.kubelet.images import Catalogue, CatalogueError, ImageError
+
+CATALOGUE = Catalogue.load()
+NULL_DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("image", "entry"),
+    [
+        ("ghcr.io/knative/helloworld-go:latest", "infra.services.hello.app:main"),
+        ("ghcr.io/knative/helloworld-go", "infra.services.hello.app:main"),
+        ("ghcr.io/knative/helloworld-go@sha256:" + "a" * 64, "infra.services.hello.app:main"),
+        ("dev.local/metrics-echo:dev", "infra.services.metrics_echo.app:main"),
+        ("ghcr.io/hirakuarai/metrics-echo:dev", "infra.services.metrics_echo.app:main"),
+        ("dev.local/hello:v1", "infra.services.hello.lab:main"),
+    ],
+)
+def test_images_of_the_services_run_the_services(image: str, entry: str) -> None:
+    assert CATALOGUE.find(image).entry == entry
+
+
+def test_queue_proxy_is_played_by_the_node() -> None:
+    image = "gcr.io/knative-releases/knative.dev/serving/cmd/queue:v1.18.2"
+    assert CATALOGUE.find(image).builtin == "queue-proxy"
+
+
+def test_an_image_by_digest_has_that_digest() -> None:
+    digest = "sha256:" + "a" * 64
+    assert CATALOGUE.resolve(f"ghcr.io/knative/helloworld-go@{digest}") == digest
+
+
+def test_a_tag_resolves_to_a_stable_digest() -> None:
+    first = CATALOGUE.resolve("ghcr.io/knative/helloworld-go:latest")
+    assert first == Catalogue.load().resolve("ghcr.io/knative/helloworld-go:v2")
+    assert len(first) == len(NULL_DIGEST)
+    assert first != CATALOGUE.resolve("dev.local/metrics-echo:dev")
+
+
+# The words of the recording 04-failures (pull-notag-resolve, pull-bad-digest).
+def test_what_a_registry_says_of_a_missing_tag() -> None:
+    with pytest.raises(ImageError) as caught:
+        CATALOGUE.resolve("registry.klab.local:5000/nope:v1")
+    assert caught.value.resolving == (
+        "HEAD http://registry.klab.local:5000/v2/nope/manifests/v1: unexpected status code"
+        " 404 Not Found (HEAD responses have no body, use GET for details)"
+    )
+
+
+def test_what_the_runtime_says_of_a_missing_digest() -> None:
+    image = f"registry.klab.local:5000/hello@{NULL_DIGEST}"
+    with pytest.raises(ImageError) as caught:
+        CATALOGUE.find(image)
+    assert caught.value.pulling == (
+        f'rpc error: code = NotFound desc = failed to pull and unpack image "{image}":'
+        f' failed to resolve reference "{image}": {image}: not found'
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "url"),
+    [
+        ("busybux", "https://index.docker.io/v2/library/busybux/manifests/latest"),
+        ("me/app:v2", "https://index.docker.io/v2/me/app/manifests/v2"),
+        ("localhost:5000/a/b", "http://localhost:5000/v2/a/b/manifests/latest"),
+        ("ghcr.io/x/y:1", "https://ghcr.io/v2/x/y/manifests/1"),
+    ],
+)
+def test_names_are_read_as_docker_reads_them(image: str, url: str) -> None:
+    with pytest.raises(ImageError, match="404") as caught:
+        CATALOGUE.find(image)
+    assert url in caught.value.resolving
+
+
+def test_a_users_file_comes_first(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "images:\n"
+        "  - match: dev.local/hello:*\n"
+        '    command: ["{here}/run.sh"]\n'
+        "    env: {A: 1}\n"
+        "    user: 65532\n"
+    )
+    image = Catalogue.load([file]).find("dev.local/hello:v1")
+    expected = (f"{tmp_path}/run.sh",)
+    assert (image.command, image.env, image.user) == (expected, {"A": "1"}, 65532)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "expected a list under the key `images`"),
+        ("images: [{match: a, comand: [b]}]", "unknown key 'comand'"),
+        ("images: [{command: [b]}]", r"match: expected a pattern"),
+        ("images: [{match: a}]", "exactly one of command, entry and builtin"),
+        ("images: [{match: a, command: [b], entry: c}]", "exactly one of"),
+        ("images: [{match: a, builtin: nope}]", "builtin: expected one of"),
+        ("images: [{match: a, command: [b], user: root}]", "user: expected a number"),
+        ("images: [7]", "expected a mapping"),
+        ("images: [", "while parsing"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(CatalogueError, match=message) as caught:
+        Catalogue.load([file])
+    assert str(file) in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="No such file"):
+        Catalogue.load([tmp_path / "absent.yaml"])
+
+
+@given(st.text(min_size=1))
+def test_a_name_outside_the_catalogue_is_refused(name: str) -> None:
+    with pytest.raises(ImageError, match="404"):
+        CATALOGUE.find(f"nowhere.example/{name}")
