@@ -46,31 +46,25 @@ steps:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel's content, as an installer unpacks it."""
-    wheels, site = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("site")
-    for command in (
-        ["build", "--wheel", "--no-isolation", f"--outdir={wheels}", str(ROOT)],
-        [
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--no-index",
-            f"--find-links={wheels}",
-            f"--target={site}",
-            "vpm-harness",
-        ],
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    return site
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an environment with the wheel and its dependencies, not this checkout."""
+    wheels, home = tmp_path_factory.mktemp("wheels"), tmp_path_factory.mktemp("venv")
+    execute("build", "--wheel", "--no-isolation", f"--outdir={wheels}", str(ROOT))
+    execute("venv", "--without-pip", str(home))
+    python = home / "bin" / "python"
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
+    # A path in a .pth file brings the dependencies, and not the editable install beside them.
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    found = ("--no-index", f"--find-links={wheels}", f"--target={site}")
+    execute("pip", "install", "--quiet", "--no-deps", *found, "vpm-harness")
+    return python
+
+
+def execute(*arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture
@@ -90,20 +84,12 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(site: Path, repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a module with the wheel and its dependencies, and without this checkout."""
-    libraries = sysconfig.get_path("purelib")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{site}{os.pathsep}{libraries}",
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "XDG_STATE_HOME": str(repository / "state"),
-    }
-    base = Path(sys.base_prefix) / "bin" / "python3"
+def run(python: Path, repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a module in the repository."""
     return subprocess.run(
-        [str(base), "-m", *arguments],
+        [str(python), "-m", *arguments],
         cwd=repository,
-        env=environment,
+        env={**os.environ, "XDG_STATE_HOME": str(repository / "state")},
         capture_output=True,
         text=True,
         timeout=120,
@@ -111,22 +97,22 @@ def run(site: Path, repository: Path, *arguments: str) -> subprocess.CompletedPr
     )
 
 
-def test_a_foreign_repository_runs_its_own_scenario(site: Path, repository: Path) -> None:
-    result = run(site, repository, "pytest", "checks", "tests", "--vpm-cluster=embedded")
+def test_a_foreign_repository_runs_its_own_scenario(python: Path, repository: Path) -> None:
+    result = run(python, repository, "pytest", "checks", "tests", "--vpm-cluster=embedded")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "5 passed" in result.stdout
     assert (repository / "reports" / "runs").is_dir()
 
 
-def test_the_package_is_the_wheels(site: Path, repository: Path) -> None:
+def test_the_package_is_the_wheels(python: Path, repository: Path) -> None:
     code = "import harness, infra, probes; print(harness.__file__)"
-    result = run(site, repository, "timeit", "-n1", "-r1", code)
-    assert str(site) in result.stdout, result.stdout + result.stderr
+    result = run(python, repository, "timeit", "-n1", "-r1", code)
+    assert str(python.parent.parent) in result.stdout, result.stdout + result.stderr
 
 
-def test_a_package_of_the_same_name_is_a_clear_error(site: Path, repository: Path) -> None:
+def test_a_package_of_the_same_name_is_a_clear_error(python: Path, repository: Path) -> None:
     (repository / "infra" / "__init__.py").touch()
-    result = run(site, repository, "harness.cli.main", "lint", "checks")
+    result = run(python, repository, "harness.cli.main", "lint", "checks")
     assert result.returncode == 2
     assert "its package 'infra' is hidden by" in result.stderr
     assert "Traceback" not in result.stderr
