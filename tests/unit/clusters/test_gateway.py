@@ -1,0 +1,121 @@
+"""Where a gateway may be, and how one is recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.core.errors import UsageError
+from infra.clusters.errors import GatewayUnreachable
+from infra.clusters.gateway import (
+    Candidate,
+    candidates,
+    find_gateway,
+    parse_gateway,
+)
+from infra.clusters.resources import KOURIER_NAMESPACE, NODE, SERVICE
+from tests.support.fake_kube import FakeKube, named
+
+NODES = [
+    {
+        "metadata": {"name": "one"},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": "10.0.0.1"},
+                {"type": "ExternalIP", "address": "198.51.100.1"},
+                {"type": "Hostname", "address": "one"},
+            ]
+        },
+    }
+]
+PORTS = [{"port": 80, "nodePort": 31080}, {"port": 443, "nodePort": 31443}]
+
+
+def service(**status: object) -> dict[str, object]:
+    return {"spec": {"ports": PORTS}, "status": {"loadBalancer": status}}
+
+
+BY_NODE = [("198.51.100.1", 31080), ("10.0.0.1", 31080)]
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        (service(ingress=[{"ip": "203.0.113.5"}]), [("203.0.113.5", 80), *BY_NODE]),
+        (service(ingress=[{"hostname": "lb.example"}]), [("lb.example", 80), *BY_NODE]),
+        (service(), BY_NODE),
+        ({"spec": {"ports": [{"port": 80}]}}, []),
+        (None, []),
+    ],
+)
+def test_candidates(obj: dict[str, object] | None, expected: list[tuple[str, int]]) -> None:
+    assert [(found.host, found.port) for found in candidates(obj, NODES)] == expected
+
+
+def test_known_mappings_come_before_nodeports() -> None:
+    mapped = [Candidate("127.0.0.1", 8080, "kind's port mapping")]
+    assert candidates(service(), NODES, mapped=mapped)[0].port == 8080
+
+
+def cluster() -> FakeKube:
+    kube = FakeKube()
+    for obj in NODES:
+        kube.put(NODE, obj)
+    kube.put(
+        *named(SERVICE, KOURIER_NAMESPACE, "kourier", **service(ingress=[{"ip": "203.0.113.5"}]))
+    )
+    return kube
+
+
+def only(host: str) -> Callable[[str, int], str | None]:
+    return lambda tried, _port: None if tried == host else "timed out"
+
+
+@pytest.mark.parametrize(("host", "port"), [("203.0.113.5", 80), ("10.0.0.1", 31080)])
+def test_the_first_that_really_answers_is_taken(host: str, port: int) -> None:
+    found = find_gateway(cluster(), check=only(host))
+    assert (found.host, found.http_port) == (host, port)
+
+
+def test_when_none_answers_the_error_says_what_was_tried() -> None:
+    with pytest.raises(GatewayUnreachable) as caught:
+        find_gateway(cluster(), check=only("nobody"))
+    for words in ("LoadBalancer address 203.0.113.5:80: timed out", "NodePort 31080 10.0.0.1"):
+        assert words in caught.value.message
+    with pytest.raises(GatewayUnreachable, match="kourier does not exist"):
+        find_gateway(FakeKube())
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("127.0.0.1:80", "127.0.0.1", 80),
+        ("gw.example:31080", "gw.example", 31080),
+        ("[::1]:80", "::1", 80),
+    ],
+)
+def test_parse_gateway(text: str, host: str, port: int) -> None:
+    found = parse_gateway(text)
+    assert (found.host, found.http_port) == (host, port)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "127.0.0.1", ":80", "host:", "host:0", "host:65536", "host:x", "::1:80", "http://h:80/"],
+)
+def test_what_is_not_host_and_port(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_gateway(text)
+
+
+@given(st.text(max_size=20))
+def test_parsing_never_fails_in_another_way(text: str) -> None:
+    try:
+        found = parse_gateway(text)
+    except UsageError:
+        return
+    assert 0 < found.http_port < 65536
+    assert found.host

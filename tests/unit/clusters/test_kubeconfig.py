@@ -1,0 +1,72 @@
+"""Pinning a context."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import ClusterError, UsageError
+from infra.clusters.errors import WrongContext
+from infra.clusters.kubeconfig import contexts_of, kubeconfig_files, pin
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.write_text("contexts: [{name: dev}, {name: kind-vpm-mini}]\ncurrent-context: prod\n")
+    second.write_text("contexts: [{name: prod}]\n")
+    return first, second
+
+
+def test_the_file_that_holds_the_context_is_taken(files: tuple[Path, Path]) -> None:
+    assert pin("prod", files=files).kubeconfig == files[1]
+    assert pin("dev", files=files).kubeconfig == files[0]
+
+
+def test_the_current_context_is_never_taken(files: tuple[Path, Path]) -> None:
+    with pytest.raises(UsageError, match="needs a context by name"):
+        pin(None, files=files)
+
+
+@pytest.mark.parametrize("allowed", [["dev"], ["kind-*"], ["staging", "d?v"], []])
+def test_allowed(files: tuple[Path, Path], allowed: list[str]) -> None:
+    context = "kind-vpm-mini" if allowed == ["kind-*"] else "dev"
+    assert pin(context, allowed=allowed, files=files).context == context
+
+
+@pytest.mark.parametrize("allowed", [["kind-*"], ["Dev"], ["de"]])
+def test_not_allowed(files: tuple[Path, Path], allowed: list[str]) -> None:
+    with pytest.raises(WrongContext, match="does not allow context 'dev'"):
+        pin("dev", allowed=allowed, files=files)
+
+
+def test_an_unknown_context_names_those_there_are(files: tuple[Path, Path]) -> None:
+    with pytest.raises(WrongContext, match="dev, kind-vpm-mini, prod"):
+        pin("nope", files=files)
+
+
+def test_missing_files_hold_no_contexts(tmp_path: Path) -> None:
+    assert contexts_of(tmp_path / "nothing") == ()
+    with pytest.raises(WrongContext, match="there are: none"):
+        pin("dev", files=[tmp_path / "nothing"])
+
+
+@pytest.mark.parametrize("content", [b"a: [b", b"\xff\xfe\x00"])
+def test_a_file_that_is_no_kubeconfig(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "config"
+    file.write_bytes(content)
+    with pytest.raises(ClusterError, match="cannot be read as a kubeconfig"):
+        contexts_of(file)
+
+
+def test_the_environment_names_the_files(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: tuple[Path, Path]
+) -> None:
+    read: Callable[[], tuple[Path, ...]] = kubeconfig_files
+    monkeypatch.setenv("KUBECONFIG", f"{files[0]}:{files[1]}")
+    assert read() == files
+    monkeypatch.delenv("KUBECONFIG")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read() == (tmp_path / ".kube" / "config",)
