@@ -41,7 +41,7 @@ steps:
       service: greeter
       vantages: [devbox, in-cluster]
       requests: 3
-      body: {equals: "Hello foreign repository!"}
+      body: {contains: "Hello foreign repository!"}
 """
 
 
