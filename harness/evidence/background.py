@@ -92,8 +92,9 @@ def contract(document: Evidence, say: Say) -> str:
         *((say("unchanged"), code(what)) for what in seen.unchanged),
     ]
     body = [facts(lines), fence(seen.diff, "diff") if seen.diff.strip() else ""]
-    if document.kind == "run":
-        body.append(section(say("Commands"), *(_command(c, say) for c in seen.commands), level=3))
+    known = {verb for verb, _ in _KNOWN} if document.kind == "ready" else set()
+    shown = [command for command in seen.commands if known.isdisjoint(command.argv[:3])]
+    body.append(section(say("Commands"), *(_command(one, say) for one in shown), level=3))
     return section(say("Contract"), *body, _contract_files(seen, say))
 
 
@@ -171,6 +172,7 @@ def subject(document: Evidence, say: Say) -> str:
         (say("revision"), code(about.revision)),
         (say("image"), code(about.image)),
         (say("image digest"), code(about.image_digest)),
+        (say("run"), code(document.run_id)),
         (say("scenario"), code(document.origin.scenario)),
         (say("source"), f"{code(document.origin.source)} {code(document.origin.plan_sha256)}"),
     ]
@@ -240,6 +242,8 @@ def tool(document: Evidence, say: Say) -> str:
     lines = [
         (say("version"), code(made.version)),
         (say("command"), code(" ".join(made.command))),
+        (say("repository"), code(made.repository)),
+        (say("branch"), code(made.git_branch)),
         (say("commit"), code(made.git_commit)),
         (say("uncommitted changes"), dirty[made.git_dirty]),
         ("Python", code(made.python)),

@@ -137,15 +137,19 @@ def _about(record: RunRecord, service: _Service) -> Iterator[Evidence]:
     reached = (*service.claimed("reachable"), *service.claimed("sli"))
     if reached:
         yield _document(record, service, "sli", _folded("sli", service.key, reached))
-    for claim in service.claimed("load"):
+    for claim in service.claimed("load")[-1:]:
         load = service.last(LoadObserved)
         yield _document(record, service, "load", claim, load=load)
     for name in _CLAIMED_BY_STEPS:
         for claim in service.claimed(name)[-1:]:
             yield _document(record, service, name, claim)
-    for claim in service.claimed("service"):
-        if claim.verdict is Verdict.INCONCLUSIVE and (claim.contradicts or claim.hop):
-            yield _document(record, service, "contradiction", claim, service=state)
+    contradictory = [claim for claim in service.claimed("service") if _contradicts(claim)]
+    for claim in contradictory[-1:]:
+        yield _document(record, service, "contradiction", claim, service=state)
+
+
+def _contradicts(claim: Claim) -> bool:
+    return claim.verdict is Verdict.INCONCLUSIVE and bool(claim.contradicts or claim.hop)
 
 
 def _folded(name: str, subject: str, claims: Sequence[Claim]) -> Claim:
@@ -194,17 +198,20 @@ def _contracts(record: RunRecord, verdict: RunVerdict) -> Iterator[Evidence]:
     for step in record.steps.values():
         for seen in step.observations:
             if isinstance(seen, ContractObserved):
-                yield _contract(record, seen, judged.get(step.step))
+                yield _contract(record, step.step, seen, judged.get(step.step))
 
 
-def _contract(record: RunRecord, seen: ContractObserved, judged: StepVerdict | None) -> Evidence:
+def _contract(
+    record: RunRecord, step: str, seen: ContractObserved, judged: StepVerdict | None
+) -> Evidence:
     claim = Claim(
         name="run",
         subject=seen.contract_id,
         verdict=judged.verdict if judged else Verdict.INCONCLUSIVE,
         reason=judged.reason if judged else "the run ended before this step was judged",
     )
-    subject = Subject(kind="RunContract", name=f"{seen.contract}.{seen.mode}")
+    # By its step: a scenario may give one contract to the runner several times.
+    subject = Subject(kind="RunContract", name=step)
     return replace(
         _draft(record, "run", subject, claim, [seen]), contract=seen, notes=notes_on(seen)
     )

@@ -150,10 +150,10 @@ def _context(document: Evidence) -> str:
     """The header line that readers of the READY file know."""
     if document.kind != "ready":
         return ""
-    context = document.cluster.context if document.cluster else ""
+    repository, branch = document.tool.repository or "-", document.tool.git_branch or "-"
     return (
-        f"context_header: run={document.run_id} / commit={document.tool.git_commit or '-'} / "
-        f"scenario={prose(document.origin.scenario)} / context={context or '-'}"
+        f"context_header: repo={prose(repository)} / branch={prose(branch)} / "
+        f"phase={prose(document.origin.scenario)} / track={prose(document.subject.name)}"
     )
 
 

@@ -160,8 +160,11 @@ class Evidence:
 
     @property
     def file_stem(self) -> str:
-        """The document's file name below the run's `evidence/`, without suffix."""
-        return f"{self.subject.key.replace('/', '.')}.{self.kind}"
+        """The document's file name below the run's `evidence/`, without suffix.
+
+        Names of steps hold blanks but no `+`, so that two of them never share a file.
+        """
+        return f"{self.subject.key.replace('/', '.').replace(' ', '+')}.{self.kind}"
 
 
 _ADAPTER: TypeAdapter[Evidence] = TypeAdapter(Evidence)

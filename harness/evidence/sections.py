@@ -195,21 +195,26 @@ def answers(document: Evidence, say: Say) -> str:
 
 
 def _answer_lines(probe: ProbeObserved, say: Say) -> list[tuple[str, str]]:
-    through = f"{probe.through_gateway}" if probe.through_gateway else ""
     return [
         (say("peer"), counts(probe.peers)),
         (say("server"), counts(probe.servers)),
         (say("revision"), counts(probe.revisions)),
+        (say("failures"), counts(probe.failures)),
+        (say("failures after the first success"), _some(probe.failed_after_good)),
         (say("failures by revision"), counts(probe.failures_by_revision)),
         (say("failures answered by the gateway"), counts(probe.gateway_failures)),
         (say("failures answered by the service"), counts(probe.service_failures)),
-        (say("through the gateway"), through),
+        (say("through the gateway"), _some(probe.through_gateway)),
         (say("first success after"), seconds_text(probe.first_good_after)),
         (say("five successes in a row after"), seconds_text(probe.steady_after)),
         (say("latency of the first success"), seconds_text(probe.first_good_seconds)),
         (say("p50 of the others"), seconds_text(probe.later_p50)),
         (say("max of the others"), seconds_text(probe.later_max)),
     ]
+
+
+def _some(count: int) -> str:
+    return f"{count}" if count else ""
 
 
 def _labelled(document: Evidence) -> Iterator[tuple[str, VantageEvidence]]:

@@ -6,11 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from harness.core.histogram import Histogram
 from harness.core.identity import ClusterIdentity, VantageIdentity
 from harness.core.judge import judge_ended
 from harness.core.observation import (
+    Artefact,
     CommandRecord,
     Condition,
     ContractObserved,
@@ -34,8 +36,11 @@ from harness.core.record import (
 )
 from harness.core.sample import Sample
 from harness.core.sli import summarise
-from harness.evidence import EvidenceStore, RunFolder, write_evidence
+from harness.evidence import Evidence, EvidenceStore, RunFolder, write_evidence
+from harness.evidence.build import build
+from harness.evidence.canonical import sha256
 from harness.evidence.stamps import utc_text
+from harness.run.tools import Folder
 
 START = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
 KEY = "default/hello"
@@ -133,7 +138,7 @@ class Story:
             through_gateway=vantage != "in-cluster",
         )
 
-    def probe(self, folder: RunFolder, vantage: str, good: int) -> ProbeObserved:
+    def probe(self, folder: Folder, vantage: str, good: int) -> ProbeObserved:
         """One vantage's probe, with its samples kept in the run folder."""
         taken = self.samples(vantage, good)
         kept = folder.artefact(f"samples/{vantage}.jsonl", sample_lines(taken), compress=True)
@@ -159,7 +164,7 @@ class Story:
         )
         return summarise(taken, asked=asked, thresholds=(0.5,))
 
-    def service(self, folder: RunFolder) -> ServiceObserved:
+    def service(self, folder: Folder) -> ServiceObserved:
         """hello as the API server showed it."""
         since = self.after(2)
         return ServiceObserved(
@@ -205,7 +210,7 @@ class Story:
             commands=COMMANDS,
         )
 
-    def load(self, folder: RunFolder) -> LoadObserved:
+    def load(self, folder: Folder) -> LoadObserved:
         """A load check of ten seconds."""
         histogram = Histogram()
         for number in range(1000):
@@ -231,7 +236,7 @@ class Story:
         source = f"scenarios/{self.scenario}/scenario.yaml"
         return make_plan(SCENARIO.format(name=self.scenario), source)
 
-    def seen(self, folder: RunFolder) -> Mapping[str, tuple[Observation, ...]]:
+    def seen(self, folder: Folder) -> Mapping[str, tuple[Observation, ...]]:
         """What each step saw."""
         service = self.service(folder)
         probes = (self.probe(folder, "in-cluster", 20), self.probe(folder, "devbox", self.devbox))
@@ -243,11 +248,11 @@ class Story:
             "load hello": (service, self.load(folder)),
         }
 
-    def events(self, folder: RunFolder) -> list[Event]:
+    def events(self, folder: Folder) -> list[Event]:
         """What the journal of this run holds."""
         plan = self.plan()
         opened = RunOpened(
-            run_id=folder.run_id,
+            run_id=self.run_id,
             scenario=self.scenario,
             source=plan.source,
             plan=plan.text,
@@ -295,6 +300,22 @@ COMMANDS = (
     CommandRecord(("kubectl", "wait", "ksvc/hello", "--for=condition=Ready"), 0, 1.9, "met\n"),
     CommandRecord(("kubectl", "get", "ksvc", "hello", "-o", "wide"), 0, 0.1, "NAME URL\n"),
 )
+
+
+class Paper:
+    """A run folder that keeps nothing, for tests of what is pure."""
+
+    def __init__(self, name: str) -> None:
+        self.path = Path("/nowhere") / name
+
+    def artefact(self, name: str, content: bytes, *, compress: bool = False) -> Artefact:
+        return Artefact(f"{name}.gz" if compress else name, len(content), sha256(content))
+
+
+def documents(story: Story) -> dict[str, Evidence]:
+    """The documents of a run by kind, without a file being written."""
+    record = fold_events(story.events(Paper(story.run_id)))
+    return {one.kind: one for one in build(record, judge_ended(story.plan(), record))}
 
 
 def sample_lines(taken: list[Sample]) -> bytes:

@@ -90,7 +90,7 @@ DOCUMENTS = (
     "default.hello.sli",
     "default.hello.load",
     "default.hello.contradiction",
-    "apply_hello_dev.json.exec.run",
+    "deploy+hello.run",
     "goal_m2.scenario",
 )
 
