@@ -41,7 +41,7 @@ def parse_object(content: bytes) -> dict[str, Json]:
     if len(content) > MAX_DOCUMENT_BYTES:
         raise NotJson(f"{len(content)} bytes; at most {MAX_DOCUMENT_BYTES} are read")
     try:
-        value = json.loads(content, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(content.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError:
         raise NotJson("nested too deeply") from None
     except ValueError as error:
