@@ -1,18 +1,27 @@
 """What a new cluster holds before anybody has asked for anything."""
 
+import os
+import platform
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.embedded.api.version import KNATIVE, KOURIER
-from infra.embedded.kinds import CONFIGMAP, NAMESPACE, SERVICE, Kind
+from infra.embedded.api.version import INFO, KNATIVE, KOURIER
+from infra.embedded.kinds import CONFIGMAP, ENDPOINTS, ENDPOINTSLICE, NAMESPACE, NODE, SERVICE, Kind
 from infra.embedded.store import Obj, Store
 
 _KOURIER_CLASS = "kourier.ingress.networking.knative.dev"
 
 
-def bootstrap(store: Store, domain: str) -> None:
+def bootstrap(store: Store, *, domain: str, node: str, api: tuple[str, int]) -> None:
     """Create what is missing; objects of a resumed cluster are left as they are."""
-    for kind, obj in (*_namespaces(), *_configuration(domain), _kubernetes_service()):
+    objects = (
+        *_namespaces(),
+        *_configuration(domain),
+        _kubernetes_service(),
+        *_kubernetes_endpoints(*api),
+        (NODE, _node(node, api[0], store.clock.stamp())),
+    )
+    for kind, obj in objects:
         namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
         if store.find(kind, namespace, name) is None:
             store.create(kind, obj)
@@ -94,4 +103,67 @@ def _kubernetes_service() -> tuple[Kind, Obj]:
             "type": "ClusterIP",
         },
         "status": {"loadBalancer": {}},
+    }
+
+
+def _kubernetes_endpoints(address: str, port: int) -> Iterator[tuple[Kind, Obj]]:
+    meta = {"name": "kubernetes", "namespace": "default"}
+    ports = [{"name": "https", "port": port, "protocol": "TCP"}]
+    yield (
+        ENDPOINTS,
+        {
+            "apiVersion": "v1",
+            "kind": "Endpoints",
+            "metadata": meta | {"labels": {"endpointslice.kubernetes.io/skip-mirror": "true"}},
+            "subsets": [{"addresses": [{"ip": address}], "ports": ports}],
+        },
+    )
+    yield (
+        ENDPOINTSLICE,
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": meta | {"labels": {"kubernetes.io/service-name": "kubernetes"}},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+            "ports": ports,
+        },
+    )
+
+
+def _node(name: str, address: str, now: str) -> Obj:
+    """The one node.  It is ready while this process runs, for its kubelet is a part of it."""
+    capacity = {
+        "cpu": str(os.cpu_count() or 1),
+        "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 1024}Ki",
+        "pods": "250",
+    }
+    ready = {"lastHeartbeatTime": now, "lastTransitionTime": now, "type": "Ready", "status": "True",
+             "reason": "KubeletReady", "message": "kubelet is posting ready status"}  # fmt: skip
+    info = {
+        "architecture": "amd64",
+        "containerRuntimeVersion": f"embedded://{KNATIVE}",
+        "kernelVersion": platform.release(),
+        "kubeletVersion": INFO["gitVersion"],
+        "operatingSystem": "linux",
+        "osImage": f"{platform.system()} (processes of this machine)",
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": name,
+            "labels": {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"},
+        },
+        "spec": {},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": address},
+                {"type": "Hostname", "address": name},
+            ],
+            "allocatable": capacity,
+            "capacity": capacity,
+            "conditions": [ready],
+            "nodeInfo": info,
+        },
     }

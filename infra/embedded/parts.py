@@ -39,7 +39,7 @@ class Parts:
         node = NodeSettings(
             settings.state_dir,
             settings.name,
-            f"{settings.name}-control-plane",
+            settings.node,
             settings.images,
             api,
         )

@@ -87,7 +87,8 @@ class _Cluster:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        bootstrap(self._store, f"{self._address}.sslip.io")
+        domain, node = f"{self._address}.sslip.io", self._settings.node
+        bootstrap(self._store, domain=domain, node=node, api=self._where)
         api = Api(self._store, self._clock, self._token, self._host_port, self._parts,
                   Documents(self._store.registry))  # fmt: skip
         server = _Server(self._uvicorn(api))

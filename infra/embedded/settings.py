@@ -19,6 +19,11 @@ class Settings:
     ephemeral: bool = False
 
     @property
+    def node(self) -> str:
+        """The name of the cluster's one node."""
+        return f"{self.name}-control-plane"
+
+    @property
     def cluster_file(self) -> Path:
         return self.state_dir / "cluster.json"
 

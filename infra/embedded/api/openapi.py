@@ -164,7 +164,14 @@ def _paths(kind: Kind) -> dict[str, Obj]:
         "get": _operation(kind, "list"),
         "post": _operation(kind, "post", _PARAMETERS, ["application/json"]),
     }
-    return {f"{base}/{kind.plural}": collection, f"{base}/{kind.plural}/{{name}}": item}
+    paths = {f"{base}/{kind.plural}": collection, f"{base}/{kind.plural}/{{name}}": item}
+    if kind.status:
+        status = {verb: item[verb] for verb in ("get", "patch", "put")}
+        paths[f"{base}/{kind.plural}/{{name}}/status"] = status
+    if kind.namespaced:
+        everywhere = {"get": collection["get"]}
+        paths[f"/{_document_name(kind)}/{kind.plural}"] = everywhere
+    return paths
 
 
 def _operation(

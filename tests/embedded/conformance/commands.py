@@ -1,0 +1,194 @@
+"""Recorded commands: each is run again, and its exit code and outputs are compared."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.embedded.conformance.normal import text
+from tests.embedded.conformance.outcome import Area, Case, Replay
+from tests.support.cluster import KUBECTL
+
+_LONGEST_PAUSE = 20.0  # recorded seconds
+_TIMEOUT = 150.0
+_LINES = 6  # of a difference that are shown
+_ABSENT = re.compile(r"error when creating|\bcreated\b(?! \()")
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One command and what it did on the real cluster."""
+
+    name: str
+    command: str
+    stdin: str
+    code: int
+    out: str
+    err: str
+    at: float  # seconds, when it ended
+    took: float
+
+    @classmethod
+    def parse(cls, entry: Mapping[str, Any]) -> Recorded:
+        at = datetime.fromisoformat(entry["at"]).timestamp() if "at" in entry else 0.0
+        return cls(
+            entry["name"],
+            entry["cmd"],
+            entry.get("stdin") or "",
+            entry["rc"],
+            entry.get("stdout") or "",
+            entry.get("stderr") or "",
+            at,
+            entry.get("ms", 0) / 1000,
+        )
+
+
+def areas(root: Path) -> Iterator[Area]:
+    """An area for each file of recorded commands."""
+    for path in sorted(root.rglob("*.json")):
+        entries = _entries(path)
+        if entries:
+            name = str(path.relative_to(root).with_suffix(""))
+            yield Area(name, _replayer(entries))
+
+
+def _entries(path: Path) -> list[Recorded]:
+    try:
+        content = json.loads(path.read_text())
+    except ValueError:
+        return []
+    if not isinstance(content, list):
+        return []
+    return [
+        Recorded.parse(entry)
+        for entry in content
+        if isinstance(entry, dict) and {"name", "cmd", "rc"} <= entry.keys()
+    ]
+
+
+def _replayer(entries: list[Recorded]) -> Any:
+    def replay(what: Replay) -> Iterator[Case]:
+        _clean(what, entries)
+        _presume(what, entries)
+        before: Recorded | None = None
+        for entry in entries:
+            if before is not None and before.at:
+                gap = entry.at - entry.took - before.at
+                time.sleep(min(max(gap, 0.0), _LONGEST_PAUSE) / what.pace)
+            yield _case(what, entry)
+            before = entry
+
+    return replay
+
+
+def _clean(what: Replay, entries: list[Recorded]) -> None:
+    """Begin without leftovers of other areas."""
+    for namespace in sorted({"default", *_namespaces(entries)}):
+        if namespace != "default":
+            what.cluster.kubectl("create", "namespace", namespace)
+        what.cluster.kubectl(
+            "delete", "ksvc,configuration,route,revision", "--all", "-n", namespace
+        )
+
+
+def _namespaces(entries: list[Recorded]) -> set[str]:
+    found = {
+        document["metadata"].get("namespace", "default")
+        for entry in entries
+        for document in _documents(entry.stdin)
+    }
+    for entry in entries:
+        found |= set(re.findall(r"(?:-n |--namespace[ =])([a-z0-9-]+)", entry.command))
+    return found - {"knative-serving", "kourier-system", "kube-system"}
+
+
+def _documents(stdin: str) -> list[dict[str, Any]]:
+    try:
+        documents = list(yaml.safe_load_all(stdin)) if stdin else []
+    except yaml.YAMLError:
+        return []
+    return [d for d in documents if isinstance(d, dict) and isinstance(d.get("metadata"), dict)]
+
+
+def _presume(what: Replay, entries: list[Recorded]) -> None:
+    """A recording that begins with an existing service gets it from the recorded manifest."""
+    first = entries[0]
+    manifest = what.root / "02-lifecycle" / "hello.yaml"
+    exists = first.code == 0 and re.search(r"\bhello\b", first.command)
+    creates = any(word in first.out for word in ("created", "No resources"))
+    conflict = "conflict with" in first.err
+    if manifest.exists() and ((exists and not creates) or conflict):
+        what.cluster.kubectl("apply", "-f", str(manifest))
+        what.cluster.kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=60s")
+
+
+def _case(what: Replay, entry: Recorded) -> Case:
+    if not entry.command.startswith("kubectl "):
+        return Case(entry.name, skipped="not a kubectl command")
+    if _ABSENT.search(entry.out + entry.err) and "already exists" not in entry.err:
+        _forget(what, entry)
+    if "rollout" in entry.command or "port-forward" in entry.command:
+        return Case(entry.name, skipped="not served: see COVERAGE")
+    try:
+        done = subprocess.run(
+            ["/bin/sh", "-c", entry.command],  # recordings are shell commands of one's own
+            cwd=what.root,
+            env={
+                **os.environ,
+                "KUBECONFIG": str(what.cluster.kubeconfig),
+                "PATH": f"{KUBECTL.parent}:{os.environ['PATH']}",
+                "TZ": "UTC",
+            },
+            input=entry.stdin,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Case(entry.name, (f"did not end within {_TIMEOUT:g} s",))
+    found = []
+    if done.returncode != entry.code:
+        found.append(f"exit code {entry.code} -> {done.returncode}")
+    found += _lines("stdout", entry.out, done.stdout)
+    found += _lines("stderr", entry.err, done.stderr)
+    return Case(entry.name, tuple(found))
+
+
+def _forget(what: Replay, entry: Recorded) -> None:
+    """The recorder had removed what this command creates."""
+    path = re.search(r"-f (\S+\.yaml)", entry.command)
+    source = what.root / path[1] if path else None
+    stdin = source.read_text() if source and source.exists() else entry.stdin
+    for document in _documents(stdin):
+        if document.get("kind") == "Service":
+            meta = document["metadata"]
+            name, namespace = str(meta.get("name")), str(meta.get("namespace", "default"))
+            what.cluster.kubectl("delete", "ksvc", name, "-n", namespace, "--ignore-not-found")
+
+
+def _lines(stream: str, wanted: str, got: str) -> list[str]:
+    before, after = sorted_rows(text(wanted)), sorted_rows(text(got))
+    changed = [
+        line
+        for line in difflib.unified_diff(before, after, lineterm="", n=0)
+        if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
+    return [f"{stream}: {line[:300]}" for line in changed[:_LINES]]
+
+
+def sorted_rows(output: str) -> list[str]:
+    """Lines of an output; rows that begin with a generated name count in any order."""
+    lines = output.splitlines()
+    return sorted(lines) if output.startswith(("TIME", "NAMESPACE")) else lines

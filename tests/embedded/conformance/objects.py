@@ -1,0 +1,77 @@
+"""Recorded objects of a ready service, and the order of its conditions on the way there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.embedded.conformance.normal import differences, value
+from tests.embedded.conformance.outcome import Area, Case, Replay
+
+_RESOURCES = {
+    "ksvc": "services.serving.knative.dev",
+    "svc": "services",
+    "ingresses": "ingresses.networking.internal.knative.dev",
+    "images": "images.caching.internal.knative.dev",
+    "endpointslice": "endpointslices",
+}
+_SHOWN = 12  # differences of one object
+
+
+def areas(root: Path) -> Iterator[Area]:
+    """The objects beside a recorded manifest `hello.yaml`."""
+    for manifest in sorted(root.rglob("hello.yaml")):
+        if list(manifest.parent.glob("ready-*.yaml")):
+            yield Area(f"{manifest.parent.relative_to(root)}/objects", _replayer(manifest))
+
+
+def _replayer(manifest: Path) -> Any:
+    def replay(what: Replay) -> Iterator[Case]:
+        kubectl = what.cluster.kubectl
+        kubectl("delete", "ksvc", "--all")
+        kubectl("apply", "-f", str(manifest))
+        ready = kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=60s", timeout=90)
+        yield Case("READY", () if ready.code == 0 else (ready.err,))
+        for path in sorted(manifest.parent.glob("ready-*.yaml")):
+            yield from _objects(what, path)
+
+    return replay
+
+
+def _objects(what: Replay, path: Path) -> Iterator[Case]:
+    wanted = yaml.safe_load(path.read_text())
+    items = wanted.get("items", [wanted])
+    plural = path.stem.removeprefix("ready-").removesuffix("-managedfields")
+    resource = _RESOURCES.get(plural, plural)
+    done = what.cluster.kubectl("get", resource, "-o", "json")
+    if done.code != 0:
+        yield Case(plural, (done.err.strip(),))
+        return
+    live = {_key(item): item for item in json.loads(done.out)["items"]}
+    for item in items:
+        name = f"{item['kind']}/{_key(item)}"
+        if _key(item) not in live:
+            yield Case(name, (f"absent; there are: {', '.join(sorted(live)) or 'none'}",))
+            continue
+        found = differences(_view(item), _view(live[_key(item)]))
+        yield Case(name, tuple(found[:_SHOWN]))
+
+
+def _key(item: dict[str, Any]) -> str:
+    """The name without what is generated."""
+    meta = item["metadata"]
+    name = str(value(meta["name"]))
+    prefix = meta.get("generateName", "")
+    return f"{value(prefix)}*" if prefix and not name.endswith("POD") else name
+
+
+def _view(item: dict[str, Any]) -> Any:
+    seen = value(item)
+    for term in ("kind", "apiVersion"):
+        seen.pop(term, None)  # lists leave them out for built-in kinds
+    seen.get("metadata", {}).pop("generation", None)  # counts writes, of which there may be fewer
+    return seen

@@ -1,0 +1,35 @@
+"""What a replay found: cases that agree or differ, by area."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.cluster import Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One recorded behaviour; no differences means agreement."""
+
+    name: str
+    differences: tuple[str, ...] = ()
+    skipped: str = ""  # why it could not be replayed
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay works with; `pace` is how many recorded seconds pass in a real one."""
+
+    cluster: Cluster
+    root: Path
+    pace: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A part of the recordings and how it is replayed."""
+
+    name: str
+    replay: Callable[[Replay], Iterator[Case]] = field(compare=False)
