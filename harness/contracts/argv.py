@@ -133,6 +133,8 @@ def _fields(verb: str, words: list[str], flags: Mapping[str, str]) -> dict[str, 
     if "output" in flags:
         fields["output"] = flags["output"]
     if "condition" in flags:
+        if not flags["condition"].startswith("condition="):
+            raise refuse(Reason.FLAG, f"--for={flags['condition'][:40]}: only condition=TYPE")
         fields["condition"] = flags["condition"].removeprefix("condition=")
     if verb == "diff":
         if words:

@@ -24,7 +24,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (re.compile(r"(?i)(://[^\s/:@]+:)[^\s/@]+(@)"), rf"\1{MASK}\2"),
 )  # fmt: skip
-_SECRET_KIND = re.compile(r"(?m)^[ +-]*\"?kind\"?: *\"?Secret\"?\b")
+_SECRET_KIND = re.compile(r"\bkind\"?: *\"?Secret\b")
+_SECRET_JSON = re.compile(r"(\"(?:data|stringData)\" *: *)\{[^{}]*\}")
 _SECRET_DATA = re.compile(r"(?m)^([ +-]*)(\"?(?:data|stringData)\"?: *\{?)\n((?:\1[ ]+\S.*\n?)+)")
 _SECRET_VALUE = re.compile(r"(?m)^([ +-]*\"?[\w.-]+\"?: *)\S.*$")
 
@@ -34,6 +35,7 @@ def redact(text: str) -> str:
     for pattern, mask in _PATTERNS:
         text = pattern.sub(mask, text)
     if _SECRET_KIND.search(text):
+        text = _SECRET_JSON.sub(rf'\1{{"{MASK}": "{MASK}"}}', text)
         text = _SECRET_DATA.sub(_mask_data, text)
     return text
 
