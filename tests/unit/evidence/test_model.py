@@ -145,9 +145,7 @@ def test_heads_of_documents_are_those_of_their_claim() -> None:
     two = DocumentEntry("ready hello", "p", "22", "PASS", previous=("11",))
     fork = DocumentEntry("ready hello", "p", "33", "FAIL", previous=("11",))
     other = DocumentEntry("sli hello", "q", "44", "PASS")
-    entries = [
-        entry(f"{number}", documents=(d,)) for number, d in enumerate((one, two, fork, other))
-    ]
+    entries = [entry(each.sha256, documents=(each,)) for each in (one, two, fork, other)]
     assert document_heads(entries) == {"ready hello": ("22", "33"), "sli hello": ("44",)}
 
 

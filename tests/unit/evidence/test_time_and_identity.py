@@ -17,15 +17,12 @@ from harness.evidence.checks.time import time_findings
 from harness.evidence.ledger import LedgerEntry, PreviousEntry
 from harness.evidence.model import Evidence, Window, encode
 from harness.evidence.stamps import moment, moment_or_none, new_run_id, stamp_of, utc_text
-from tests.support.stories import START, SteppedClock, Story, documents
+from tests.support.stories import START, TOOL, SteppedClock, Story, documents
 
-STORY = Story()
 NOW = START + timedelta(hours=1)
 COMMIT = "c0ffee" + "0" * 34
-READY = replace(
-    documents(STORY)["ready"],
-    tool=replace(STORY.tool, git_commit=COMMIT),
-)
+STORY = Story(tool=replace(TOOL, git_commit=COMMIT))
+READY = documents(STORY)["ready"]
 ENTRY = LedgerEntry(
     "vpm.ledger/v1", STORY.run_id, STORY.after(20), READY.cluster.uid if READY.cluster else "",
     (), (), (),
