@@ -1,0 +1,118 @@
+"""`vpm cluster`, with the real embedded cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+VPM = (sys.executable, "-c", "from harness.cli.main import main; main()")
+Vpm = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def vpm(tmp_path: Path) -> Iterator[Vpm]:
+    """Runs vpm with a home of its own, and ends what it kept."""
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "k")}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*VPM, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+            timeout=120,
+        )
+
+    yield run
+    kept = list(tmp_path.glob("vpm/*/*/created.json"))
+    for row in json.loads(run("cluster", "list", "--json").stdout) if kept else ():
+        run("cluster", "down", row["name"], "--confirm", row["uid"])
+
+
+def test_a_cluster_is_started_found_again_and_ended(vpm: Vpm) -> None:
+    up = vpm("cluster", "up", "--cluster", "embedded", "--json")
+    assert up.returncode == 0, up.stderr
+    facts = json.loads(up.stdout)
+    assert facts["emulator"] is True
+    assert facts["context"] == "embedded-vpm-mini"
+    again = json.loads(vpm("cluster", "up", "--cluster", "embedded", "--json").stdout)
+    assert again == facts
+    status = json.loads(vpm("cluster", "status", "--json").stdout)
+    assert (status["state"], status["uid"]) == ("running", facts["uid"])
+    assert vpm("cluster", "kubeconfig").stdout.strip() == facts["kubeconfig"]
+    assert "vpm-mini" in vpm("cluster", "logs").stdout
+    by_context = vpm(
+        "cluster", "up", "--cluster", "existing", "--context", facts["context"],
+        "--kubeconfig", facts["kubeconfig"], "--json",
+    )  # fmt: skip
+    assert json.loads(by_context.stdout)["emulator"] is True
+    down = vpm("cluster", "down")
+    assert down.returncode == 0, down.stderr
+    assert vpm("cluster", "list").stdout == "no cluster is kept\n"
+    assert not Path(facts["kubeconfig"]).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("down", "nothing"), 2, "keeps no cluster named nothing"),
+        (("status",), 2, "vpm cluster up starts one"),
+        (("up", "--cluster", "existing"), 2, "needs a context by name"),
+        (("up", "--cluster", "existing", "--context", "nope"), 4, "there is no context 'nope'"),
+        (("up", "--cluster", "embedded", "--kind-image", "x"), 2, "no option image"),
+        (("up", "--cluster", "nothing"), 2, "nothing"),
+        (("fault", "add", "gateway-down", "--name", "none"), 2, "keeps no cluster"),
+    ],
+)
+def test_bad_usage(vpm: Vpm, arguments: tuple[str, ...], code: int, words: str) -> None:
+    done = vpm("cluster", *arguments)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_kind_without_an_engine_says_what_to_do(vpm: Vpm, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*VPM, "cluster", "up", "--cluster", "kind"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": str(tmp_path), "XDG_STATE_HOME": str(tmp_path)},
+        timeout=60,
+    )
+    assert done.returncode == 4
+    assert "no Docker engine" in done.stderr
+    assert "mend:" in done.stderr
+    assert json.loads(vpm("cluster", "list", "--json").stdout) == []
+
+
+def test_doctor_for_the_embedded_cluster(vpm: Vpm) -> None:
+    done = vpm("doctor", "--cluster", "embedded", "--json")
+    report = json.loads(done.stdout)
+    assert report["provider"] == "embedded"
+    assert {"system", "memory", "envoy", "namespaces"} <= {
+        item["id"] for item in report["findings"]
+    }
+    failed = [item for item in report["findings"] if item["status"] == "failure"]
+    assert done.returncode == (4 if failed else 0)
+    assert all(item["mend"] for item in failed)
+
+
+def test_doctor_for_kind_lists_what_is_missing(vpm: Vpm) -> None:
+    done = vpm("doctor", "--cluster", "kind", "--kind-bin", "/nowhere/kind")
+    assert done.returncode == 4
+    assert "FAIL  kind: kind was not found: /nowhere/kind (as asked for)" in done.stdout
+    assert "mend:" in done.stdout
+
+
+def test_doctor_for_a_context_that_does_not_exist(vpm: Vpm) -> None:
+    done = vpm("doctor", "--cluster", "existing", "--context", "nope")
+    assert done.returncode == 4
+    assert "there is no context 'nope'" in done.stderr
