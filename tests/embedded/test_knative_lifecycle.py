@@ -6,7 +6,7 @@ Expected values are from the recordings 02-lifecycle, 04-failures and 05-gateway
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -35,13 +35,13 @@ def name() -> str:
     return f"hello-{secrets.token_hex(3)}"
 
 
-def ksvc(name: str, *, annotations: Obj | None = None, traffic: Obj | None = None,
+def ksvc(name: str, *, annotations: Mapping[str, str] | None = None, traffic: Obj | None = None,
          image: str = IMAGE, **env: str) -> Obj:  # fmt: skip
     """A minimal KService, as a user writes it."""
     container = {"image": image, "env": [{"name": k, "value": v} for k, v in env.items()]}
     template: Obj = {"spec": {"containers": [container]}}
     if annotations:
-        template["metadata"] = {"annotations": annotations}
+        template["metadata"] = {"annotations": dict(annotations)}
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",

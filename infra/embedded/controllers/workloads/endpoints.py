@@ -11,6 +11,7 @@ from infra.embedded.store import Obj, Store, generate_name
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SERVICE_NAME = "kubernetes.io/service-name"
+MANAGER_LABEL = "endpoints.kubernetes.io/managed-by"
 TRIGGER = "endpoints.kubernetes.io/last-change-trigger-time"
 _HEADLESS = "service.kubernetes.io/headless"
 
@@ -93,6 +94,8 @@ class EndpointSlices:
         selector = (service or {}).get("spec", {}).get("selector")
         if service is None or not selector or meta.is_deleting(service):
             self._selectors.pop(key, None)
+            if service is None:
+                self._remove(key)
             return None
         self._selectors[key] = selector
         members = [
@@ -106,6 +109,12 @@ class EndpointSlices:
         self._write_endpoints(service, subsets_of(endpoints, ports))
         self._write_slice(service, endpoints, ports)
         return None
+
+    def _remove(self, key: Key) -> None:
+        """Endpoints have no owner, so they are deleted with their Service here."""
+        endpoints = self._store.find(ENDPOINTS, *key)
+        if endpoints is not None and MANAGER_LABEL in meta.labels(endpoints):
+            self._store.delete(ENDPOINTS, *key)
 
     def _services_of(self, pod: Obj) -> Iterable[Key]:
         namespace = pod["metadata"]["namespace"]
@@ -121,7 +130,7 @@ class EndpointSlices:
         existing = self._store.find(ENDPOINTS, namespace, name)
         labels = {
             **meta.labels(service),
-            "endpoints.kubernetes.io/managed-by": "endpoint-controller",
+            MANAGER_LABEL: "endpoint-controller",
         }
         body = {"subsets": subsets} if subsets else {}
         if existing is None:

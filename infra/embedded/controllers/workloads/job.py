@@ -19,6 +19,7 @@ from infra.embedded.controllers.workloads import pods
 from infra.embedded.controllers.workloads.accounts import refusal
 from infra.embedded.kinds import JOB, POD
 from infra.embedded.store import Obj, Store
+from infra.embedded.store import copy as store_copy
 
 _BACKOFF, _LONGEST_BACKOFF = 10.0, 360.0  # seconds before a failed pod is replaced
 _NAME, _OLD_NAME = "batch.kubernetes.io/job-name", "job-name"
@@ -125,6 +126,8 @@ class Jobs:
             return None
         if ended := _ended(job):
             return self._expire(job, ended)
+        if "selector" not in job["spec"]:
+            job = self._store.replace(self._store.stored(JOB, *key), with_selector(job))
         owned = [p for p in self._store.dependents(job, POD) if meta.is_controlled_by(p, job)]
         now, counts = self._clock.now(), tally(owned)
         status = {**job.get("status", {})}
@@ -145,7 +148,7 @@ class Jobs:
         if wait > 0:
             return wait
         namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
-        template = _template(job)
+        template = job["spec"]["template"]
         for _ in range(wanted):
             refused = refusal(self._store, namespace, template["spec"], f"{name}-")
             if refused:
@@ -205,10 +208,21 @@ def _ended(job: Obj) -> datetime | None:
     return None
 
 
-def _template(job: Obj) -> Obj:
-    """The pod template with the labels that a Job gives its pods."""
+def with_selector(job: Obj) -> Obj:
+    """A new Job with the selector and the pod labels that Kubernetes generates from its uid."""
     template = job["spec"]["template"]
     name, uid = job["metadata"]["name"], job["metadata"]["uid"]
     labels = {_NAME: name, _OLD_NAME: name, _UID: uid, _OLD_UID: uid}
     own = template.get("metadata") or {}
-    return {**template, "metadata": {**own, "labels": {**(own.get("labels") or {}), **labels}}}
+    labelled = {**own, "labels": {**(own.get("labels") or {}), **labels}}
+    selector = {"matchLabels": {_UID: uid}}
+    return store_copy(
+        {
+            **job,
+            "spec": {
+                **job["spec"],
+                "selector": selector,
+                "template": {**template, "metadata": labelled},
+            },
+        }
+    )
