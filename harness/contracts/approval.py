@@ -106,7 +106,7 @@ def _level_problem(
     if approval.level == "recorded":
         if provider in rules.recorded_on:
             return None
-        return f"{approval.by}'s approval is only recorded; a {provider} cluster wants a signed one"
+        return f"{approval.by}'s approval is only recorded; provider {provider} wants a signed one"
     signer = next((signer for signer in rules.signers if signer.name == approval.by), None)
     if signer is None:
         return f"the policy names no signer {approval.by}"

@@ -1,14 +1,15 @@
 """A stand-in for kubectl and a cluster: enough of both for the runner, kept in one JSON file.
 
-As a module it is a fake of the port `Kubectl`; as a program (`kubectl_standin.py STATE ARGS...`) it is
-an executable that a real KubectlProcess starts, so that processes can be killed and raced.
-It applies for real (generations grow, READY follows) and keeps a list of every call.
+As a module it is a fake of the port `Kubectl`; as a program (`kubectl_standin.py STATE ARGS...`)
+it is what a real KubectlProcess starts, so that processes can be killed and raced. It applies for
+real (generations grow, READY follows) and keeps a list of every call.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import difflib
 import fcntl
 import json
 import os
@@ -85,14 +86,13 @@ class Standin:
         return 0, "---\n".join((folder / name).read_text() for name in resources), ""
 
     def _diff(self, _options: Any, _words: list[str], stdin: bytes) -> Any:
-        wanted = _documents(stdin)
-        lines = [
-            f"+{line}"
-            for item in wanted
-            if self._differs(item)
-            for line in yaml.safe_dump(item).splitlines()
-        ]
-        text = "".join(f"{line}\n" for line in ["--- /tmp/LIVE-1", "+++ /tmp/MERGED-2", *lines])
+        lines: list[str] = []
+        for item in _documents(stdin):
+            if self._differs(item):
+                live = self.state["objects"].get(item["metadata"]["name"], {})
+                old, new = (_wish_of(version).splitlines() for version in (live, item))
+                lines += difflib.unified_diff(old, new, "/tmp/LIVE-1", "/tmp/MERGED-2", lineterm="")
+        text = "".join(f"{line}\n" for line in lines)
         return (1, text, "") if lines else (0, "", "")
 
     def _apply(self, options: Any, _words: list[str], stdin: bytes) -> Any:
@@ -149,6 +149,13 @@ def _make_ready(live: State) -> None:
         "latestReadyRevisionName": revision,
         "conditions": [{"type": "Ready", "status": "True"}],
     }
+
+
+def _wish_of(item: State) -> str:
+    if not item:
+        return ""
+    metadata = {"name": item["metadata"]["name"], "namespace": item["metadata"]["namespace"]}
+    return yaml.safe_dump({"metadata": metadata, "spec": item["spec"]})
 
 
 def _documents(stdin: bytes) -> list[State]:

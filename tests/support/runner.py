@@ -42,12 +42,13 @@ PUBLIC = base64.b64encode(KEY.public_key().public_bytes(Encoding.Raw, PublicForm
 
 def manifest(name: str = "hello", *, target: str = "World", namespace: str = "default") -> str:
     """A KService as a person writes it."""
+    env = {"name": "TARGET", "value": target}
     return yaml.safe_dump(
         {
             "apiVersion": "serving.knative.dev/v1",
             "kind": "Service",
             "metadata": {"name": name, "namespace": namespace},
-            "spec": {"template": {"spec": {"containers": [{"image": "i", "env": [target]}]}}},
+            "spec": {"template": {"spec": {"containers": [{"image": "i", "env": [env]}]}}},
         }
     )
 

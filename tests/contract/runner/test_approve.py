@@ -1,0 +1,156 @@
+"""Approving, rolling back, and what a later run makes of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from harness.contracts.model import parse_contract
+from harness.core.errors import UsageError
+from harness.runner.approvals import FileApprovals
+from harness.runner.approve import Approved, Approver, Consent
+from harness.runner.desk import make_examiner
+from harness.runner.rollback import make_rollback
+from harness.runner.runner import load_policy
+from tests.support.runner import HELLO, PEM, Desk, identity, manifest
+
+NOW = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
+
+
+def approve(desk: Desk, reference: str, *, signed: bool = True, embed: bool = False) -> Approved:
+    approver = Approver(
+        settings=desk.settings,
+        examiner=make_examiner(desk.settings),
+        approvals=FileApprovals(desk.settings.approvals),
+    )
+    by = "tester" if signed else "somebody"
+    consent = Consent(by=by, at=NOW, pem=PEM if signed else None)
+    return approver.approve(reference, consent, embed=embed)
+
+
+def test_a_recorded_approval_lets_the_embedded_cluster_run(desk: Desk) -> None:
+    contract = desk.contract(signed=False)
+    assert desk.runner().execute(contract).reason.startswith("approval_missing")
+
+    approved = approve(desk, "apply_hello", signed=False)
+
+    assert approved.requeued == desk.settings.inbox / "apply_hello.json"
+    assert desk.runner().execute(approved.requeued).state == "succeeded"
+
+
+def test_a_recorded_approval_is_not_enough_elsewhere(desk: Desk) -> None:
+    contract = desk.contract(signed=False)
+    approve(desk, str(contract), signed=False)
+    observed = desk.runner(cluster=identity(provider="existing")).execute(contract)
+    assert "is only recorded; provider existing wants a signed one" in observed.reason
+
+
+def test_a_signed_approval_counts_for_any_id_of_the_same_work(desk: Desk) -> None:
+    approve(desk, str(desk.contract("first", signed=False)))
+    other = desk.contract("second", signed=False)
+    observed = desk.runner(cluster=identity(provider="kind")).execute(other)
+    assert observed.state == "succeeded"
+
+
+def test_an_approval_can_be_written_into_the_contract(desk: Desk) -> None:
+    contract = desk.contract(signed=False)
+    approve(desk, str(contract), embed=True)
+    assert parse_contract(contract.read_bytes()).approval is not None
+    assert desk.runner().execute(contract).state == "succeeded"
+
+
+def test_an_approval_of_a_diff_ends_with_the_diff(desk: Desk) -> None:
+    contract = desk.contract(signed=False)
+    dry = desk.runner().preview(contract)
+    approver = Approver(
+        settings=desk.settings,
+        examiner=make_examiner(desk.settings),
+        approvals=FileApprovals(desk.settings.approvals),
+    )
+    consent = Consent(by="tester", at=NOW, pem=PEM, diff_of=dry.run_id)
+    assert approver.approve(str(contract), consent).approval.diff is not None
+
+    # Somebody else changes the cluster: the same manifest now makes another diff.
+    (desk.repo / HELLO).write_text(manifest(target="Moon"))
+    desk.runner().execute(desk.contract("moon"))
+    (desk.repo / HELLO).write_text(manifest())
+    observed = desk.runner().execute(contract)
+
+    assert observed.state == "refused"
+    assert observed.reason.startswith("diff_drifted: tester approved sha256:")
+
+
+@pytest.mark.parametrize("content", [b"{}", b'{"task": "noop", "actions": []}'])
+def test_what_needs_no_approval_gets_none(desk: Desk, content: bytes) -> None:
+    path = desk.file("x.json", content)
+    with pytest.raises(UsageError, match=r"x\.json"):
+        approve(desk, str(path))
+
+
+def test_an_unknown_id_is_told(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="no contract nope waits"):
+        approve(desk, "nope")
+
+
+def test_a_broken_approval_file_counts_for_nothing(desk: Desk) -> None:
+    contract = desk.contract(signed=False)
+    kept = approve(desk, str(contract)).path
+    kept.write_text("{")
+    assert desk.runner().execute(contract).reason.startswith("approval_missing")
+
+
+def test_a_rollback_is_a_contract_that_restores_and_wants_approval(desk: Desk) -> None:
+    desk.runner().execute(desk.contract("first"))
+    (desk.repo / HELLO).write_text(manifest(target="Moon"))
+    second = desk.runner().execute(desk.contract("second"))
+    assert second.generation_after == 2
+
+    policy = load_policy(desk.settings.policy)
+    made = make_rollback(second.run_id, settings=desk.settings, policy=policy, now=NOW)
+    refused = desk.runner().execute(made.contract)
+    assert refused.reason.startswith("approval_missing")
+
+    approved = approve(desk, made.id)
+    assert approved.requeued is not None
+    observed = desk.runner().execute(approved.requeued)
+
+    assert (observed.state, observed.generation_after) == ("succeeded", 3)
+    live = desk.kubectl.state["objects"]["hello"]["spec"]["template"]["spec"]
+    assert live["containers"][0]["env"] == [{"name": "TARGET", "value": "World"}]
+
+
+def test_a_rollback_manifest_holds_no_server_fields(desk: Desk) -> None:
+    desk.runner().execute(desk.contract("first"))
+    (desk.repo / HELLO).write_text(manifest(target="Moon"))
+    second = desk.runner().execute(desk.contract("second"))
+    policy = load_policy(desk.settings.policy)
+    made = make_rollback(second.run_id, settings=desk.settings, policy=policy, now=NOW)
+    text = made.manifest.read_text()
+    assert not [word for word in ("uid", "status", "generation", "resourceVersion") if word in text]
+
+
+@pytest.mark.parametrize("run_id", ["nope", "../../x"])
+def test_a_rollback_of_nothing_is_told(desk: Desk, run_id: str) -> None:
+    policy = load_policy(desk.settings.policy)
+    with pytest.raises(UsageError, match="there is no finished run"):
+        make_rollback(run_id, settings=desk.settings, policy=policy, now=NOW)
+
+
+def test_what_did_not_exist_is_not_restored(desk: Desk) -> None:
+    first = desk.runner().execute(desk.contract("first"))
+    policy = load_policy(desk.settings.policy)
+    with pytest.raises(UsageError, match="shows 0 objects"):
+        make_rollback(first.run_id, settings=desk.settings, policy=policy, now=NOW)
+
+
+def test_a_redacted_record_is_not_restored(desk: Desk) -> None:
+    first = desk.runner().execute(desk.contract("first"))
+    folder = Path(first.folder)
+    (folder / "before.yaml").write_text("metadata: {name: x}\ntoken: [redacted]\n")
+    policy = load_policy(desk.settings.policy)
+    with pytest.raises(UsageError, match="redacted"):
+        make_rollback(first.run_id, settings=desk.settings, policy=policy, now=NOW)
+    assert json.loads((folder / "status.json").read_text())["state"] == "succeeded"

@@ -1,0 +1,180 @@
+"""Facts about manifests: what is really there, read once, without following links."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from harness.contracts.model import digest
+from harness.contracts.policy import parse_policy
+from harness.runner.kubectl import KubectlProcess
+from harness.runner.manifests import ManifestReader
+from harness.timing.clock import SystemClock
+from tests.support.runner import HELLO, OVERLAY, Desk, manifest, policy_document
+
+
+@pytest.fixture
+def reader(desk: Desk) -> ManifestReader:
+    """A reader that builds kustomizations with the real kubectl."""
+    policy = parse_policy(yaml.safe_dump(policy_document()).encode(), source="p")
+    kubectl = KubectlProcess(kubeconfig=Path(os.devnull), context="none", clock=SystemClock())
+    return ManifestReader(repo=desk.repo, policy=policy, kubectl=kubectl)
+
+
+@pytest.fixture
+def overlay(desk: Desk) -> Path:
+    return desk.repo / OVERLAY
+
+
+def test_the_bytes_and_what_they_hold(reader: ManifestReader, desk: Desk) -> None:
+    read = reader.read(HELLO)
+    content = (desk.repo / HELLO).read_bytes()
+
+    assert read.content == content
+    assert (read.facts.real, read.facts.digest, read.facts.size) == (
+        HELLO,
+        digest(content),
+        len(content),
+    )
+    assert [found.name for found in read.facts.objects] == ["hello"]
+    assert read.facts.problem == ""
+
+
+def test_a_link_inside_the_overlay_is_followed_to_its_real_path(
+    reader: ManifestReader, overlay: Path
+) -> None:
+    (overlay / "link.yaml").symlink_to("hello-ksvc.yaml")
+    assert reader.read(f"{OVERLAY}/link.yaml").facts.real == HELLO
+
+
+@pytest.mark.parametrize(
+    ("target", "real"),
+    [("../prod.yaml", "infra/k8s/overlays/prod.yaml"), ("/etc/passwd", ""), ("/proc/self", "")],
+)
+def test_a_link_out_of_the_overlay_is_not_opened(
+    reader: ManifestReader, overlay: Path, target: str, real: str
+) -> None:
+    (overlay.parent / "prod.yaml").write_text(manifest())
+    (overlay / "link.yaml").symlink_to(target)
+    read = reader.read(f"{OVERLAY}/link.yaml")
+    assert (read.facts.real, read.facts.objects, read.content) == (real, (), b"")
+
+
+def test_a_linked_folder_leads_where_it_leads(reader: ManifestReader, overlay: Path) -> None:
+    elsewhere = overlay.parent.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "x.yaml").write_text(manifest())
+    (overlay / "sub").symlink_to(elsewhere)
+    assert reader.read(f"{OVERLAY}/sub/x.yaml").facts.real == "infra/k8s/elsewhere/x.yaml"
+
+
+@pytest.mark.parametrize("declared", ["../x", f"{OVERLAY}/../dev/hello-ksvc.yaml", "/etc/passwd"])
+def test_dots_and_roots_are_not_even_looked_at(reader: ManifestReader, declared: str) -> None:
+    assert reader.read(declared).facts.problem == "written with .. or from the root"
+
+
+def test_what_is_not_there(reader: ManifestReader) -> None:
+    assert reader.read(f"{OVERLAY}/none.yaml").facts.problem == "No such file or directory"
+
+
+def test_a_pipe_is_not_waited_for(reader: ManifestReader, overlay: Path) -> None:
+    os.mkfifo(overlay / "pipe.yaml")
+    assert "not a regular file" in reader.read(f"{OVERLAY}/pipe.yaml").facts.problem
+
+
+def test_a_link_loop(reader: ManifestReader, overlay: Path) -> None:
+    (overlay / "loop.yaml").symlink_to("loop.yaml")
+    assert reader.read(f"{OVERLAY}/loop.yaml").facts.problem
+
+
+def test_a_large_file_is_not_kept(reader: ManifestReader, overlay: Path) -> None:
+    (overlay / "large.yaml").write_bytes(b"#" * 300_000)
+    read = reader.read(f"{OVERLAY}/large.yaml")
+    assert (read.facts.problem, read.content) == ("larger than 262144 bytes", b"")
+
+
+def kustomization(folder: Path, **content: Any) -> None:
+    """A kustomization file in a new or existing folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
+
+
+def test_a_kustomization_is_built_and_judged_by_its_output(
+    reader: ManifestReader, overlay: Path
+) -> None:
+    kustomization(
+        overlay,
+        resources=["hello-ksvc.yaml", "metrics-echo-ksvc.yaml"],
+        commonAnnotations={"from": "test"},
+    )
+    read = reader.read(OVERLAY)
+
+    assert read.facts.kustomized
+    assert [found.name for found in read.facts.objects] == ["hello", "metrics-echo"]
+    assert read.facts.digest == digest(read.content)
+    assert b"from: test" in read.content
+
+
+def test_a_kustomization_may_use_a_folder_of_its_overlay(
+    reader: ManifestReader, overlay: Path
+) -> None:
+    kustomization(overlay / "base", resources=["x.yaml"])
+    (overlay / "base" / "x.yaml").write_text(manifest("x"))
+    kustomization(overlay / "top", resources=["../base"])
+    facts = reader.read(f"{OVERLAY}/top").facts
+    assert [found.name for found in facts.objects] == ["x"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "https://example.com/x.yaml",
+        "github.com/owner/repo?ref=main",
+        "git@github.com:owner/repo",
+        "../../outside",
+        "missing.yaml",
+    ],
+)
+def test_sources_from_elsewhere_are_named_and_not_built(
+    reader: ManifestReader, overlay: Path, source: str
+) -> None:
+    outside = overlay.parent.parent / "outside"
+    outside.mkdir()
+    kustomization(overlay, resources=["hello-ksvc.yaml", source])
+    read = reader.read(OVERLAY)
+    assert (read.facts.remote, read.content) == ((source,), b"")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"resources": "x"}, "a list is wanted"),
+        ({"resources": [1]}, "a source is a int"),
+        ({"helmCharts": []}, "helmCharts is not allowed"),
+        ({"secretGenerator": []}, "secretGenerator is not allowed"),
+        ({"generators": ["x"]}, "generators is not allowed"),
+        ({"patches": [{"path": "missing.yaml"}]}, ""),
+    ],
+)
+def test_what_a_kustomization_may_not_use(
+    reader: ManifestReader, overlay: Path, content: dict[str, Any], said: str
+) -> None:
+    kustomization(overlay, **content)
+    facts = reader.read(OVERLAY).facts
+    assert said in facts.problem
+    assert facts.objects == ()
+
+
+def test_a_link_in_a_kustomized_overlay_is_refused(reader: ManifestReader, overlay: Path) -> None:
+    kustomization(overlay, resources=["hello-ksvc.yaml"])
+    (overlay / "link.yaml").symlink_to("/etc/passwd")
+    assert reader.read(OVERLAY).facts.problem == "the overlay holds a link: link.yaml"
+
+
+def test_a_folder_without_kustomization(reader: ManifestReader, overlay: Path) -> None:
+    (overlay / "sub").mkdir()
+    assert "no kustomization" in reader.read(f"{OVERLAY}/sub").facts.problem
