@@ -33,7 +33,8 @@ def check_cluster(
     if uid != cluster.uid:
         detail = f"{cluster.context} leads to {uid or 'no cluster'}, opened was {cluster.uid}"
         raise mismatch(f"the cluster was replaced: {detail}")
-    for kind in sorted((kind for kind in kinds if kind), key=lambda kind: kind.ident):
+    extensions = (kind for kind in kinds if kind and kind.group)  # the core is always served
+    for kind in sorted(extensions, key=lambda kind: kind.ident):
         served = _served_by_client(client, kind) if client else _served_by_kubectl(console, kind)
         if not served:
             raise mismatch(f"{cluster.context} does not serve {kind.ident} ({kind.qualified})")

@@ -1,0 +1,192 @@
+"""Publishing a run: git repositories and a local fake of GitHub's API."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from harness.core.errors import CommandError, UsageError
+from harness.runner.git import GitRepository
+from harness.runner.publish import GitPublisher, PullRequests
+from tests.support.runner import Desk
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git; returns what it printed."""
+    command = ["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@t", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def run_folder(desk: Desk) -> Path:
+    """The record of a run."""
+    return Path(desk.runner().execute(desk.contract()).folder)
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A repository with one commit and an untracked file."""
+    folder = tmp_path / "git"
+    git(tmp_path, "init", "-q", "-b", "main", str(folder))
+    (folder / "README.md").write_text("x")
+    git(folder, "add", "README.md")
+    git(folder, "commit", "-q", "-m", "first")
+    (folder / "untracked").write_text("mine")
+    return folder
+
+
+def test_a_run_becomes_a_branch_with_one_commit(repository: Path, run_folder: Path) -> None:
+    branch = GitPublisher(GitRepository(repository)).publish("apply_hello", run_folder)
+
+    assert branch == "vpm/run/apply_hello"
+    assert git(repository, "rev-list", "--count", f"main..{branch}") == "1"
+    changed = git(repository, "diff", "--name-only", "main", branch).splitlines()
+    assert "reports/codex_runs/apply_hello/status.json" in changed
+    assert all(name.startswith("reports/codex_runs/apply_hello/") for name in changed)
+
+
+def test_the_checkout_is_left_alone(repository: Path, run_folder: Path) -> None:
+    before = git(repository, "status", "--porcelain"), git(repository, "rev-parse", "main")
+    GitPublisher(GitRepository(repository)).publish("apply_hello", run_folder)
+    assert (
+        git(repository, "status", "--porcelain"),
+        git(repository, "rev-parse", "main"),
+    ) == before
+    assert git(repository, "symbolic-ref", "--short", "HEAD") == "main"
+
+
+def test_publishing_twice_is_publishing_once(repository: Path, run_folder: Path) -> None:
+    publisher = GitPublisher(GitRepository(repository))
+    branch = publisher.publish("apply_hello", run_folder)
+    first = git(repository, "rev-parse", branch)
+    (repository / "README.md").write_text("y")
+    git(repository, "commit", "-q", "-am", "main goes on")
+
+    assert publisher.publish("apply_hello", run_folder) == branch
+    assert git(repository, "rev-parse", branch) == first
+
+
+def test_another_content_on_the_branch_is_an_error(repository: Path, run_folder: Path) -> None:
+    publisher = GitPublisher(GitRepository(repository))
+    publisher.publish("apply_hello", run_folder)
+    (run_folder / "run.log").write_text("edited")
+    with pytest.raises(UsageError, match=r"run\.log is different there"):
+        publisher.publish("apply_hello", run_folder)
+
+
+def test_a_bare_and_empty_repository_will_do(tmp_path: Path, run_folder: Path) -> None:
+    bare = tmp_path / "bare.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(bare))
+    branch = GitPublisher(GitRepository(bare)).publish("apply_hello", run_folder)
+    assert git(bare, "rev-list", "--count", branch) == "1"
+
+
+def test_a_branch_is_pushed_and_main_is_not(
+    repository: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(bare))
+    git(repository, "remote", "add", "origin", str(bare))
+    GitPublisher(GitRepository(repository), remote="origin").publish("apply_hello", run_folder)
+    assert git(bare, "for-each-ref", "--format=%(refname)") == "refs/heads/vpm/run/apply_hello"
+
+
+@pytest.mark.parametrize("branch", ["main", "master"])
+def test_the_default_branch_is_never_written(repository: Path, branch: str) -> None:
+    with pytest.raises(UsageError, match="never published on"):
+        GitRepository(repository).push("origin", branch)
+
+
+def test_git_s_own_words_are_passed_on(run_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="not a git repository"):
+        GitPublisher(GitRepository(tmp_path)).publish("apply_hello", run_folder)
+
+
+def test_only_finished_runs_are_published(repository: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no finished run"):
+        GitPublisher(GitRepository(repository)).publish("x", tmp_path)
+
+
+class FakeGitHub(BaseHTTPRequestHandler):
+    """The two calls of the pulls API that are used."""
+
+    pulls: list[dict[str, Any]]
+    seen: list[str]
+
+    def do_GET(self) -> None:
+        self._note()
+        wanted = parse_qs(urlsplit(self.path).query)["head"][0]
+        self._answer(200, [pull for pull in self.pulls if pull["head"] == wanted])
+
+    def do_POST(self) -> None:
+        self._note()
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if body["title"].endswith("refuse"):
+            self._answer(422, {"message": "Validation Failed"})
+            return
+        number = len(self.pulls) + 1
+        pull = {**body, "head": f"owner:{body['head']}", "html_url": f"https://gh/pull/{number}"}
+        self.pulls.append(pull)
+        self._answer(201, pull)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Be quiet."""
+
+    def _note(self) -> None:
+        self.seen.append(f"{self.command} {self.headers['Authorization']}")
+
+    def _answer(self, status: int, value: object) -> None:
+        content = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@pytest.fixture
+def github() -> Iterator[tuple[str, type[FakeGitHub]]]:
+    """A fake of GitHub's API on a real socket: its base URL, and what it has seen."""
+    handler = type("Handler", (FakeGitHub,), {"pulls": [], "seen": []})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_pull_request_is_opened_once(
+    github: tuple[str, type[FakeGitHub]], repository: Path, run_folder: Path
+) -> None:
+    api, handler = github
+    pulls = PullRequests("owner/name", "t0ken", api=api)
+    publisher = GitPublisher(GitRepository(repository), pulls=pulls)
+
+    urls = {publisher.publish("apply_hello", run_folder) for _ in range(3)}
+
+    assert urls == {"https://gh/pull/1"}
+    assert [pull["title"] for pull in handler.pulls] == ["Run apply_hello: succeeded"]
+    assert handler.seen.count("POST Bearer t0ken") == 1
+
+
+def test_what_github_refuses_is_told(github: tuple[str, type[FakeGitHub]]) -> None:
+    pulls = PullRequests("owner/name", "t0ken", api=github[0])
+    with pytest.raises(CommandError, match=r"POST /repos/owner/name/pulls: 422 .*Validation"):
+        pulls.offer("b", title="refuse", body="")
+
+
+def test_an_api_that_is_not_there_is_told() -> None:
+    pulls = PullRequests("owner/name", "t0ken", api="http://127.0.0.1:1")
+    with pytest.raises(CommandError, match="cannot be reached") as caught:
+        pulls.offer("b", title="t", body="")
+    assert "t0ken" not in str(caught.value)
