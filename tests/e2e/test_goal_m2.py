@@ -147,7 +147,14 @@ def test_evidence_is_published_as_markdown_and_json(by_pytest: Finished, name: s
 
 
 def test_evidence_verifies_and_an_edit_is_found(by_pytest: Finished) -> None:
-    verify = [sys.executable, "-m", "harness.cli.main", "evidence", "verify"]
+    verify = [
+        sys.executable,
+        "-m",
+        "harness.cli.main",
+        "evidence",
+        "verify",
+        f"--repository={ROOT}",
+    ]
     good = subprocess.run(
         [*verify, str(by_pytest.folder)],
         capture_output=True,

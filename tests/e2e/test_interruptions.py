@@ -16,6 +16,7 @@ from tests.support.runs import (
     ROOT,
     Finished,
     finish,
+    processes_mentioning,
     pytest_command,
     start,
     vpm_command,
@@ -35,7 +36,7 @@ def test_ctrl_c_leaves_no_process_and_no_half_written_file(
 ) -> None:
     process = start(command, home=tmp_path)
     folder = wait_for_step(tmp_path / "reports", "ready hello")
-    servers = embedded_servers(process.pid)
+    assert processes_mentioning(str(tmp_path / "vpm-"))
     os.kill(process.pid, signal.SIGINT)
     result = finish(process, tmp_path / "reports")
     assert result.exit_code != 0
@@ -43,7 +44,7 @@ def test_ctrl_c_leaves_no_process_and_no_half_written_file(
     record = read_record(folder / JOURNAL)
     assert record.closed is not None
     assert record.closed.interrupted
-    assert_nothing_runs(servers)
+    assert_nothing_runs(tmp_path)
     assert list(tmp_path.rglob(".writing-*")) == []
 
 
@@ -52,10 +53,10 @@ def test_a_killed_run_keeps_its_journal_and_can_be_judged(
 ) -> None:
     process = start(command, home=tmp_path)
     folder = wait_for_step(tmp_path / "reports", "probe hello")
-    servers = embedded_servers(process.pid)
+    assert processes_mentioning(str(tmp_path / "vpm-"))
     os.kill(process.pid, signal.SIGKILL)
     finish(process, tmp_path / "reports")
-    assert_nothing_runs(servers)
+    assert_nothing_runs(tmp_path)
     record = read_record(folder / JOURNAL)
     assert "ready hello" in record.steps
     assert record.closed is None
@@ -84,24 +85,10 @@ def test_two_runs_at_the_same_time_both_succeed(tmp_path: Path) -> None:
     assert len({cluster.identity.uid for cluster in clusters if cluster}) == 2
 
 
-def embedded_servers(parent: int) -> list[int]:
-    """The emulator processes that a run started."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == parent:
-            found.append(int(path.parent.name))
-    assert found
-    return found
-
-
-def assert_nothing_runs(pids: list[int]) -> None:
-    """Every one of these processes ends, and whatever names their folders with them."""
+def assert_nothing_runs(folder: Path) -> None:
+    """Every process that names a folder of the test ends."""
     eventually(
-        lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids),
+        lambda: not processes_mentioning(str(folder)),
         timeout=15,
-        what=f"the end of {pids}",
+        what=f"the end of {processes_mentioning(str(folder))}",
     )

@@ -77,9 +77,7 @@ class Cluster:
         trust = ssl.create_default_context(cadata=_pem(cluster["certificate-authority-data"]))
         bearer = user.get("token", "") if token is None else token
         headers = {"authorization": f"Bearer {bearer}"} if bearer else {}
-        return httpx.Client(
-            base_url=cluster["server"], verify=trust, headers=headers, timeout=30.0
-        )
+        return httpx.Client(base_url=cluster["server"], verify=trust, headers=headers, timeout=30.0)
 
 
 def _pem(data: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.ports import ClusterRequest
+from infra.clusters.images import Docker
 from infra.clusters.kind import KindDriver
 from infra.knative.install import Installer
 from tests.support.api_server import ApiServer
@@ -65,7 +66,9 @@ class Machine:
     transcript: list[Call]
     lines: list[str] = field(default_factory=list)
 
-    def driver(self, *, bootstrap: bool = True, transcript: Sequence[Call] = ()) -> KindDriver:
+    def driver(
+        self, *, transcript: Sequence[Call] = (), docker: Docker | None = None
+    ) -> KindDriver:
         """A driver whose kind plays the transcript."""
         program = install(self.folder / "bin", "kind", [*transcript, *self.transcript])
         installer = Installer(
@@ -79,7 +82,8 @@ class Machine:
             progress=self.lines.append,
             chosen_because="a test asks for it",
             home=self.folder / "home",
-            installer=installer if bootstrap else None,
+            installer=installer,
+            docker=docker,
         )
 
     def request(self, **changes: object) -> ClusterRequest:

@@ -50,8 +50,9 @@ def run_folders(reports: Path) -> list[Path]:
 
 
 def environment(home: Path) -> dict[str, str]:
-    """The caller's environment with a state folder of the test's own."""
-    return {**os.environ, "XDG_STATE_HOME": str(home), "PYTHONWARNINGS": "default"}
+    """The caller's environment with folders of the test's own for state and temporary files."""
+    own = {"XDG_STATE_HOME": str(home), "TMPDIR": str(home), "PYTHONWARNINGS": "default"}
+    return {**os.environ, **own}
 
 
 def start(command: list[str], *, home: Path, folder: Path = ROOT) -> subprocess.Popen[str]:
