@@ -17,6 +17,8 @@ DEVBOX, GATEWAY = "devbox", "gateway"
 IN_CLUSTER, IN_CLUSTER_GATEWAY = "in-cluster", "in-cluster-gateway"
 NODE, POD_PREFIX = "node", "kubectl://"
 INTERNAL_GATEWAY = "kourier.kourier-system.svc.cluster.local"
+# Attempts from one vantage; more than that are only counted by the engine.
+MOST_SAMPLES = 20_000
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -72,9 +74,15 @@ def agent_plan(
             "vantage": place,
             "start_at": start_at,
             "concurrency": action.concurrency,
+            "samples": "all" if has_samples(action) else "none",
             "targets": [_target(probe, action, ca_pem) for probe in probes],
         }
     )
+
+
+def has_samples(action: ProbeAction) -> bool:
+    """Whether each attempt has a line of its own, or there are too many for that."""
+    return action.warmup + action.requests <= MOST_SAMPLES
 
 
 def _devbox(service: ServiceObserved, action: ProbeAction, cluster: Cluster) -> Route:

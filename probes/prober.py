@@ -20,8 +20,9 @@ from harness.core.sli import summarise
 from harness.ports import Clock, Cluster, ProbeRequest, Vantage
 from harness.spec.model import ProbeAction
 from probes.build import agent_bytes
-from probes.plan import Probe, agent_plan, route_of
+from probes.plan import Probe, agent_plan, has_samples, route_of
 from probes.samples import AgentOutput, read_output
+from probes.summaries import observed_from_summary
 
 # How long after it is asked for an engine is ready to start, in seconds.
 _LOCAL_LEAD = 0.25
@@ -192,7 +193,13 @@ class Prober:
         artefact = self._store.artefact(f"samples/{probe.target}.jsonl", b"".join(lines))
         samples = [attempt.sample for attempt in attempts]
         thresholds = sorted({o.threshold for o in action.objectives if o.threshold is not None})
-        observed = summarise(samples, asked=asked, thresholds=thresholds)
+        observed = (
+            summarise(samples, asked=asked, thresholds=thresholds)
+            if has_samples(action)
+            else observed_from_summary(
+                output.summary, target=probe.target, asked=asked, thresholds=thresholds
+            )
+        )
         planned = action.warmup + action.requests
         lost = planned - observed.total
         ends = [_parsed(s.at) + timedelta(seconds=s.seconds) for s in samples]

@@ -46,6 +46,7 @@ class AgentOutput:
     late_start: float = 0.0
     first: bytes = b""
     last: bytes = b""
+    summary: JsonObject = field(default_factory=dict)
     source_addresses: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -71,7 +72,9 @@ def read_output(lines: Iterable[bytes], *, rates: Mapping[str, float]) -> AgentO
         rate = rates.get(target)
         if rate is None:
             raise ProbeError(f"the probe engine reports a target that was not asked: {target!r}")
-        attempts[target].append(Attempt(_sample(record, rate), number_at(record, "seq"), line))
+        attempts[target].append(
+            Attempt(read_sample(record, rate=rate), number_at(record, "seq"), line)
+        )
         sources.setdefault(target, text_at(record, "local").rpartition(":")[0])
     summary, last = records[-1] if records[-1][0].get("record") == "summary" else ({}, b"")
     return AgentOutput(
@@ -86,6 +89,7 @@ def read_output(lines: Iterable[bytes], *, rates: Mapping[str, float]) -> AgentO
         late_start=seconds_at(summary, "late_start_s"),
         first=first,
         last=last,
+        summary=summary,
         source_addresses=sources,
     )
 
@@ -105,7 +109,12 @@ def _record(line: bytes) -> JsonObject | None:
     return record if isinstance(record, dict) else None
 
 
-def _sample(record: JsonObject, rate: float) -> Sample:
+def read_sample(record: JsonObject, *, rate: float) -> Sample:
+    """The sample of one record; `rate` (per second) places it in its schedule.
+
+    Errors:
+        ProbeError: its outcome is not of the closed list.
+    """
     outcome = text_at(record, "outcome")
     if outcome not in HOP_OF:
         raise ProbeError(f"the probe engine reports an unknown outcome: {outcome!r}")

@@ -7,7 +7,7 @@ relative error of at most 1/128 (0.8 %), whatever its size.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import ceil
 
 from harness.core.observation import Quantiles
@@ -40,6 +40,30 @@ class Histogram:
         self._min: int | None = None
         self._max = 0
         self.count = 0
+
+    @classmethod
+    def of(
+        cls, counts: Iterable[tuple[int, int]], *, total: int, least: int, most: int
+    ) -> Histogram:
+        """A histogram from pairs (nanoseconds, count) that another one has counted.
+
+        `total`, `least` and `most` are the exact sum and extremes, in nanoseconds.
+        """
+        histogram = cls()
+        for nanoseconds, count in counts:
+            histogram._buckets[bucket_of(nanoseconds)] += count
+            histogram.count += count
+        histogram._sum, histogram._max = total, most
+        histogram._min = least if histogram.count else None
+        return histogram
+
+    def within(self, seconds: float) -> int:
+        """How many durations are at most `seconds`, to the histogram's precision."""
+        limit = round(seconds * _NANOSECONDS)
+        if limit >= self._max:
+            return self.count
+        bound = bucket_of(limit)
+        return sum(count for bucket, count in self._buckets.items() if bucket <= bound)
 
     def add(self, seconds: float) -> None:
         """Count one duration; a negative one (a clock that went back) counts as 0."""

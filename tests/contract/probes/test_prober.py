@@ -198,3 +198,19 @@ def test_a_vantage_that_this_cluster_cannot_have_is_skipped_and_never_passes(
     claim = diagnose(ready=SERVICE, probes=(gateway, node))
     assert claim.verdict is Verdict.INCONCLUSIVE
     assert "node: skipped: fake clusters lack the capability 'node'" in claim.reason
+
+
+def test_more_attempts_than_have_a_line_each_are_counted_by_the_engine(
+    make_prober: MakeProber, store: MemoryStore
+) -> None:
+    objectives = [{"metric": "latency", "target": "95%", "threshold": "400ms"}]
+    many = action("gateway", requests=20_001, rate="20000/s", objectives=objectives)
+    (seen,) = make_prober(closed_port()).probe(SERVICE, many)
+    assert seen.samples is not None
+    assert len(store.files[seen.samples.path].splitlines()) == 2
+    assert (seen.total, seen.valid, seen.good) == (20_001, 20_001, 0)
+    assert seen.outcomes == seen.failures == {"connect_refused": 20_001}
+    assert "ECONNREFUSED" in seen.details["connect_refused"]
+    assert seen.latencies_within == {"0.4": 0}
+    claim = diagnose(ready=SERVICE, probes=(seen,), objectives=many.objectives)
+    assert (claim.diagnosis, claim.hop) == ("nothing-listens", Hop.CONNECT)

@@ -58,3 +58,22 @@ def test_a_clock_that_went_back_counts_as_zero() -> None:
 def test_bars_double_and_keep_every_count() -> None:
     bars = list(histogram_of([0.00005, 0.00015, 0.00015, 0.9]).bars())
     assert bars == [(0.0001, 1), (0.0002, 2), (1.6384, 1)]
+
+
+@given(st.lists(st.integers(0, 10**10), min_size=1, max_size=50), st.floats(0, 10))
+def test_counts_of_another_histogram_give_the_same_figures(
+    values: list[int], threshold: float
+) -> None:
+    whole = histogram_of([value / 1e9 for value in values])
+    taken = Histogram.of(
+        [(value, 1) for value in values], total=sum(values), least=min(values), most=max(values)
+    )
+    assert taken.quantiles() == pytest.approx(whole.quantiles())
+    exact = sum(value <= threshold * 1e9 for value in values)
+    near = sum(value <= threshold * 1e9 * (1 + 1 / 64) + 1 for value in values)
+    assert exact <= taken.within(threshold) <= near
+
+
+def test_no_counts_have_no_figures() -> None:
+    empty = Histogram.of([], total=0, least=0, most=0)
+    assert (empty.quantiles(), empty.within(1.0)) == (None, 0)
