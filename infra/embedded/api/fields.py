@@ -15,6 +15,7 @@ from infra.embedded.store import Obj
 _QUANTITY = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$")
 _FITS: dict[str, tuple[type, ...]] = {
     "string": (str,),
+    "bytes": (str,),
     "time": (str,),
     "int": (int,),
     "number": (int, float),

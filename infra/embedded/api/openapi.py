@@ -17,6 +17,7 @@ _PARAMETERS = [
 _FORCE = {"name": "force", "in": "query", "schema": {"type": "boolean", "uniqueItems": True}}
 _SCALARS: dict[str, Obj] = {
     "string": {"type": "string"},
+    "bytes": {"type": "string", "format": "byte"},
     "time": {"type": "string", "format": "date-time"},
     "quantity": {"type": "string"},
     "int": {"type": "integer"},

@@ -1,29 +1,24 @@
-"""The protobuf bodies that typed Go clients send for ConfigMap, Secret and DeleteOptions.
+"""The protobuf bodies that kubectl and typed Go clients send, decoded by the shapes of kinds.
 
-Only what these three need is decoded, by a table of field numbers; another kind gets a 415.  The
-envelope is Kubernetes' own: the magic `k8s\\0` and a message `Unknown`.
+The envelope is Kubernetes' own: the magic `k8s\\0` and a message `Unknown` with type and content.
 """
 
 import base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
+from infra.embedded.api.shapes import Shape, of_name
+from infra.embedded.clock import rfc3339, rfc3339_micro
 from infra.embedded.errors import BadRequest, UnsupportedMediaType
 
 _MAGIC = b"k8s\x00"
+_DEPTH = 60  # messages within messages
 Obj = dict[str, Any]
-Decoder = Callable[[Any], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """How one numbered field becomes a member of the JSON object."""
-
-    name: str
-    decode: Decoder
-    repeated: bool = False
-    mapping: bool = False
+Tree = dict[
+    int, Any
+]  # field number -> (name, Shape), or the Tree of a message that JSON leaves out
 
 
 def decode(raw: bytes) -> Obj:
@@ -31,37 +26,117 @@ def decode(raw: bytes) -> Obj:
     if not raw.startswith(_MAGIC):
         raise BadRequest("the body does not begin with the protobuf prefix k8s\\x00")
     try:
-        envelope = _message(_UNKNOWN)(raw[len(_MAGIC) :])
-        meta = envelope.get("typeMeta", {})
-        schema = _KINDS.get(meta.get("kind", ""))
-        if schema is None:
-            raise UnsupportedMediaType(
-                f"protobuf is decoded for {', '.join(sorted(_KINDS))} only, not for "
-                f"{meta.get('kind')!r}: send JSON"
-            )
-        body: Obj = _message(schema)(envelope.get("raw", b""))
-    except (ValueError, IndexError) as error:
+        envelope = dict(_fields(raw[len(_MAGIC) :]))
+        meta = {number: _text(value) for number, value in _fields(envelope.get(1, b""))}
+        kind = meta.get(2, "")
+        shape = of_name(kind)
+        if shape is None or not shape.numbers:
+            raise UnsupportedMediaType(f"protobuf is not decoded for {kind!r}: send JSON")
+        body = _message(shape, envelope.get(2, b""), 0)
+    except (ValueError, IndexError, TypeError, OverflowError) as error:
         raise BadRequest(f"malformed protobuf: {error}") from error
-    return {**meta, **body}
+    return {"apiVersion": meta.get(1, ""), "kind": kind, **body}
 
 
-def _message(schema: dict[int, Field]) -> Decoder:
-    def read(data: bytes) -> Obj:
-        obj: Obj = {}
-        for number, value in _fields(data):
-            field = schema.get(number)
-            if field is None:
-                continue
-            decoded = field.decode(value)
-            if field.mapping:
-                obj.setdefault(field.name, {})[decoded.get("key", "")] = decoded.get("value", "")
-            elif field.repeated:
-                obj.setdefault(field.name, []).append(decoded)
-            else:
-                obj[field.name] = decoded
-        return obj
+@cache
+def _tree(name: str) -> Tree:
+    """The fields of a type by number."""
+    shape = of_name(name)
+    tree: Tree = {}
+    for member, path in (shape.numbers if shape else {}).items():
+        node = tree
+        for number in path[:-1]:
+            node = node.setdefault(number, {})
+        node[path[-1]] = (member, shape.fields[member] if shape else None)
+    return tree
 
-    return read
+
+def _message(shape: Shape, data: bytes, depth: int) -> Obj:
+    if depth > _DEPTH:
+        raise ValueError("messages are nested too deeply")
+    obj: Obj = {}
+    _read(_tree(shape.go), data, obj, depth)
+    return obj
+
+
+def _read(tree: Tree, data: bytes, obj: Obj, depth: int) -> None:
+    for number, value in _fields(data):
+        found = tree.get(number)
+        if isinstance(found, dict):
+            _read(found, _bytes(value), obj, depth + 1)
+        elif found is not None:
+            name, shape = found
+            _put(obj, name, shape, value, depth)
+
+
+def _put(obj: Obj, name: str, shape: Shape, value: Any, depth: int) -> None:
+    if shape.sort == "map" and shape.items is not None:
+        entry = dict(_fields(_bytes(value)))
+        item = _value(shape.items, entry.get(2, b""), depth)
+        obj.setdefault(name, {})[_text(entry.get(1, b""))] = item
+    elif shape.sort == "list" and shape.items is not None:
+        obj.setdefault(name, []).append(_value(shape.items, value, depth))
+    else:
+        decoded = _value(shape, value, depth)
+        if decoded is not None:
+            obj[name] = decoded
+
+
+def _value(shape: Shape, value: Any, depth: int) -> Any:
+    if shape.sort == "object":
+        return _message(shape, _bytes(value), depth + 1)
+    return _SCALARS[shape.sort](value)
+
+
+def _text(value: Any) -> str:
+    return _bytes(value).decode()
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise ValueError("a number where bytes were expected")
+    return value
+
+
+def _base64(value: Any) -> str:
+    return base64.b64encode(_bytes(value)).decode()
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int):
+        raise ValueError("bytes where a number was expected")
+    return value - (1 << 64) if value >= 1 << 63 else value
+
+
+def _quantity(value: Any) -> str:
+    return _text(dict(_fields(_bytes(value))).get(1, b""))
+
+
+def _int_or_string(value: Any) -> int | str:
+    parts = dict(_fields(_bytes(value)))
+    return _text(parts.get(3, b"")) if parts.get(1, 0) == 1 else _number(parts.get(2, 0))
+
+
+def _time(value: Any) -> str | None:
+    parts = dict(_fields(_bytes(value)))
+    seconds, nanos = _number(parts.get(1, 0)), _number(parts.get(2, 0))
+    if not seconds:
+        return None  # the zero time: not set
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return rfc3339_micro(moment.replace(microsecond=nanos // 1000)) if nanos else rfc3339(moment)
+
+
+_SCALARS: dict[str, Callable[[Any], Any]] = {
+    "any": lambda _: None,
+    "bool": bool,
+    "bytes": _base64,
+    "int": _number,
+    "intstr": _int_or_string,
+    "number": lambda _: None,
+    "quantity": _quantity,
+    "string": _text,
+    "time": _time,
+}
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -97,78 +172,3 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise ValueError("a number is too long")
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, bytes):
-        raise ValueError("a number where text was expected")
-    return value.decode()
-
-
-def _bytes(value: Any) -> str:
-    return base64.b64encode(value).decode()
-
-
-def _number(value: Any) -> int:
-    if not isinstance(value, int):
-        raise ValueError("bytes where a number was expected")
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-def _flag(value: Any) -> bool:
-    return bool(value)
-
-
-def _map(name: str, value: Decoder = _text) -> Field:
-    entry = {1: Field("key", _text), 2: Field("value", value)}
-    return Field(name, _message(entry), mapping=True)
-
-
-_UNKNOWN = {
-    1: Field("typeMeta", _message({1: Field("apiVersion", _text), 2: Field("kind", _text)})),
-    2: Field("raw", lambda value: value),
-}
-_OWNER = {
-    1: Field("kind", _text),
-    3: Field("name", _text),
-    4: Field("uid", _text),
-    5: Field("apiVersion", _text),
-    6: Field("controller", _flag),
-    7: Field("blockOwnerDeletion", _flag),
-}
-_METADATA = {
-    1: Field("name", _text),
-    2: Field("generateName", _text),
-    3: Field("namespace", _text),
-    5: Field("uid", _text),
-    6: Field("resourceVersion", _text),
-    11: _map("labels"),
-    12: _map("annotations"),
-    13: Field("ownerReferences", _message(_OWNER), repeated=True),
-    14: Field("finalizers", _text, repeated=True),
-}
-_KINDS = {
-    "ConfigMap": {
-        1: Field("metadata", _message(_METADATA)),
-        2: _map("data"),
-        3: _map("binaryData", _bytes),
-        4: Field("immutable", _flag),
-    },
-    "Secret": {
-        1: Field("metadata", _message(_METADATA)),
-        2: _map("data", _bytes),
-        3: Field("type", _text),
-        4: _map("stringData"),
-        5: Field("immutable", _flag),
-    },
-    "DeleteOptions": {
-        1: Field("gracePeriodSeconds", _number),
-        2: Field(
-            "preconditions",
-            _message({1: Field("uid", _text), 2: Field("resourceVersion", _text)}),
-        ),
-        3: Field("orphanDependents", _flag),
-        4: Field("propagationPolicy", _text),
-        5: Field("dryRun", _text, repeated=True),
-    },
-}

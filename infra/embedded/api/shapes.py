@@ -9,7 +9,18 @@ from typing import Any, Literal
 from infra.embedded.kinds import Kind
 
 Sort = Literal[
-    "object", "map", "list", "string", "int", "number", "bool", "time", "quantity", "intstr", "any"
+    "object",
+    "map",
+    "list",
+    "string",
+    "int",
+    "number",
+    "bool",
+    "time",
+    "quantity",
+    "intstr",
+    "bytes",
+    "any",
 ]
 _SCALARS: dict[str, tuple[Sort, str]] = {
     "string": ("string", "string"),
@@ -21,6 +32,7 @@ _SCALARS: dict[str, tuple[Sort, str]] = {
     "time": ("time", "string"),
     "quantity": ("quantity", "resource.Quantity"),
     "intstr": ("intstr", "intstr.IntOrString"),
+    "bytes": ("bytes", "string"),
     "any": ("any", ""),
 }
 
@@ -36,6 +48,7 @@ class Shape:
     keys: tuple[str, ...] = ()  # tell the items of a list apart; ("*",) for a set
     open: bool = False  # keeps fields that it does not know
     schema: Mapping[str, Any] = field(default_factory=dict)  # what else a CRD demands
+    numbers: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of the fields in protobuf
 
     def child(self, name: str) -> "Shape | None":
         """The shape of a member; None when the member is not known."""
@@ -54,8 +67,12 @@ def _types() -> dict[str, Shape]:
     }
     for name, rows in sections.items():
         for member, text in rows:
-            if member != "...":
-                shapes[name].fields[member] = _parse(text, shapes)
+            if member == "...":
+                continue
+            kind, _, number = text.partition(" =")
+            shapes[name].fields[member] = _parse(kind, shapes)
+            if number:
+                shapes[name].numbers[member] = tuple(int(part) for part in number.split("."))
     return shapes
 
 
@@ -97,6 +114,11 @@ def of_kind(kind: Kind) -> Shape | None:
     name = f"serving.{kind.kind}" if kind.group == "serving.knative.dev" else kind.kind
     if kind.custom and kind.group != "serving.knative.dev":
         return None
+    return _types().get(name)
+
+
+def of_name(name: str) -> Shape | None:
+    """A named type of the type files."""
     return _types().get(name)
 
 
