@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from locust import FastHttpUser, constant, events, task
+from locust.env import Environment
 
 HOST_HEADER = os.environ["VPM_LOAD_HOST"]
 PATH = os.environ["VPM_LOAD_PATH"]
@@ -25,7 +26,7 @@ class Caller(FastHttpUser):
     max_redirects = 0
 
     @task
-    def call(self):
+    def call(self) -> None:
         with self.client.get(PATH, headers={"Host": HOST_HEADER}, catch_response=True) as answer:
             if answer.status_code != STATUS:
                 answer.failure(f"status {answer.status_code}")
@@ -34,7 +35,7 @@ class Caller(FastHttpUser):
 
 
 @events.test_stop.add_listener
-def write_errors(environment, **_):
+def write_errors(environment: Environment, **_: object) -> None:
     """Leave the failures by their words: Locust's own JSON has only their number."""
     errors = {str(entry.error): entry.occurrences for entry in environment.stats.errors.values()}
     Path(os.environ["VPM_LOAD_ERRORS"]).write_text(json.dumps(errors), encoding="utf-8")
