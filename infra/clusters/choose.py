@@ -14,6 +14,7 @@ from infra.clusters.embedded import EmbeddedDriver
 from infra.clusters.engine import require_engine
 from infra.clusters.errors import EngineUnavailable, ToolMissing
 from infra.clusters.existing import ExistingDriver
+from infra.clusters.images import Docker
 from infra.clusters.kind import KindDriver
 from infra.knative.install import Installer
 
@@ -54,7 +55,12 @@ def choose(
         require_engine()
         kind = find_program("kind", given=kind_bin, variable="KIND_BIN")
         driver = KindDriver(
-            kind=kind, progress=progress, chosen_because=why, home=home, installer=installer
+            kind=kind,
+            progress=progress,
+            chosen_because=why,
+            home=home,
+            installer=installer,
+            docker=Docker.on_path(),
         )
         return driver, why
     if not sys.platform.startswith("linux"):

@@ -6,6 +6,7 @@ import secrets
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from harness.timing.clock import SystemClock
 from infra.clusters.errors import GatewayUnreachable, PortTaken
 from infra.clusters.gateway import answers
 from infra.clusters.identity import ClusterApi, cluster_uid, configured_domain, read_identity
+from infra.clusters.images import Docker, build_metrics_echo
 from infra.clusters.kind_cli import Kind
 from infra.clusters.kind_config import (
     HTTP_NODE_PORT,
@@ -58,6 +60,7 @@ class KindDriver:
         clock: Clock | None = None,
         connect: Connect = KubernetesClient,
         installer: Installer | None = None,
+        docker: Docker | None = None,
     ) -> None:
         self._kind = Kind(kind)
         self._progress = progress
@@ -66,6 +69,7 @@ class KindDriver:
         self._clock = clock or SystemClock()
         self._connect = connect
         self._installer = installer
+        self._docker = docker
 
     @contextmanager
     def open(self, request: ClusterRequest) -> Iterator[Cluster]:
@@ -144,6 +148,20 @@ class KindDriver:
             )
         )
 
+    def _with_image(
+        self, folder: ClusterFolder, record: CreatedCluster, docker: Docker
+    ) -> CreatedCluster:
+        """The record once the node has metrics-echo as it is in this version of the sources."""
+        names = build_metrics_echo(docker)
+        if record.details.get("metrics_echo") == names[-1]:
+            return record
+        self._progress(f"loading {names[-1]} into the node")
+        for name in names:
+            self._kind.load_image(record.name, name)
+        updated = replace(record, details={**record.details, "metrics_echo": names[-1]})
+        folder.remember(updated)
+        return updated
+
     def _ready(self, folder: ClusterFolder, request: ClusterRequest, ports: HostPorts) -> Cluster:
         """The cluster with everything on it, proven by an answer of its gateway."""
         pinned = PinnedContext(folder.path / "kubeconfig", f"kind-{request.name}")
@@ -158,6 +176,8 @@ class KindDriver:
                 gateway_answers=lambda: answers(ports.address, ports.http),
             )
             self._installer.install(api, pinned, knative=request.knative, wanted=wanted)
+        if record is not None and self._docker:
+            record = self._with_image(folder, record, self._docker)
         identity = read_identity(
             api,
             provider=PROVIDER,

@@ -14,7 +14,7 @@ from harness.core.errors import UsageError
 from harness.ports import JsonObject, KubeClient, ResourceKind
 from infra.clusters.errors import DeletionRefused
 from infra.clusters.identity import cluster_uid
-from infra.clusters.owner import OWNER_LABEL, OUR_LABELS, owner_of
+from infra.clusters.owner import OUR_LABELS, OWNER_LABEL, owner_of
 from infra.clusters.resources import (
     DAEMON_SET,
     DEPLOYMENT,

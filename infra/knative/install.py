@@ -11,8 +11,9 @@ from harness.timing.clock import SystemClock
 from infra.clusters.identity import ClusterApi
 from infra.clusters.kubeconfig import PinnedContext
 from infra.knative.bootstrap import Site, Wanted, bootstrap
+from infra.knative.bundle import IMAGE_MAP
 from infra.knative.catalogue import load_catalogue
-from infra.knative.manifests import ManifestSource
+from infra.knative.manifests import ManifestSource, read_image_map
 
 KubectlFor = Callable[[Path, str], Kubectl]
 """Makes a kubectl that is pinned to a kubeconfig and a context."""
@@ -23,6 +24,7 @@ class Installer:
     """Installs a Knative release on a cluster.
 
     `manifests` is a folder that replaces the network, `images` maps image names to others.
+    The image map of a bundle is used when the folder has one.
     """
 
     kubectl: KubectlFor
@@ -41,10 +43,12 @@ class Installer:
             ClusterError: as `infra.knative.bootstrap.bootstrap` says.
         """
         release = load_catalogue().release(knative)
+        packed = self.manifests / IMAGE_MAP if self.manifests else None
+        images = {**(read_image_map(packed) if packed and packed.exists() else {}), **self.images}
         site = Site(
             api=api,
             kubectl=self.kubectl(pinned.kubeconfig, pinned.context),
-            source=ManifestSource(release, folder=self.manifests, images=self.images),
+            source=ManifestSource(release, folder=self.manifests, images=images),
             wanted=wanted,
             clock=self.clock,
         )

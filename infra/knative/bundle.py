@@ -1,0 +1,155 @@
+"""A bundle: everything that a machine without a network needs, in one tar file.
+
+bundle.json          what is in it, with digests; checked before anything is used
+serving-crds.yaml, serving-core.yaml, kourier.yaml
+image-map.yaml       original image names to the names in images.tar
+images.tar           as `docker save` writes it
+bin/                 programs
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from harness.core.errors import UsageError
+from infra.clusters.images import Docker
+from infra.knative.catalogue import COMPONENTS
+from infra.knative.digests import DigestMismatch, sha256
+from infra.knative.manifests import ManifestSource, images_of, repository_of
+
+INDEX: Final = "bundle.json"
+IMAGE_MAP: Final = "image-map.yaml"
+IMAGES: Final = "images.tar"
+HELLO_IMAGE: Final = "ghcr.io/knative/helloworld-go:latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """What a bundle holds: the release, and each file's SHA-256."""
+
+    knative: str
+    files: Mapping[str, str]
+
+
+def local_name(image: str, release: str) -> str:
+    """The name of an image in a bundle.
+
+    An image that is named by digest loses that name in an archive, and dev.local is not
+    resolved by Knative: so each gets a plain tag there.
+    """
+    path = repository_of(image)
+    head, slash, rest = path.partition("/")
+    bare = rest if slash and ("." in head or ":" in head) else path
+    return f"dev.local/{bare.replace('/', '-').lower()}:{release}"
+
+
+def create_bundle(
+    output: Path,
+    source: ManifestSource,
+    *,
+    docker: Docker | None,
+    images: Sequence[str] = (),
+    programs: Sequence[Path] = (),
+    progress: Callable[[str], None] = lambda _line: None,
+) -> Index:
+    """Write a bundle; without `docker` it holds no images.
+
+    Errors:
+        ClusterError: a manifest or an image cannot be fetched.
+    """
+    with tempfile.TemporaryDirectory(prefix="vpm-bundle-") as name:
+        folder = Path(name)
+        contents = {component: source.load(component).content for component in COMPONENTS}
+        for component, content in contents.items():
+            (folder / f"{component}.yaml").write_bytes(content)
+        if docker:
+            wanted = images_of(contents.values())
+            _collect_images(folder, docker, wanted, images, source.release.name, progress)
+        for program in programs:
+            (folder / "bin").mkdir(exist_ok=True)
+            shutil.copy2(program, folder / "bin" / program.name)
+        index = _write_index(folder, source.release.name)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = output.with_name(f".{output.name}.part")
+        with tarfile.open(unfinished, "w") as archive:
+            for path in [folder / INDEX, *(folder / file for file in sorted(index.files))]:
+                archive.add(path, arcname=str(path.relative_to(folder)))
+        unfinished.replace(output)
+        return index
+
+
+def open_bundle(bundle: Path, folder: Path) -> Index:
+    """Unpack a bundle into a folder that then serves as `--bundle`; every digest is checked.
+
+    Errors:
+        UsageError: it is not a bundle.
+        DigestMismatch: a file is not what the bundle's index says.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(bundle) as archive:
+            archive.extractall(folder, filter="data")
+    except (OSError, tarfile.TarError) as error:
+        raise UsageError(f"{bundle} is not a bundle: {error}", mend="vpm bundle create") from error
+    return check_bundle(folder)
+
+
+def check_bundle(folder: Path) -> Index:
+    """The index of an unpacked bundle, after its files were checked against it.
+
+    Errors:
+        UsageError: there is no index, or a file is missing.
+        DigestMismatch: a file was changed.
+    """
+    try:
+        data = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = Index(knative=data["knative"], files=data["files"])
+        for name, digest in index.files.items():
+            if sha256((folder / name).read_bytes()) != digest:
+                raise DigestMismatch(f"{folder / name} was changed", mend="unpack the bundle again")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{folder} is not a whole bundle: {error}", mend="vpm bundle load BUNDLE --into FOLDER"
+        ) from error
+    return index
+
+
+def _collect_images(
+    folder: Path,
+    docker: Docker,
+    wanted: Sequence[str],
+    extra: Sequence[str],
+    release: str,
+    progress: Callable[[str], None],
+) -> None:
+    names = {image: local_name(image, release) for image in wanted}
+    for number, (image, name) in enumerate(names.items(), 1):
+        progress(f"[{number}/{len(names)}] {image}")
+        if not docker.has(image):
+            docker.pull(image)
+        docker.tag(image, name)
+    for image in extra:
+        if not docker.has(image):
+            docker.pull(image)
+    docker.save([*names.values(), *extra], folder / IMAGES)
+    (folder / IMAGE_MAP).write_text(yaml.safe_dump(names), encoding="utf-8")
+
+
+def _write_index(folder: Path, release: str) -> Index:
+    files = {
+        str(path.relative_to(folder)): sha256(path.read_bytes())
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    index = Index(knative=release, files=files)
+    (folder / INDEX).write_text(json.dumps(asdict(index), indent=2), encoding="utf-8")
+    return index
