@@ -1,0 +1,165 @@
+"""Whatever lies below reports: a finding, never a traceback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.evidence.canonical import MAX_DOCUMENT_BYTES
+from harness.evidence.checks.finding import Finding
+from harness.evidence.ledger import encode_entry
+from harness.evidence.store import read_ledger
+from harness.evidence.verify import verify
+from tests.support.golden import Golden
+
+Spoil = Callable[[Path], None]
+
+
+def findings(golden: Golden, *paths: Path) -> tuple[Finding, ...]:
+    return verify(paths or [golden.reports], options=golden.options())
+
+
+def text(name: str, content: str | bytes) -> Spoil:
+    raw = content.encode() if isinstance(content, str) else content
+    return lambda run: (run / name).write_bytes(raw) and None
+
+
+def value(name: str, field: str, new: object) -> Spoil:
+    def spoil(run: Path) -> None:
+        document = json.loads((run / name).read_bytes())
+        document[field] = new
+        (run / name).write_text(json.dumps(document))
+
+    return spoil
+
+
+def huge(name: str) -> Spoil:
+    def spoil(run: Path) -> None:
+        with (run / name).open("wb") as file:
+            file.truncate(MAX_DOCUMENT_BYTES + 1)
+
+    return spoil
+
+
+def gone(name: str) -> Spoil:
+    return lambda run: (run / name).unlink()
+
+
+def folder_instead(name: str) -> Spoil:
+    def spoil(run: Path) -> None:
+        (run / name).unlink()
+        (run / name).mkdir()
+
+    return spoil
+
+
+def link_to(name: str, target: str) -> Spoil:
+    def spoil(run: Path) -> None:
+        (run / name).unlink()
+        (run / name).symlink_to(target)
+
+    return spoil
+
+
+READY = "evidence/default.hello.ready.json"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "file", "found"),
+    [
+        (text(READY, "not JSON"), READY, "Expecting value"),
+        (text(READY, b"\xff\xfe\x00"), READY, "utf-8"),
+        (text(READY, "[" * 100_000), READY, "deeply"),
+        (text(READY, ""), READY, "Expecting value"),
+        (value(READY, "schema", "vpm.evidence/v9"), READY, "vpm.evidence/v9"),
+        (value(READY, "kind", "vibe"), READY, "Input should be"),
+        (value(READY, "extra", 1), READY, "Unexpected"),
+        (huge(READY), READY, str(MAX_DOCUMENT_BYTES + 1)),
+        (gone(READY), READY, "No such file"),
+        (folder_instead(READY), READY, "Is a directory"),
+        (link_to(READY, "/etc/passwd"), "ledger.json", "leads out"),
+        (gone("ledger.json"), "ledger.json", "No such file"),
+        (text("ledger.json", "{}"), "ledger.json", "None"),
+        (value("ledger.json", "schema", "vpm.ledger/v9"), "ledger.json", "vpm.ledger/v9"),
+        (gone("samples/devbox.jsonl.gz"), "samples/devbox.jsonl.gz", "none"),
+        (text("samples/devbox.jsonl.gz", "no gzip"), "samples/devbox.jsonl.gz", "cannot be read"),
+        (link_to("raw/hello.yaml", "/etc/passwd"), "ledger.json", "leads out"),
+        (text("journal.jsonl", "{}\n"), "journal.jsonl", "not a journal event"),
+        (text("journal.jsonl", '{"event": "run_op'), "journal.jsonl", "run_op"),
+        (gone("journal.jsonl"), "journal.jsonl", "No such file"),
+        (text("pruned.json", "{}"), "pruned.json", "Field required"),
+    ],
+)  # fmt: skip
+def test_a_spoilt_run_is_a_finding(golden: Golden, spoil: Spoil, file: str, found: str) -> None:
+    spoil(golden.run)
+    about = f"reports/runs/{golden.run.name}/{file}"
+    told = [finding.found for finding in findings(golden, golden.run) if finding.file == about]
+    assert any(found in text for text in told), told
+
+
+@pytest.mark.parametrize("path", ["../../../../etc/passwd", "/etc/passwd", "a\0b"])
+def test_a_path_outside_the_run_is_a_finding(golden: Golden, path: str) -> None:
+    entry = next(
+        one for one in read_ledger(golden.reports).values() if one.run_id == golden.run.name
+    )
+    files = (replace(entry.files[0], path=path), *entry.files[1:])
+    documents = (replace(entry.documents[0], path=path), *entry.documents[1:])
+    changed = replace(entry, files=files, documents=documents)
+    (golden.run / "ledger.json").write_bytes(encode_entry(changed))
+    told = {finding.field for finding in findings(golden) if finding.file.endswith("ledger.json")}
+    assert {"files.0", "documents"} <= told
+
+
+def test_a_path_that_is_not_there_is_a_finding(golden: Golden, tmp_path: Path) -> None:
+    [finding] = findings(golden, tmp_path / "nowhere")
+    assert finding.found == "no such file or folder"
+
+
+def test_a_path_outside_reports_is_a_finding(golden: Golden, tmp_path: Path) -> None:
+    alone = tmp_path / "alone.json"
+    shutil.copy(golden.run / READY, alone)
+    [finding] = findings(golden, alone)
+    assert "not below a folder with runs/" in finding.found
+
+
+def test_an_empty_reports_folder_does_not_pass(golden: Golden, tmp_path: Path) -> None:
+    (tmp_path / "reports/runs").mkdir(parents=True)
+    [finding] = findings(golden, tmp_path / "reports")
+    assert (finding.expected, finding.found) == ("runs", "none")
+
+
+def test_a_run_that_was_killed_is_a_finding(golden: Golden) -> None:
+    killed = golden.reports / "runs/goal_m2_20261120T113000Z_killed"
+    killed.mkdir()
+    shutil.copy(golden.run / "journal.jsonl", killed)
+    files = {finding.file for finding in findings(golden)}
+    assert f"reports/runs/{killed.name}/ledger.json" in files
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "phase2/hello_ready.md",
+        "phase2/hello_ready.json",
+        "phase2",
+        "runs",
+        "runs/{run}/evidence/default.hello.ready.md",
+        "",
+    ],
+)
+def test_a_path_may_name_any_of_it(untouched: Golden, named: str) -> None:
+    path = untouched.reports / named.format(run=untouched.run.name)
+    assert findings(untouched, path) == ()
+
+
+def test_an_edited_copy_is_found_by_its_own_name(golden: Golden) -> None:
+    copy = golden.reports / "phase2/hello_ready.md"
+    copy.write_text(copy.read_text().replace("PASS", "FAIL"))
+    [finding] = findings(golden, copy)
+    assert finding.field.startswith("line ")
+    assert 'verdict: "PASS"' in finding.expected

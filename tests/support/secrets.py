@@ -1,0 +1,50 @@
+"""Secrets of every form that has been seen in logs, as a test plants them."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+PLANTED = "hunter2-9f8e7d6c5b4a"
+ENCODED = base64.b64encode(PLANTED.encode()).decode()
+SECRET = {"apiVersion": "v1", "kind": "Secret", "data": {"password": ENCODED, "x": ENCODED}}
+
+FORMS = {
+    "authorization header": f"Authorization: Bearer {PLANTED}",
+    "basic": f"authorization: Basic {ENCODED}",
+    "other scheme": f"Authorization: Custom {PLANTED}",
+    "curl header": f"curl -H 'Authorization: Bearer {PLANTED}' http://x",
+    "curl user": f"curl -u admin:{PLANTED} http://x",
+    "json header": json.dumps({"headers": {"authorization": f"Token {PLANTED}"}}),
+    "json header list": json.dumps({"Authorization": [f"Negotiate {PLANTED}"]}),
+    "escaped json header": json.dumps({"log": json.dumps({"cookie": f"sid={PLANTED}; a=b"})}),
+    "cookie": f"> Cookie: theme=dark; sid={PLANTED}",
+    "set-cookie": f"< Set-Cookie: sid={PLANTED}; HttpOnly\r\n< Server: envoy",
+    "api key header": f"X-Api-Key: {PLANTED}",
+    "url query": f"GET http://h/path?a=1&access_token={PLANTED}&b=2 HTTP/1.1",
+    "url signature": f"https://bucket/o?X-Signature={PLANTED}",
+    "url user": f"postgres://app:{PLANTED}@db:5432/x",
+    "jwt": "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0." + PLANTED.replace("-", "_"),
+    "kubeconfig token": f"users:\n- name: dev\n  user:\n    token: {PLANTED}\n",
+    "kubeconfig key": f"    client-key-data: {ENCODED}\n",
+    "kubeconfig password": f"    username: dev\n    password: {PLANTED}\n",
+    "secret yaml": f"data:\n  tls.key: {ENCODED}\n  note: {ENCODED}\nkind: Secret\n",
+    "secret string data": (
+        f"kind: Secret\nstringData:\n  config: |\n    a=b\n    {PLANTED}\n  b: {PLANTED}\ntype: T\n"
+    ),
+    "secret in a list": f"items:\n- data:\n    any: {ENCODED}\n  kind: Secret\nkind: List\n",
+    "secret json": json.dumps(SECRET, indent=2),
+    "secret in an annotation": json.dumps({"last-applied-configuration": json.dumps(SECRET)}),
+    "environment": f"DB_PASSWORD={PLANTED}",
+    "describe": f"      API_TOKEN:  {PLANTED}",
+    "env yaml": f"env:\n- name: DB_PASSWORD\n  value: {PLANTED}\n",
+    "env json": json.dumps({"env": [{"name": "DB_SECRET", "value": PLANTED}]}),
+    "option": f"app --db-password {PLANTED} --port 80",
+    "option with equals": f"app --token={PLANTED}",
+    "quoted with blanks": f'password: "{PLANTED} and more"',
+    "docker config": json.dumps({"auths": {"ghcr.io": {"auth": ENCODED}}}),
+    "pem": f"-----BEGIN RSA PRIVATE KEY-----\n{PLANTED}\n-----END RSA PRIVATE KEY-----",
+    "pem in json": json.dumps({"k": f"-----BEGIN PRIVATE KEY-----\n{PLANTED}\n"}),
+    "github token": "remote: ghp_" + "a1B2" * 9,
+    "aws": "AKIAABCDEFGHIJKLMNOP",
+}  # fmt: skip
