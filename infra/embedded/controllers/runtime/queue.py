@@ -1,6 +1,7 @@
 """The work queue: each key waits in it at most once; failures come back later and later."""
 
 import asyncio
+import contextlib
 import heapq
 import itertools
 from collections import deque
@@ -82,7 +83,7 @@ class WorkQueue(Generic[K]):
             await self._changed.wait()
             return
         pause = (self._later[0][0] - self._clock.monotonic()) / self._clock.scale
-        try:
-            await asyncio.wait_for(self._changed.wait(), max(0.0, pause))
-        except TimeoutError:
-            return
+        # Not wait_for: up to Python 3.11 it can lose a cancellation that comes with the timeout.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, pause)):
+                await self._changed.wait()
