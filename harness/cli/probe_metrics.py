@@ -86,6 +86,11 @@ class ProbeMetrics:
             ) from error
         return metrics
 
+    @property
+    def port(self) -> int:
+        """The port that is served, 0 when none is."""
+        return int(self._server[0].server_port) if self._server else 0
+
     def close(self) -> None:
         """Stop serving."""
         if self._server is not None:
