@@ -23,7 +23,7 @@ from infra.clusters.kind_config import HTTP_NODE_PORT, host_ports, shipped_confi
 from infra.clusters.kubeconfig import kubeconfig_files, pin
 from infra.kube import KubernetesClient
 from probes.host import LOCAL, local_machine
-from probes.node import NODE, node
+from probes.node import NODE, POD, node, pod
 
 _MARKS = {
     Status.OK: ("ok", "green"),
@@ -68,7 +68,7 @@ def doctor(
             context=pinned.context,
             gateway=(address.host, address.http_port) if address else None,
         )
-        findings += perform_all(checkup.CHECKS, subject)
+        findings += perform_all(checkup.CHECKS, subject) + _pod_findings(subject)
     else:
         findings += _kept_findings(chosen)
     _print(chosen, why, findings, as_json)
@@ -107,10 +107,26 @@ def _kept_findings(provider: str) -> Sequence[Finding]:
     findings: list[Finding] = []
     for kept in kept_clusters():
         if kept.record.provider == provider and state_of(kept) == "running":
-            findings += perform_all(checkup.CHECKS, _subject(kept))
+            subject = _subject(kept)
+            findings += perform_all(checkup.CHECKS, subject) + _pod_findings(subject)
     if provider == "kind" and findings:
         findings += perform_all(NODE, node(f"{shipped_name()}-control-plane"))
     return findings
+
+
+def _pod_findings(subject: checkup.Subject) -> tuple[Finding, ...]:
+    """The checks from inside a pod of one of our services, when one runs."""
+    name = checkup.probe_pod(subject)
+    if not name:
+        return ()
+    inside = pod(
+        name,
+        namespace="default",
+        container="user-container",
+        kubeconfig=subject.kubeconfig,
+        context=subject.context,
+    )
+    return perform_all(POD, inside)
 
 
 def _subject(kept: Kept) -> checkup.Subject:

@@ -11,6 +11,17 @@ from harness.core.errors import VpmError
 
 T = TypeVar("T")
 
+# What a look at a strange machine may raise: testinfra asserts, and output may not be as expected.
+_BROKEN = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    AssertionError,
+)
+
 
 class Status(StrEnum):
     """From the best to the worst; `skipped` says nothing about the environment."""
@@ -55,7 +66,7 @@ class Check(Generic[T]):
             seen = self.look(subject)
         except VpmError as error:
             seen = Seen(Status.FAILURE, error.message, error.mend)
-        except (OSError, ValueError, LookupError, TypeError, RuntimeError) as error:
+        except _BROKEN as error:
             problem = f"the check could not run: {type(error).__name__}: {error}"
             seen = Seen(Status.FAILURE, problem, "report this: the check itself is broken")
         return Finding(self.id, seen.status, seen.what, self.why, seen.mend)
