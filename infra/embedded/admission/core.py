@@ -20,6 +20,7 @@ from infra.embedded.kinds import (
 )
 from infra.embedded.store import Store
 
+_NODE_PORTS = range(30000, 32768)
 _SERVICES = ipaddress.ip_network("10.96.0.0/16")
 
 
@@ -59,15 +60,33 @@ def _service(store: Store, attempt: Attempt) -> None:
     for port in spec.get("ports") or []:
         port.setdefault("protocol", "TCP")
         port.setdefault("targetPort", port.get("port"))
+        if kind in ("NodePort", "LoadBalancer"):
+            _node_port(store, port, old)
     if kind == "ExternalName":
         return
     spec.setdefault("internalTrafficPolicy", "Cluster")
+    if kind in ("NodePort", "LoadBalancer"):
+        spec.setdefault("externalTrafficPolicy", "Cluster")
     spec.setdefault("ipFamilies", ["IPv4"])
     spec.setdefault("ipFamilyPolicy", "SingleStack")
     if not spec.get("clusterIP"):
         spec["clusterIP"] = old.get("clusterIP") or free_service_address(store)
     spec["clusterIPs"] = [spec["clusterIP"]]
     attempt.obj.setdefault("status", {"loadBalancer": {}})
+
+
+def _node_port(store: Store, port: Obj, old: Obj) -> None:
+    """The port that the client asks for, that the Service had, or a free one."""
+    same = [p for p in old.get("ports") or [] if p.get("port") == port.get("port")]
+    if not port.get("nodePort") and same:
+        port["nodePort"] = same[0].get("nodePort")
+    if not port.get("nodePort"):
+        taken = {
+            other.get("nodePort")
+            for service in store.list(SERVICE)
+            for other in service.get("spec", {}).get("ports") or []
+        }
+        port["nodePort"] = next(number for number in _NODE_PORTS if number not in taken)
 
 
 def free_service_address(store: Store) -> str:

@@ -16,6 +16,16 @@ from infra.embedded.errors import BadRequest, UnsupportedMediaType
 _MAGIC = b"k8s\x00"
 _DEPTH = 60  # messages within messages
 Obj = dict[str, Any]
+# Go writes zeroes of plain fields too.  A zero counts only where the field is a pointer.
+_OPTIONAL = frozenset(
+    ["allowPrivilegeEscalation", "automountServiceAccountToken", "backoffLimit",
+     "blockOwnerDeletion", "completions", "controller", "enableServiceLinks",
+     "failedJobsHistoryLimit", "fsGroup", "gracePeriodSeconds", "immutable", "maxSurge",
+     "maxUnavailable", "minAvailable", "optional", "parallelism", "priority", "privileged",
+     "progressDeadlineSeconds", "readOnlyRootFilesystem", "replicas", "revisionHistoryLimit",
+     "runAsGroup", "runAsNonRoot", "runAsUser", "successfulJobsHistoryLimit", "suspend",
+     "terminationGracePeriodSeconds", "ttlSecondsAfterFinished", "value"]
+)  # fmt: skip
 Tree = dict[
     int, Any
 ]  # field number -> (name, Shape), or the Tree of a message that JSON leaves out
@@ -78,7 +88,7 @@ def _put(obj: Obj, name: str, shape: Shape, value: Any, depth: int) -> None:
         obj.setdefault(name, []).append(_value(shape.items, value, depth))
     else:
         decoded = _value(shape, value, depth)
-        if decoded is not None:
+        if decoded or decoded == {} or (decoded == 0 and name in _OPTIONAL):
             obj[name] = decoded
 
 
