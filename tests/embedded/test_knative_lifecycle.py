@@ -35,10 +35,17 @@ def name() -> str:
     return f"hello-{secrets.token_hex(3)}"
 
 
-def ksvc(name: str, *, annotations: Mapping[str, str] | None = None, traffic: Obj | None = None,
-         image: str = IMAGE, **env: str) -> Obj:  # fmt: skip
+def ksvc(
+    name: str,
+    env: Mapping[str, str] | None = None,
+    *,
+    annotations: Mapping[str, str] | None = None,
+    traffic: list[Obj] | None = None,
+    image: str = IMAGE,
+) -> Obj:
     """A minimal KService, as a user writes it."""
-    container = {"image": image, "env": [{"name": k, "value": v} for k, v in env.items()]}
+    variables = [{"name": k, "value": v} for k, v in (env or {}).items()]
+    container = {"image": image, "env": variables}
     template: Obj = {"spec": {"containers": [container]}}
     if annotations:
         template["metadata"] = {"annotations": dict(annotations)}
@@ -76,7 +83,7 @@ def host_of(service: Obj) -> str:
 
 
 def test_apply_wait_request_delete(own: Cluster, name: str) -> None:
-    own.apply(ksvc(name, TARGET="World"))
+    own.apply(ksvc(name, {"TARGET": "World"}))
     service = ready(own, name)
     assert service["status"]["observedGeneration"] == service["metadata"]["generation"] == 1
     assert service["status"]["latestReadyRevisionName"] == f"{name}-00001"
@@ -102,9 +109,9 @@ def test_everything_that_a_kservice_owns_goes_with_it(own: Cluster, name: str) -
 
 
 def test_an_update_gives_a_second_revision(own: Cluster, name: str) -> None:
-    own.apply(ksvc(name, TARGET="World"))
+    own.apply(ksvc(name, {"TARGET": "World"}))
     ready(own, name)
-    own.apply(ksvc(name, TARGET="Kubernetes"))
+    own.apply(ksvc(name, {"TARGET": "Kubernetes"}))
     service = ready(own, name)
     assert service["status"]["latestReadyRevisionName"] == f"{name}-00002"
     assert service["status"]["observedGeneration"] == 2
@@ -112,7 +119,7 @@ def test_an_update_gives_a_second_revision(own: Cluster, name: str) -> None:
 
 
 def test_a_broken_update_keeps_the_old_revision_serving(own: Cluster, name: str) -> None:
-    own.apply(ksvc(name, TARGET="World"))
+    own.apply(ksvc(name, {"TARGET": "World"}))
     service = ready(own, name)
     own.apply(ksvc(name, image="registry.klab.local:5000/nope:v1"))
     eventually(lambda: condition(own, "ksvc", name)[:2] == ("False", "RevisionFailed"), timeout=10)
@@ -121,13 +128,13 @@ def test_a_broken_update_keeps_the_old_revision_serving(own: Cluster, name: str)
 
 
 def test_traffic_is_split_and_tags_have_hosts(own: Cluster, name: str) -> None:
-    own.apply(ksvc(name, TARGET="One"))
+    own.apply(ksvc(name, {"TARGET": "One"}))
     ready(own, name)
-    traffic: Any = [
+    traffic: list[Obj] = [
         {"revisionName": f"{name}-00001", "percent": 80, "tag": "stable"},
         {"latestRevision": True, "percent": 20, "tag": "canary"},
     ]
-    own.apply(ksvc(name, TARGET="Two", traffic=traffic))
+    own.apply(ksvc(name, {"TARGET": "Two"}, traffic=traffic))
     service = ready(own, name)
     hosts = {t["tag"]: t["url"].removeprefix("http://") for t in service["status"]["traffic"]}
     assert ask(own, hosts["stable"]).text.strip() == "Hello One!"
@@ -201,7 +208,7 @@ def test_a_revision_that_cannot_start_fails_at_its_deadline(
     fast: Cluster, name: str, env: dict[str, str], reason: str, message: str
 ) -> None:
     deadline = {"serving.knative.dev/progress-deadline": "30s"}
-    fast.apply(ksvc(name, annotations=deadline, **env))
+    fast.apply(ksvc(name, env, annotations=deadline))
 
     def failed() -> bool:
         found = condition(fast, "revision", f"{name}-00001")
@@ -215,7 +222,7 @@ def test_a_revision_that_cannot_start_fails_at_its_deadline(
 
 
 def test_a_revision_without_requests_goes_to_zero_and_comes_back(fast: Cluster, name: str) -> None:
-    fast.apply(ksvc(name, TARGET="World"))
+    fast.apply(ksvc(name, {"TARGET": "World"}))
     service = ready(fast, name)
     idle = ("False", "NoTraffic", "The target is not receiving traffic.")
     eventually(lambda: condition(fast, "kpa", f"{name}-00001") == idle, timeout=20)

@@ -197,7 +197,7 @@ async def simulation(scale: float = 1.0) -> AsyncIterator[Simulation]:
     """A cluster with the domain 127.0.0.1.sslip.io whose clock runs `scale` times as fast."""
     clock = Clock(scale)
     store = Store(clock)
-    bootstrap(store, "127.0.0.1.sslip.io")
+    bootstrap(store, domain="127.0.0.1.sslip.io", node="node", api=("127.0.0.1", 6443))
     load, kubelet = FakeLoad(), FakeKubelet(store, clock)
     gateway = FakeGateway(store, clock)
     parts = [
