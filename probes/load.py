@@ -23,7 +23,7 @@ from harness.core.errors import ProbeError
 from harness.core.observation import LoadObserved, Quantiles, ServiceObserved
 from harness.ports import Clock, Cluster
 from harness.spec.model import LoadAction
-from probes.prober import SampleStore
+from probes.store import SampleStore
 
 LOCUSTFILE = Path(__file__).parent / "locustfiles" / "gateway.py"
 _STATUS = 200

@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 
 from harness.core.errors import ProbeError
+from harness.core.observation import Artefact, ServiceObserved
 from harness.ports import Clock, Cluster, KubeClient, Kubectl, Vantage
 from probes.build import cached_agent
 from probes.execute import ExecVantage, pod_address
+from probes.logs import FailureLogs
 from probes.plan import DEVBOX, GATEWAY, IN_CLUSTER, IN_CLUSTER_GATEWAY, NODE, POD_PREFIX
 from probes.pod import PodVantage
+from probes.store import SampleStore
 from probes.vantage import LocalVantage
 
 _SHARED = {
@@ -61,6 +64,12 @@ class ClusterPlaces:
             address = pod_address(place, namespace=namespace)
             return ExecVantage(name=place, address=address, kubectl=self._kubectl)
         raise ProbeError(f"{place}: there is no such vantage on this cluster")
+
+    def logs(
+        self, service: ServiceObserved, store: SampleStore, *, prefix: str
+    ) -> tuple[Artefact, ...]:
+        """The logs behind failed attempts, as files of `store`."""
+        return FailureLogs(self._client, store).collect(service, prefix=prefix)
 
     def missing(self, vantage: str) -> str:
         """Why this cluster cannot have a vantage at all; empty when it can."""

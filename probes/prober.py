@@ -22,6 +22,7 @@ from harness.spec.model import ProbeAction
 from probes.build import agent_bytes
 from probes.plan import Probe, agent_plan, has_samples, route_of
 from probes.samples import AgentOutput, read_output
+from probes.store import SampleStore
 from probes.summaries import observed_from_summary
 
 # How long after it is asked for an engine is ready to start, in seconds.
@@ -31,18 +32,16 @@ _LONGEST_LEAD = 10.0
 _GRACE = 15.0
 
 
-class SampleStore(Protocol):
-    """Where sample files are kept."""
-
-    def artefact(self, name: str, content: bytes, *, compress: bool = False) -> Artefact: ...
-
-
 class Places(Protocol):
     """Finds where a vantage's engine runs; vantages of one place share one engine."""
 
     def place_of(self, vantage: str) -> str: ...
 
     def missing(self, vantage: str) -> str: ...
+
+    def logs(
+        self, service: ServiceObserved, store: SampleStore, *, prefix: str
+    ) -> tuple[Artefact, ...]: ...
 
     def open(self, place: str, *, namespace: str) -> Vantage: ...
 
@@ -88,6 +87,9 @@ class Prober:
             by_place.setdefault(place, []).append(Probe(vantage, target, route))
         if by_place:
             asked.update(self._run_places(by_place, action, asked))
+        if any(seen.failures for seen in asked.values()):
+            logs = self._places.logs(service, self._store, prefix=f"{number:02d}")
+            asked = {name: replace(seen, logs=logs) for name, seen in asked.items()}
         return tuple(asked[vantage] for vantage in action.vantages)
 
     def _asked(self, service: ServiceObserved, action: ProbeAction, vantage: str) -> ProbeObserved:

@@ -90,8 +90,8 @@ class ProbeObserved:
     them came after the first success. `gateway_failures` and `service_failures` count the
     statuses of failed attempts by who answered. `first_good_after` and `steady_after` (the fifth
     success in a row) are seconds after the window's start; `first_good_seconds` is the first
-    success's own latency and `later_*` that of all others, so that a cold start shows. `error`
-    says why the vantage could not run.
+    success's own latency and `later_*` that of all others, so that a cold start shows. `logs` are
+    those of pods and gateway behind failed attempts. `error` says why the vantage could not run.
     """
 
     service: str
@@ -133,6 +133,7 @@ class ProbeObserved:
     by_address: bool = False
     identity: VantageIdentity | None = None
     samples: Artefact | None = None
+    logs: tuple[Artefact, ...] = ()
     histogram: tuple[tuple[float, int], ...] = ()
     error: str | None = None
     kind: Literal["probe"] = "probe"
