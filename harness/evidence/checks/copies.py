@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from harness.core.errors import UsageError
+from harness.evidence.canonical import sha256
 from harness.evidence.checks.finding import Finding, shown
 from harness.evidence.checks.integrity import text_difference
 from harness.evidence.checks.load import read_bounded
@@ -65,7 +66,7 @@ def copy_findings(reports: Path, path: str, owner: tuple[str, str] | None) -> It
 
 def _text(name: str, original: bytes, text: bytes, run_folder: str) -> Iterator[Finding]:
     try:
-        expected = render(decode(original), run_folder=run_folder)
+        expected = render(decode(original), run_folder=run_folder, digest=sha256(original))
     except Malformed:
         return  # reported with the run
     if expected.encode() != text:

@@ -104,9 +104,8 @@ def test_a_spoilt_run_is_a_finding(golden: Golden, spoil: Spoil, file: str, foun
 
 @pytest.mark.parametrize("path", ["../../../../etc/passwd", "/etc/passwd", "a\0b"])
 def test_a_path_outside_the_run_is_a_finding(golden: Golden, path: str) -> None:
-    entry = next(
-        one for one in read_ledger(golden.reports).values() if one.run_id == golden.run.name
-    )
+    entries = {one.run_id: one for one in read_ledger(golden.reports).values()}
+    entry = entries[golden.run.name]
     files = (replace(entry.files[0], path=path), *entry.files[1:])
     documents = (replace(entry.documents[0], path=path), *entry.documents[1:])
     changed = replace(entry, files=files, documents=documents)
