@@ -38,8 +38,9 @@ def apply(
     obj: Obj = _merge(shape or ANYTHING, copy.deepcopy(live or {}), config)
     held = frozenset(path for owned in others.values() for path in owned.paths)
     before = owners[manager].paths if manager in owners else frozenset()
-    for path in sorted(before - wanted.keys() - held, key=len, reverse=True):
-        fieldset.remove(shape, obj, path)
+    for path in sorted(before - wanted.keys() - held, key=len):
+        if not any(kept[: len(path)] == path for kept in (*wanted, *held)):
+            fieldset.remove(shape, obj, path)
     unchanged = manager in owners and before == wanted.keys() and not contested
     time = owners[manager].time if unchanged else now
     rest = {
