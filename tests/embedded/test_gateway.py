@@ -22,7 +22,7 @@ def service(name: str, namespace: str, env: dict[str, str], **spec: Any) -> dict
     """A KService of the experiment image that keeps one pod."""
     variables = [{"name": key, "value": value} for key, value in env.items()]
     container = {"image": "dev.local/hello:v1", "env": variables, **spec.pop("container", {})}
-    notes = {"autoscaling.knative.dev/min-scale": "1"}
+    notes = {f"autoscaling.knative.dev/{side}-scale": "1" for side in ("min", "max")}
     return {
         "apiVersion": "serving.knative.dev/v1",
         "kind": "Service",

@@ -1,7 +1,9 @@
 """The gateway: Envoy, programmed from KIngress objects and ready pods, and probed."""
 
 import asyncio
-import hashlib
+import errno
+import secrets
+import socket
 from collections.abc import Callable, Iterable, Mapping
 
 from infra.embedded.address import can_bind, listen
@@ -22,6 +24,7 @@ from infra.embedded.kubelet.network import PodNetwork
 from infra.embedded.store import Event, Obj, Store
 
 INTERNAL_PORT = 80
+_TRIES, _PAUSE = 20, 0.02
 SETTLE_SECONDS = 0.003  # changes come in groups: one version of the files for each group
 
 
@@ -36,8 +39,8 @@ class Gateway:
         self._settings = settings
         self._network = network
         folder = settings.state_dir / "gateway"
-        identity = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:12]
-        self._sockets = f"@vpm-{identity}"
+        # Of this process alone: a predecessor's Envoy may take a moment to die.
+        self._sockets = f"@vpm-{secrets.token_hex(6)}"
         self._envoy = Envoy(folder, f"{self._sockets}/admin")
         self._programmer = Programmer(folder, f"{self._sockets}/probes")
         self._activator = Activator(f"{self._sockets}/revision", network)
@@ -57,14 +60,14 @@ class Gateway:
         self._probes = await probe_answers.serve(f"{self._sockets}/probes")
         bootstrap = self._programmer.bootstrap(f"{self._sockets}/admin")
         address, network = self._settings.address, self._network
-        self.http_port = _choose(address, self._settings.http_port)
+        self.http_port = await _choose(address, self._settings.http_port)
         internal = (network.node, INTERNAL_PORT)
         reach = network.node
         if network.mode != "netns" or not can_bind(*internal):
-            internal, reach = (address, _choose(address, 0)), kourier.INTERNAL_ADDRESS
+            internal, reach = (address, await _choose(address, 0)), kourier.INTERNAL_ADDRESS
             network.forwards[reach, INTERNAL_PORT] = internal
         if self._settings.https_port is not None and self._settings.authority is not None:
-            self.https_port = _choose(address, self._settings.https_port)
+            self.https_port = await _choose(address, self._settings.https_port)
             self._certify([])
         self.listeners = Listeners((address, self.http_port), internal)
         self._listen()
@@ -211,8 +214,23 @@ def _matters(event: Event) -> bool:
     )
 
 
-def _choose(address: str, port: int) -> int:
-    """The port where it can be bound, else a free one."""
+async def _choose(address: str, port: int) -> int:
+    """The port where it can be bound, if need be in a moment; else a free one."""
+    for _ in range(_TRIES):
+        if not _is_busy(address, port):
+            break
+        await asyncio.sleep(_PAUSE)  # a server that was killed here may still be ending
     with listen(address, port) as probe:
         chosen: int = probe.getsockname()[1]
         return chosen
+
+
+def _is_busy(address: str, port: int) -> bool:
+    """Whether somebody listens there (a port that is forbidden to us is not busy)."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+        return False

@@ -8,7 +8,7 @@ from infra.embedded.gateway import envoy, listeners
 from infra.embedded.gateway.backends import Limits
 from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL
 from infra.embedded.gateway.routes import routing
-from tests.unit.gateway.test_routes import ingress, split
+from tests.support.kingress import ingress, split
 
 ONE = routing(ingress(split("a", 100)))
 TWO = routing(ingress(split("a", 80), split("b", 20)))

@@ -1,34 +1,7 @@
 """KIngress objects as routings."""
 
-from typing import Any
-
 from infra.embedded.gateway.routes import Split, routing
-
-
-def split(service: str, percent: int, **headers: str) -> dict[str, Any]:
-    return {
-        "serviceName": service,
-        "serviceNamespace": "default",
-        "servicePort": 80,
-        "percent": percent,
-        "appendHeaders": {"Knative-Serving-Revision": service, **headers},
-    }
-
-
-def ingress(*splits: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    """As in the recording 02-lifecycle/ready-ingresses.yaml."""
-    http = {"paths": [{"splits": list(splits)}]}
-    return {
-        "metadata": {"name": "hello", "namespace": "default"},
-        "spec": {
-            "httpOption": "Enabled",
-            "rules": [
-                {"hosts": ["hello.default"], "http": http, "visibility": "ClusterLocal"},
-                {"hosts": ["hello.default.example.com"], "http": http, "visibility": "ExternalIP"},
-            ],
-            **spec,
-        },
-    }
+from tests.support.kingress import ingress, split
 
 
 def test_hosts_splits_and_audiences() -> None:
