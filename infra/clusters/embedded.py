@@ -30,12 +30,13 @@ from infra.clusters.embedded_process import (
 from infra.clusters.faults import EmulatorFaults
 from infra.clusters.identity import read_identity
 from infra.clusters.owner import label_owner
+from infra.clusters.resources import FAULT
 from infra.clusters.state import ClusterFolder, CreatedCluster
 from infra.kube import KubernetesClient, warm_up
 
 PROVIDER: Final = "embedded"
 AGENT_IMAGE: Final = "dev.local/metrics-echo:dev"
-CAPABILITIES: Final = frozenset({"in-cluster", "faults", "logs", "exec", "scale-to-zero", "owned"})
+CAPABILITIES: Final = frozenset({"in-cluster", "logs", "exec", "scale-to-zero", "owned"})
 _OPTIONS: Final = ("address", "port", "time-scale", "images")
 _MAX_INSTANCES: Final = 100
 
@@ -171,14 +172,15 @@ class EmbeddedDriver:
             chosen_because=self._chosen_because,
             details={"pod_network": info.pod_network, "time_scale": f"{info.time_scale:g}"},
         )
+        breakable = api.serves(FAULT)
         return Cluster(
             identity=identity,
             kubeconfig=info.kubeconfig,
             context=info.context,
             gateway=info.gateway,
             domain=info.domain,
-            capabilities=CAPABILITIES,
-            faults=EmulatorFaults(api, self._clock),
+            capabilities=CAPABILITIES | ({"faults"} if breakable else set()),
+            faults=EmulatorFaults(api, self._clock) if breakable else None,
             agent_image=AGENT_IMAGE,
             notes=("an emulator, not a real cluster",),
         )

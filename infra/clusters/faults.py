@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
+from harness.core.errors import ClusterError
 from harness.ports import Clock, Fault, JsonObject, KubeClient
-from harness.timing.wait import until
+from harness.timing.wait import WaitTimeout, until
 from infra.clusters.resources import FAULT, dig
 
 _TIMEOUT = 15.0
@@ -54,11 +55,15 @@ class EmulatorFaults:
         }
         self.api.create(FAULT, "", body)
         fault = InjectedFault(self.api, name, self.clock)
-        until(
-            lambda: dig(self.api.get(FAULT, "", name), "status", "phase"),
-            lambda phase: phase == "Active",
-            what=f"fault {name} is in effect",
-            timeout=_TIMEOUT,
-            clock=self.clock,
-        )
+        try:
+            until(
+                lambda: dig(self.api.get(FAULT, "", name), "status", "phase"),
+                lambda phase: phase == "Active",
+                what=f"fault {name} is in effect",
+                timeout=_TIMEOUT,
+                clock=self.clock,
+            )
+        except WaitTimeout as error:
+            self.api.delete(FAULT, "", name)
+            raise ClusterError(error.message, mend="vpm cluster logs says why") from error
         return fault

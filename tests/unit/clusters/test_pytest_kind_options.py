@@ -61,19 +61,3 @@ def test_every_option_of_pytest_kind_has_an_effect(option: str) -> None:
     except UsageError:
         return
     assert answer != KindOptions()
-
-
-def test_the_options_are_those_that_pytest_kind_has() -> None:
-    plugin = pytest.importorskip("pytest_kind.plugin")
-    options: list[str] = []
-
-    class Group:
-        def addoption(self, name: str, **_rest: object) -> None:
-            options.append(name.removeprefix("--").replace("-", "_"))
-
-    class Parser:
-        def getgroup(self, _name: str) -> Group:
-            return Group()
-
-    plugin.pytest_addoption(Parser())
-    assert set(options) == set(UNTOUCHED)

@@ -1,0 +1,55 @@
+"""Faults as objects: in effect when inject returns, mended when close returns."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.core.errors import ClusterError
+from infra.clusters.faults import EmulatorFaults
+from infra.clusters.resources import FAULT, dig, name_of
+from tests.support.fake_install import RecordingClock
+from tests.support.fake_kube import FakeKube
+
+
+class Emulator(FakeKube):
+    """Puts a fault into effect when it has been asked for it often enough."""
+
+    def __init__(self, *, asks: int) -> None:
+        super().__init__()
+        self.asks = asks
+
+    def get(self, kind, namespace, name):  # type: ignore[no-untyped-def]
+        self.asks -= 1
+        if self.asks == 0:
+            for stored in self.objects.values():
+                stored["status"] = {"phase": "Active"}
+        return super().get(kind, namespace, name)
+
+
+def test_a_fault_is_waited_for_and_mended() -> None:
+    kube = Emulator(asks=4)
+    clock = RecordingClock()
+    fault = EmulatorFaults(kube, clock).inject("gateway-down", {"host": "a.example"})
+    stored = kube.list(FAULT)[0]
+    assert dig(stored, "spec") == {"type": "gateway-down", "host": "a.example"}
+    assert name_of(stored).startswith("gateway-down-")
+    assert clock.slept
+    fault.close()
+    assert kube.list(FAULT) == []
+    fault.close()
+
+
+def test_two_faults_of_one_type_are_two_objects() -> None:
+    kube = Emulator(asks=1)
+    faults = EmulatorFaults(kube, RecordingClock())
+    faults.inject("dns", {})
+    kube.asks = 1
+    faults.inject("dns", {})
+    assert len(kube.list(FAULT)) == 2
+
+
+def test_a_fault_that_never_takes_effect_is_an_error() -> None:
+    kube = Emulator(asks=-1)
+    with pytest.raises(ClusterError, match="is in effect: not so after 15 s"):
+        EmulatorFaults(kube, RecordingClock()).inject("dns", {})
+    assert kube.list(FAULT) == []
