@@ -12,12 +12,12 @@ from infra.embedded.clock import Clock
 from infra.embedded.controllers import conditions, meta
 from infra.embedded.controllers.runtime.controller import Key, Watch, itself, label, owner
 from infra.embedded.controllers.serving import annotations, names
-from infra.embedded.controllers.serving.config import AUTOSCALER, SYSTEM, Configs, seconds
+from infra.embedded.controllers.serving.config import AUTOSCALER, Configs, on_change, seconds
+from infra.embedded.controllers.serving.config import DEPLOYMENT as DEPLOYMENT_CONFIG
 from infra.embedded.controllers.serving.serverlessservice import ACTIVATOR_POPULATED
 from infra.embedded.controllers.serving.status import Draft, StatusWriter
 from infra.embedded.controllers.workloads import pods
 from infra.embedded.kinds import (
-    CONFIGMAP,
     DEPLOYMENT,
     METRIC,
     POD,
@@ -51,13 +51,8 @@ class PodAutoscalers:
             Watch(SKS, owner(PODAUTOSCALER)),
             Watch(METRIC, owner(PODAUTOSCALER)),
             Watch(POD, label(names.REVISION)),
-            Watch(CONFIGMAP, self._all_on_settings),
+            on_change(self._store, PODAUTOSCALER, AUTOSCALER, DEPLOYMENT_CONFIG),
         )
-
-    def _all_on_settings(self, configmap: Obj) -> Iterable[Key]:
-        if (names.namespace(configmap), names.name(configmap)) != (SYSTEM, AUTOSCALER):
-            return ()
-        return [Key(names.namespace(p), names.name(p)) for p in self._store.list(PODAUTOSCALER)]
 
     def reconcile(self, key: Key) -> float | None:
         autoscaler = self._store.find(PODAUTOSCALER, *key)

@@ -5,12 +5,13 @@ value (its webhook refuses most bad ones).
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from infra.embedded.kinds import CONFIGMAP
-from infra.embedded.store import Store
+from infra.embedded.controllers.runtime.controller import Key, Watch, key_of
+from infra.embedded.kinds import CONFIGMAP, Kind
+from infra.embedded.store import Obj, Store
 
 SYSTEM = "knative-serving"
 AUTOSCALER, DEFAULTS, DEPLOYMENT = "config-autoscaler", "config-defaults", "config-deployment"
@@ -83,6 +84,7 @@ class DeploymentConfig:
     queue_image: str
     progress_deadline: float
     skip_resolving: frozenset[str]
+    queue_resources: Mapping[str, Mapping[str, str]]  # requests and limits of queue-proxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ class Configs:
             read(data, "queue-sidecar-image", str, QUEUE_IMAGE),
             read(data, "progress-deadline", seconds, 600.0),
             frozenset(name.strip() for name in skipped.split(",") if name.strip()),
+            _queue_resources(data),
         )
 
     def network(self) -> NetworkConfig:
@@ -197,6 +200,28 @@ class Configs:
         data = {k: v for k, v in self._data(DOMAIN).items() if not k.startswith("_")}
         found = [Domain(name, _selector(text)) for name, text in data.items()]
         return found or [Domain("svc.cluster.local", {})]
+
+
+def _queue_resources(data: Mapping[str, str]) -> Mapping[str, Mapping[str, str]]:
+    found: dict[str, dict[str, str]] = {"requests": {"cpu": "25m"}}
+    for group in ("request", "limit"):
+        for resource in ("cpu", "memory", "ephemeral-storage"):
+            quantity = data.get(f"queue-sidecar-{resource}-{group}")
+            if quantity:
+                found.setdefault(f"{group}s", {})[resource] = quantity
+    return found
+
+
+def on_change(store: Store, kind: Kind, *names: str) -> Watch:
+    """A watch that concerns all objects of `kind` when one of these ConfigMaps changes."""
+
+    def keys(configmap: Obj) -> Iterable[Key]:
+        meta = configmap["metadata"]
+        if meta["namespace"] != SYSTEM or meta["name"] not in names:
+            return ()
+        return [key_of(obj) for obj in store.list(kind)]
+
+    return Watch(CONFIGMAP, keys)
 
 
 def _selector(text: str) -> Mapping[str, str]:

@@ -7,7 +7,7 @@ from infra.embedded.clock import Clock, parse_rfc3339
 from infra.embedded.controllers import meta
 from infra.embedded.controllers.runtime.controller import Key, Watch, itself, owner
 from infra.embedded.controllers.serving import names
-from infra.embedded.controllers.serving.config import Configs, GcConfig
+from infra.embedded.controllers.serving.config import GC, Configs, GcConfig, on_change
 from infra.embedded.controllers.serving.configuration import LATEST_READY
 from infra.embedded.kinds import CONFIGURATION, REVISION
 from infra.embedded.store import Obj, Store
@@ -64,7 +64,11 @@ class RevisionGc:
         self._store, self._clock, self._configs = store, clock, configs
 
     def watches(self) -> Iterable[Watch]:
-        return (Watch(CONFIGURATION, itself), Watch(REVISION, owner(CONFIGURATION)))
+        return (
+            Watch(CONFIGURATION, itself),
+            Watch(REVISION, owner(CONFIGURATION)),
+            on_change(self._store, CONFIGURATION, GC),
+        )
 
     def reconcile(self, key: Key) -> float | None:
         configuration = self._store.find(CONFIGURATION, *key)

@@ -32,6 +32,7 @@ class Settings:
     """What cluster settings add to a revision's Deployment."""
 
     queue_image: str
+    queue_resources: Mapping[str, Mapping[str, str]]
     progress_deadline: int  # seconds
     initial_scale: int
 
@@ -124,7 +125,7 @@ def pod_spec(revision: Obj, settings: Settings) -> Obj:
         "affinity": _spread(names.name(revision)),
         "containers": [
             *(user_container(revision, container) for container in spec["containers"]),
-            queue_container(revision, serving_container(revision), settings.queue_image),
+            _queue(revision, settings),
         ],
         "dnsPolicy": spec.get("dnsPolicy", "ClusterFirst"),
         "enableServiceLinks": spec.get("enableServiceLinks", False),
@@ -133,6 +134,13 @@ def pod_spec(revision: Obj, settings: Settings) -> Obj:
         "securityContext": spec.get("securityContext") or {},
         "terminationGracePeriodSeconds": spec.get("timeoutSeconds", 300),
     }
+
+
+def _queue(revision: Obj, settings: Settings) -> Obj:
+    serving = serving_container(revision)
+    sidecar = queue_container(revision, serving, settings.queue_image)
+    resources = {group: dict(found) for group, found in settings.queue_resources.items()}
+    return {**sidecar, "resources": resources}
 
 
 def _spread(revision: str) -> Obj:

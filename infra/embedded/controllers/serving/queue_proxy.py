@@ -48,7 +48,6 @@ def queue_container(revision: Obj, serving: Obj, image: str) -> Obj:
             for name, port in _PORTS.items()
         ],
         "readinessProbe": _readiness(serving.get("readinessProbe") or {}),
-        "resources": {"requests": {"cpu": "25m"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

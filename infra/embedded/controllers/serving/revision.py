@@ -14,7 +14,8 @@ from infra.embedded.controllers.runtime.controller import (
 )
 from infra.embedded.controllers.serving import names, revision_status
 from infra.embedded.controllers.serving.annotations import initial_scale, progress_deadline
-from infra.embedded.controllers.serving.config import Configs
+from infra.embedded.controllers.serving.config import DEPLOYMENT as DEPLOYMENT_CONFIG
+from infra.embedded.controllers.serving.config import Configs, on_change
 from infra.embedded.controllers.serving.digests import FIRST_RETRY, Digests, ImageResolver
 from infra.embedded.controllers.serving.pod_spec import (
     Settings,
@@ -112,6 +113,7 @@ class Revisions:
             Watch(REVISION, itself),
             Watch(DEPLOYMENT, owner(REVISION)),
             Watch(PODAUTOSCALER, owner(REVISION)),
+            on_change(self._store, REVISION, DEPLOYMENT_CONFIG),
         )
 
     def reconcile(self, key: Key) -> float | None:
@@ -174,6 +176,7 @@ class Revisions:
         config, scaling = self._configs.deployment(), self._configs.autoscaler()
         return Settings(
             queue_image=config.queue_image,
+            queue_resources=config.queue_resources,
             progress_deadline=int(progress_deadline(revision, config.progress_deadline)),
             initial_scale=initial_scale(revision, scaling),
         )

@@ -13,12 +13,12 @@ from infra.embedded.controllers.runtime.controller import (
     owner,
 )
 from infra.embedded.controllers.serving import domains, names
-from infra.embedded.controllers.serving.config import DOMAIN, NETWORK, SYSTEM, Configs
+from infra.embedded.controllers.serving.config import DOMAIN, NETWORK, Configs, on_change
 from infra.embedded.controllers.serving.ingress import ingress_of
 from infra.embedded.controllers.serving.placeholder import service_of
 from infra.embedded.controllers.serving.status import Draft, StatusWriter
 from infra.embedded.controllers.serving.traffic import DEFAULT, Target, Traffic, assign
-from infra.embedded.kinds import CONFIGMAP, CONFIGURATION, KINGRESS, REVISION, ROUTE, SERVICE
+from infra.embedded.kinds import CONFIGURATION, KINGRESS, REVISION, ROUTE, SERVICE
 from infra.embedded.store import Obj, Store
 
 FINALIZER = "routes.serving.knative.dev"
@@ -43,7 +43,7 @@ class Routes:
             Watch(REVISION, self._routes_to),
             Watch(KINGRESS, owner(ROUTE)),
             Watch(SERVICE, owner(ROUTE)),
-            Watch(CONFIGMAP, self._all_on_settings),
+            on_change(self._store, ROUTE, DOMAIN, NETWORK),
         )
 
     def _routes_to(self, target: Obj) -> Iterable[Key]:
@@ -54,12 +54,6 @@ class Routes:
         # A revision that is asked for by name may not be annotated yet; its Service's route asks.
         named.add(meta.labels(target).get(names.CONFIGURATION, names.name(target)))
         return [Key(namespace, name) for name in named]
-
-    def _all_on_settings(self, configmap: Obj) -> Iterable[Key]:
-        meta_ = configmap["metadata"]
-        if meta_["namespace"] != SYSTEM or meta_["name"] not in (DOMAIN, NETWORK):
-            return ()
-        return [Key(names.namespace(r), names.name(r)) for r in self._store.list(ROUTE)]
 
     def reconcile(self, key: Key) -> float | None:
         route = self._store.find(ROUTE, *key)
