@@ -14,9 +14,8 @@ from .sample import Attempted
 from .stream import Stream
 from .trace import Trace
 
-_TYPE = (
-    socket.SOCK_STREAM | getattr(socket, "SOCK_NONBLOCK", 0) | getattr(socket, "SOCK_CLOEXEC", 0)
-)
+# Linux makes a socket non-blocking in the call that makes it; elsewhere that takes a second one.
+_NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
 
 # Which failure speaks for all of them: an address that could not be reached at all (IPv6 on a
 # machine that has none) says less than one that was refused.
@@ -61,12 +60,13 @@ async def connect(addresses: tuple[Address, ...], trace: Trace, deadline: int) -
 
 async def _connect_one(family: int, sockaddr: tuple[object, ...], deadline: int) -> Stream:
     try:
-        sock = socket.socket(family, _TYPE)
+        sock = socket.socket(family, socket.SOCK_STREAM | _NONBLOCK)
     except OSError as error:
         raise _refused(error, sockaddr) from error
     stream = Stream(sock)
     try:
-        sock.setblocking(False)
+        if not _NONBLOCK:
+            sock.setblocking(False)
         code = sock.connect_ex(sockaddr)
         if code == errno.EINPROGRESS:
             # A neighbour's answer is often here already, and then this costs less than waiting.

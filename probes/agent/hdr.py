@@ -8,16 +8,18 @@ PRECISION_BITS = 8
 """Each power of two is split into 2**8 buckets: a value is known to within 0.4 %."""
 
 _MAX_VALUE = (1 << 42) - 1
-_LINEAR = 1 << (PRECISION_BITS + 1)
+_LINEAR_BITS = PRECISION_BITS + 1
+_LINEAR = 1 << _LINEAR_BITS
 _QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999))
 
 
 def bucket_of(value: int) -> int:
     """The number of the bucket that holds `value` (nanoseconds, 0 to about 73 minutes)."""
-    value = min(max(value, 0), _MAX_VALUE)
     if value < _LINEAR:
-        return value
-    shift = value.bit_length() - (PRECISION_BITS + 1)
+        return value if value > 0 else 0
+    if value > _MAX_VALUE:
+        value = _MAX_VALUE
+    shift = value.bit_length() - _LINEAR_BITS
     return (shift << PRECISION_BITS) + (value >> shift)
 
 
@@ -62,7 +64,8 @@ class Histogram:
     def add(self, value: int) -> None:
         """Count `value`."""
         bucket = bucket_of(value)
-        self._counts[bucket] = self._counts.get(bucket, 0) + 1
+        counts = self._counts
+        counts[bucket] = counts.get(bucket, 0) + 1
         self.count += 1
         self.sum += value
         if value > self._max:

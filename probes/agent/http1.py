@@ -120,16 +120,10 @@ class ResponseReader:
     def _next_block(self) -> bytes | None:
         """The header block at the start of the buffer, once it is complete."""
         buffer = self._buffer
-        if not b"HTTP/1.".startswith(buffer[:7]):
-            raise _malformed(f"not HTTP: starts with {buffer[:40]!r}")
         end = buffer.find(b"\r\n\r\n")
         size = len(buffer) if end < 0 else end + 4
-        head_part = buffer if end < 0 else buffer[:end]
-        if _BARE_LF.search(head_part):
-            raise _malformed("header line ends without CR")
-        line_end = buffer.find(b"\r\n")
-        if line_end >= 0 and not _STATUS_LINE.match(buffer[:line_end]):
-            raise _malformed(f"bad status line: {buffer[:line_end][:80]!r}")
+        if end < 0:
+            _check_beginning(buffer)
         if self._seen + size > self._limits.header_bytes:
             limit = self._limits.header_bytes
             raise Failure(Outcome.TOO_LARGE, f"header is larger than {limit} bytes")
@@ -137,7 +131,7 @@ class ResponseReader:
             return None
         self._seen += size
         self._buffer = buffer[size:]
-        return head_part
+        return buffer[:end]
 
     def _start(self, head: Head) -> None:
         """Begin the body that `head` announces."""
@@ -168,6 +162,17 @@ class ResponseReader:
             self.complete = self._left == 0
         if rest:
             raise _malformed(f"{len(rest)} bytes after the end of the answer: {rest[:40]!r}")
+
+
+def _check_beginning(buffer: bytes) -> None:
+    """Fail on an incomplete header that no further byte can make good."""
+    if not b"HTTP/1.".startswith(buffer[:7]):
+        raise _malformed(f"not HTTP: starts with {buffer[:40]!r}")
+    if _BARE_LF.search(buffer):
+        raise _malformed("header line ends without CR")
+    line_end = buffer.find(b"\r\n")
+    if line_end >= 0 and not _STATUS_LINE.match(buffer[:line_end]):
+        raise _malformed(f"bad status line: {buffer[:line_end][:80]!r}")
 
 
 def parse_head(block: bytes, max_fields: int) -> Head:

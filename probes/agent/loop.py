@@ -61,17 +61,14 @@ class Loop:
         self._notices: deque[object] = deque()
         self._alive: set[Task] = set()
         self._background: set[Task] = set()
-        self._wake_read, self._wake_write = socket.socketpair()
-        for end in (self._wake_read, self._wake_write):
-            end.setblocking(False)
-        self._wake = Watched(self._wake_read.fileno())
-        self._poller.arm(self._wake, READ)
+        self._waker = _Waker()
+        self._poller.arm(self._waker, READ)
         self._stopped = False
 
     @property
     def wake_fd(self) -> int:
         """A byte written here ends the current wait; fit for `signal.set_wakeup_fd`."""
-        return self._wake_write.fileno()
+        return self._waker.write_fd
 
     def spawn(self, task: Task, *, background: bool = False) -> None:
         """Start `task` at the loop's next turn; nobody waits for one in the background to end."""
@@ -85,18 +82,12 @@ class Loop:
     def notify_from_thread(self, token: object) -> None:
         """Wake whoever waits for `token`; from any thread."""
         self._notices.append(token)
-        self.wake()
-
-    def wake(self) -> None:
-        """End the current wait, so that a change made elsewhere is seen."""
-        # Full of wake-ups already, or a thread that comes back after the loop was closed.
-        with contextlib.suppress(OSError):
-            self._wake_write.send(b"\0")
+        self._waker.wake()
 
     def stop(self) -> None:
         """Let `run` return soon; what is still in flight is closed there. Safe in a signal."""
         self._stopped = True
-        self.wake()
+        self._waker.wake()
 
     def run(self) -> int:
         """Run until no task is left or `stop` was called; returns how many were cut off."""
@@ -115,8 +106,7 @@ class Loop:
     def close(self) -> None:
         """Give back the loop's own file descriptors."""
         self._poller.close()
-        self._wake_read.close()
-        self._wake_write.close()
+        self._waker.close()
 
     def _step(self, task: Task, value: bool | None) -> None:
         try:
@@ -140,8 +130,9 @@ class Loop:
         timer = self._sleeping[0][0] if self._sleeping else 1 << 62
         until = min(timer, self._next_sweep)
         for watched in self._poller.wait(0 if self._notices else until - mono_ns()):
-            if watched is self._wake:
-                self._drain_wakes()
+            if watched is self._waker:
+                self._waker.drain()
+                self._poller.arm(self._waker, READ)
             else:
                 self._resume(watched, True)
         while self._notices:
@@ -168,8 +159,32 @@ class Loop:
         earliest = min((deadline for _, deadline in self._waiting.values()), default=1 << 62)
         self._next_sweep = max(earliest, now + _SWEEP_NS) if self._waiting else earliest
 
-    def _drain_wakes(self) -> None:
+
+class _Waker(Watched):
+    """Ends a wait from outside: from another thread, or from a signal handler."""
+
+    __slots__ = ("_read", "_write")
+
+    def __init__(self) -> None:
+        self._read, self._write = socket.socketpair()
+        self._read.setblocking(False)
+        self._write.setblocking(False)
+        super().__init__(self._read.fileno())
+
+    @property
+    def write_fd(self) -> int:
+        return self._write.fileno()
+
+    def wake(self) -> None:
+        # Full of wake-ups already, or a thread that comes back after the loop was closed.
+        with contextlib.suppress(OSError):
+            self._write.send(b"\0")
+
+    def drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            while len(self._wake_read.recv(4096)) == 4096:
+            while len(self._read.recv(4096)) == 4096:
                 pass
-        self._poller.arm(self._wake, READ)
+
+    def close(self) -> None:
+        self._read.close()
+        self._write.close()

@@ -25,7 +25,7 @@ class HttpProbe:
         self._dialer = dialer
         self._request = request_of(target)
         self._keep_body = needs_body(target.expect.body)
-        self._idle: dict[tuple[str, int, bool], list[Link]] = {}
+        self._idle: list[Link] = []
 
     async def run(self, trace: Trace, deadline: int) -> None:
         """One attempt, noted in `trace`; Failure unless the answer is the expected one."""
@@ -41,14 +41,13 @@ class HttpProbe:
 
     def close(self) -> None:
         """Close the idle connections."""
-        for links in self._idle.values():
-            for link in links:
-                link.stream.close()
+        for link in self._idle:
+            link.stream.close()
         self._idle.clear()
 
     async def _exchange(self, request: Request, trace: Trace, deadline: int) -> ResponseReader:
         """Send `request` and read its answer, over an idle connection if there is one."""
-        link = self._take_idle(request)
+        link = self._take_idle() if request is self._request else None
         if link is not None:
             try:
                 trace.reused = True
@@ -70,11 +69,11 @@ class HttpProbe:
         keep = False
         try:
             reader = await self._talk(link.stream, request, trace, deadline)
-            keep = request.keepalive and reader.reusable
+            # Where a redirect has led is not worth a connection that is kept.
+            keep = request.keepalive and reader.reusable and request is self._request
         finally:
             if keep:
-                key = (request.host, request.port, request.secure)
-                self._idle.setdefault(key, []).append(link)
+                self._idle.append(link)
             else:
                 link.stream.close()
         return reader
@@ -101,11 +100,10 @@ class HttpProbe:
         await _read(stream, reader, trace, deadline)
         return reader
 
-    def _take_idle(self, request: Request) -> Link | None:
+    def _take_idle(self) -> Link | None:
         """An idle connection that the server has not closed yet."""
-        links = self._idle.get((request.host, request.port, request.secure), [])
-        while links:
-            link = links.pop()
+        while self._idle:
+            link = self._idle.pop()
             if link.stream.is_quiet():
                 return link
             link.stream.close()

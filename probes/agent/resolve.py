@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ _FAMILY = {"any": socket.AF_UNSPEC, "4": socket.AF_INET, "6": socket.AF_INET6}
 # system's resolver gets a second at most, and a failure is remembered for a while.
 _MAGIC_BUDGET_NS = NS
 _MAGIC_MEMORY_NS = 10 * NS
+_MAGIC_NAMES = 256
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,10 @@ class Resolver:
         self._rules = rules
         self._family = _FAMILY[policy.family]
         self._servers = tuple(parse_server(text) for text in policy.servers)
+        self.given = functools.lru_cache(maxsize=64)(self._given)
         self._magic_failures: dict[str, tuple[int, str]] = {}
 
-    def given(self, host: str, port: int) -> Resolved | None:
+    def _given(self, host: str, port: int) -> Resolved | None:
         """Addresses that need no lookup: a literal one, or those of the plan's resolve rules."""
         address = literal(host, port)
         if address is not None:
@@ -84,6 +87,8 @@ class Resolver:
                 return await self._ask_system(host, port, now + budget)
             except Failure as failure:
                 detail = f"system resolver: {failure.outcome.value}: {failure.detail}"
+                if len(self._magic_failures) >= _MAGIC_NAMES:
+                    self._magic_failures.clear()
                 self._magic_failures[host] = (mono_ns(), detail)
         address = literal(spelled, port)
         facts = DnsFacts("magic", False, (host,), (spelled,), detail=detail)

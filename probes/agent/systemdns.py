@@ -89,7 +89,7 @@ class _Lookup:
             missing = error.errno in _NOT_FOUND
             outcome = Outcome.DNS_NOT_FOUND if missing else Outcome.DNS_ERROR
             self.error = Failure(outcome, f"getaddrinfo: {error.strerror}")
-        except (OSError, UnicodeError) as error:
+        except (OSError, ValueError) as error:
             self.error = Failure(Outcome.DNS_ERROR, describe(error))
         else:
             self.addresses = list(dict.fromkeys((each[0], each[4]) for each in found))

@@ -35,7 +35,7 @@ class Trace:
     """The notebook of one attempt; `enter` ends one phase and begins the next."""
 
     __slots__ = ("_phase", "_since", "addresses", "body", "dns", "head", "local", "peer", "phases",
-                 "redirects", "reused", "start", "text", "tls")  # fmt: skip
+                 "redirects", "reused", "start", "tls")  # fmt: skip
 
     def __init__(self) -> None:
         self.start = mono_ns()
@@ -51,12 +51,6 @@ class Trace:
         self.tls: TlsFacts | None = None
         self.head: Head | None = None
         self.body: Body | None = None
-        self.text: str | None = None
-
-    @property
-    def phase(self) -> str | None:
-        """The phase that is running."""
-        return self._phase
 
     def enter(self, phase: str | None) -> int:
         """End the running phase and begin `phase` (None: the attempt is over); returns the time."""

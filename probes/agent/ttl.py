@@ -14,6 +14,7 @@ from .sample import DnsFacts
 
 _BUDGET_NS = 3 * NS // 10
 _ASK_AGAIN_NS = 10 * NS
+_NAMES = 256
 
 
 class TtlObserver:
@@ -38,6 +39,8 @@ class TtlObserver:
         asked_at, answer = self._known.get(host, (0, None))
         now = mono_ns()
         if self._servers and (not asked_at or now - asked_at > _ASK_AGAIN_NS):
+            if len(self._known) >= _NAMES:
+                self._known.clear()
             # Noted before asking, so that attempts at the same time do not all ask.
             self._known[host] = (now, answer)
             with contextlib.suppress(Failure):

@@ -230,6 +230,21 @@ def test_a_reader_that_leaves_ends_the_run(agent: Path) -> None:
         assert process.wait(10) == 4
 
 
+def test_a_shortage_of_the_prober_is_never_the_targets_fault(agent: Path) -> None:
+    """With no file descriptor left nothing is known about the server."""
+    limited = ["sh", "-c", 'ulimit -n 20; exec "$@"', "sh", *command(agent)]
+    with serve(answers(then=Peer.hang)) as server:
+        plan = plan_for(server, requests=30, rate=1000, timeout=1, samples="none")
+        done = subprocess.run(
+            limited, input=json.dumps(plan), capture_output=True, text=True, timeout=30, check=True
+        )
+    (target,) = json.loads(done.stdout.splitlines()[-1])["targets"]
+    outcomes = target["by_outcome"]
+    assert set(outcomes) == {"prober_error", "wait_timeout"}
+    assert target["valid"] == outcomes["wait_timeout"] == 30 - target["prober_errors"]
+    assert target["first_failure"]["detail"] == "EMFILE: Too many open files"
+
+
 MEMORY_BOUND_KIB = 48 * 1024
 
 
