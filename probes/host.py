@@ -235,18 +235,16 @@ def _said(argv: list[str]) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-_SYSTEM = Check[Machine]("system", "the embedded cluster runs on Linux only", _system)
-_MEMORY = Check[Machine]("memory", "pods that are killed for memory never become READY", _memory)
-_DISK = Check[Machine]("disk", "a full disk evicts pods and loses evidence", _disk)
-_INOTIFY = Check[Machine](
+_SYSTEM = Check("system", "the embedded cluster runs on Linux only", _system)
+_MEMORY = Check("memory", "pods that are killed for memory never become READY", _memory)
+_DISK = Check("disk", "a full disk evicts pods and loses evidence", _disk)
+_INOTIFY = Check(
     "inotify",
     "kubelet, Envoy and controllers watch files; they fail in odd ways at the limit",
     _inotify,
 )
-_DNS = Check[Machine]("dns-magic", "the devbox vantage resolves the public URL", _magic_names)
-_PROXIES = Check[Machine](
-    "proxies", "a proxy between probe and gateway answers in its place", _proxies
-)
+_DNS = Check("dns-magic", "the devbox vantage resolves the public URL", _magic_names)
+_PROXIES = Check("proxies", "a proxy between probe and gateway answers in its place", _proxies)
 
 LOCAL: Final[Mapping[str, tuple[Check[Machine], ...]]] = {
     "embedded": (
