@@ -16,7 +16,7 @@ m2: setup ## Run the main job: pytest scenarios/goal_m2
 	@$(BIN)/pytest scenarios/goal_m2 $(ARGS)
 
 test: setup ## Run the whole test suite
-	@$(BIN)/pytest tests -n $(WORKERS) $(ARGS)
+	@$(BIN)/pytest tests -n $(WORKERS) --hypothesis-profile=thorough $(ARGS)
 
 check: setup ## Format, lint, types, import contracts, unit tests
 	@$(BIN)/ruff format --check --quiet .

@@ -34,7 +34,7 @@ class Caller(FastHttpUser):
                 answer.success()
 
 
-@events.test_stop.add_listener
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]
 def write_errors(environment: Environment, **_: object) -> None:
     """Leave the failures by their words: Locust's own JSON has only their number."""
     errors = {str(entry.error): entry.occurrences for entry in environment.stats.errors.values()}
