@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -19,7 +20,8 @@ SCHEMA: Final = "vpm.contract/v1"
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=120)]
 ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
-Context = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@:/-]*$", max_length=200)]
+# A kubeconfig context; a star at the end stands for any rest.
+Context = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@:/-]*\*?$", max_length=200)]
 RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_./-]*$", max_length=255)]
 Selector = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./=!,-]+$", max_length=255)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -116,6 +118,10 @@ class Target(Model):
 
     contexts: Annotated[tuple[Context, ...], Field(min_length=1, max_length=10)]
     namespace: Namespace = "default"
+
+    def covers(self, context: str) -> bool:
+        """Whether the contract may run on a context."""
+        return any(fnmatchcase(context, pattern) for pattern in self.contexts)
 
     def __str__(self) -> str:
         return f"{','.join(sorted(self.contexts))}/{self.namespace}"

@@ -97,7 +97,7 @@ class Policy(Model):
     historical: HistoricalRules = HistoricalRules()
 
     def allows_context(self, context: Context) -> bool:
-        """Whether a kubeconfig context matches one of the policy's names or globs."""
+        """Whether a context, or all contexts of one that ends with a star, are allowed."""
         return any(fnmatchcase(context, pattern) for pattern in self.contexts)
 
 

@@ -23,7 +23,7 @@ def check_cluster(
     Errors:
         Stopped: environment_mismatch, with what is wrong. ClusterError: the client's own.
     """
-    if cluster.context not in contract.target.contexts:
+    if not contract.target.covers(cluster.context):
         wanted = ", ".join(contract.target.contexts)
         raise mismatch(f"the contract is for {wanted}, this is {cluster.context}")
     kinds = {action.resource.known for action in contract.actions} - {None}
