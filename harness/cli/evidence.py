@@ -1,4 +1,4 @@
-"""`vpm evidence`: verify, render, sign, require, site, prune."""
+"""`vpm evidence`: what a person and a CI job do with evidence."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import click
 
 from harness.core.errors import UsageError
 from harness.evidence.checks.finding import Finding
+from harness.evidence.checks.load import load_documents
+from harness.evidence.model import Evidence
+from harness.evidence.outputs import openmetrics, step_summary
 from harness.evidence.prune import prune as prune_runs
 from harness.evidence.require import read_requirements, unmet
 from harness.evidence.sign import sign_run
@@ -187,6 +190,24 @@ def prune(reports: Path, older_than: timedelta, lists: tuple[Path, ...], dry_run
     for one in removed:
         click.echo(f"{'would prune' if dry_run else 'pruned'}: {one.run_id} ({one.bytes} bytes)")
     click.echo(f"{len(removed)} runs, {sum(one.bytes for one in removed)} bytes")
+
+
+@evidence.command()
+@_paths
+def metrics(paths: tuple[Path, ...]) -> None:
+    """Print the SLIs of runs as OpenMetrics text, fit for a push gateway."""
+    click.echo(openmetrics(_documents(paths)), nl=False)
+
+
+@evidence.command()
+@_paths
+def summary(paths: tuple[Path, ...]) -> None:
+    """Print a Markdown summary of runs, fit for a CI job's page."""
+    click.echo(step_summary(_documents(paths)), nl=False)
+
+
+def _documents(paths: Sequence[Path]) -> list[Evidence]:
+    return [document for folder in _run_folders(paths) for document in load_documents(folder)]
 
 
 def _run_folders(paths: Sequence[Path]) -> list[Path]:

@@ -10,7 +10,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 
 from harness.evidence.markdown import TITLES, verdict_sentence
 from harness.evidence.model import Evidence
-from harness.evidence.stamps import moment
+from harness.evidence.stamps import moment_or_none
 from harness.evidence.table import code, percent, prose, section, table
 
 _WORTH = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2, "ERROR": 3}
@@ -89,7 +89,8 @@ def openmetrics(documents: Sequence[Evidence]) -> bytes:
     for document in sorted(documents, key=lambda one: one.captured_at):
         about = (document.kind, document.subject.key)
         verdict.labels(*about).set(_WORTH[document.claim.verdict.value])
-        captured.labels(*about).set(moment(document.captured_at).timestamp())
+        at = moment_or_none(document.captured_at)
+        captured.labels(*about).set(at.timestamp() if at else 0)
         for seen in document.vantages if document.kind == "sli" else ():
             labels, probe = (document.subject.key, seen.probe.vantage), seen.probe
             valid.labels(*labels).set(probe.valid)

@@ -16,6 +16,7 @@ from harness.evidence.checks.finding import Finding
 from harness.evidence.checks.identity import identity_findings
 from harness.evidence.checks.integrity import (
     chain_findings,
+    claims_of,
     entry_findings,
     file_findings,
     listing_findings,
@@ -76,8 +77,10 @@ def verify_all(paths: Sequence[Path], *, options: VerifyOptions) -> Verified:
     for reports, wanted in targets.reports.items():
         known = read_ledger(reports)
         runs = [load_run(folder, f"{reports.name}/{RUNS}/{folder.name}") for folder in wanted.runs]
+        claims = claims_of(known)
         for run in runs:
-            found.extend(_run_findings(run, known))
+            found.extend(_run_findings(run))
+            found.extend(chain_findings(run, known, claims))
             found.extend(signature_findings(run, keys))
         found.extend(_dated_findings(reports, runs, known, options))
         found.extend(duplicate_findings(runs, known))
@@ -111,12 +114,11 @@ def _dated_findings(
         )
 
 
-def _run_findings(run: LoadedRun, known: Mapping[str, LedgerEntry]) -> Iterator[Finding]:
+def _run_findings(run: LoadedRun) -> Iterator[Finding]:
     yield from run.findings
     yield from entry_findings(run)
     yield from file_findings(run)
     yield from listing_findings(run)
-    yield from chain_findings(run, known)
     yield from text_findings(run)
     yield from derivation_findings(run)
     yield from sample_findings(run)

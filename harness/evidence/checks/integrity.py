@@ -90,13 +90,19 @@ def listing_findings(run: LoadedRun) -> Iterator[Finding]:
                 yield Finding(run.at(document.path), field, expected, shown(artefact), "files")
 
 
-def chain_findings(run: LoadedRun, known: Mapping[str, LedgerEntry]) -> Iterator[Finding]:
-    """What an entry names before it must be there, and be older."""
-    if run.entry is None:
-        return
-    documents = {
+def claims_of(known: Mapping[str, LedgerEntry]) -> dict[str, str]:
+    """The claim of every document in the ledger, by its hash."""
+    return {
         document.sha256: document.claim for entry in known.values() for document in entry.documents
     }
+
+
+def chain_findings(
+    run: LoadedRun, known: Mapping[str, LedgerEntry], claims: Mapping[str, str]
+) -> Iterator[Finding]:
+    """What an entry names before it must be there; `claims` as `claims_of` gives them."""
+    if run.entry is None:
+        return
     name = run.at(FILE_NAME)
     for number, before in enumerate(run.entry.previous):
         entry = known.get(before.sha256)
@@ -105,7 +111,7 @@ def chain_findings(run: LoadedRun, known: Mapping[str, LedgerEntry]) -> Iterator
             yield Finding(name, f"previous.{number}", expected, before.sha256, "ledger")
     for document in run.entry.documents:
         for number, digest in enumerate(document.previous):
-            if documents.get(digest) != document.claim:
+            if claims.get(digest) != document.claim:
                 field = f"{document.path}.previous.{number}"
                 yield Finding(name, field, "evidence of the same claim", digest, "ledger")
 
