@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -84,29 +85,22 @@ class KindDriver:
         """
         ports = _ports(request)
         folder = ClusterFolder.of(PROVIDER, request.name, home=self._home)
-        with folder.locked(wait=True):  # Only one run at a time creates or bootstraps.
-            existed = request.name in self._kind.clusters()
-            if not existed:
-                self._create(folder, request, ports)
-            cluster = self._ready(folder, request, ports)
-        keep = existed or request.keep == "always"
-        try:
+        with ExitStack() as stack:
+            with folder.locked(wait=True):  # Only one run at a time creates or bootstraps.
+                if request.name not in self._kind.clusters():
+                    self._create(folder, request, ports)
+                    stack.push(partial(self._end, folder, request.keep))
+                cluster = self._ready(folder, request, ports)
             yield cluster
-        except BaseException:
-            keep = keep or request.keep == "on-failure"
-            raise
-        finally:
-            if not keep:
-                self._delete(folder)
 
     def diagnostics(self, cluster: Cluster, folder: Path) -> None:
         """Write the nodes' logs into `folder`."""
         self._kind.export_logs(cluster.identity.name, folder / "kind")
 
-    def _delete(self, folder: ClusterFolder) -> None:
+    def _end(self, folder: ClusterFolder, keep: str, failed: object, *_details: object) -> None:
         """Delete what this run created, unless somebody has put something on it meanwhile."""
         record = folder.record()
-        if record is None:
+        if record is None or keep == "always" or (keep == "on-failure" and failed):
             return
         kubeconfig = Path(record.kubeconfig)
         api = self._connect(kubeconfig, record.context)
@@ -129,23 +123,32 @@ class KindDriver:
         write_atomically(config, render_config(request.name, ports))
         kubeconfig = folder.path / "kubeconfig"
         self._progress(f"creating the kind cluster {request.name} from {image}")
-        self._kind.create(request.name, kubeconfig=kubeconfig, image=image, config=config)
-        context = f"kind-{request.name}"
+        try:
+            self._kind.create(request.name, kubeconfig=kubeconfig, image=image, config=config)
+            details = {"node_image": image, "http_port": str(ports.http)}
+            folder.remember(self._mark(request.name, kubeconfig, details))
+        except BaseException:
+            # It was not there before, so what there is of it is ours, but nothing says so yet.
+            with suppress(ClusterError):
+                self._kind.delete(request.name, kubeconfig=kubeconfig)
+            raise
+
+    def _mark(self, name: str, kubeconfig: Path, details: dict[str, str]) -> CreatedCluster:
+        """Label the new cluster as ours; returns what is to be remembered of it."""
+        context = f"kind-{name}"
         api = self._connect(kubeconfig, context)
         owner = secrets.token_hex(8)
         label_owner(api, owner)
-        folder.remember(
-            CreatedCluster(
-                provider=PROVIDER,
-                name=request.name,
-                context=context,
-                kubeconfig=str(kubeconfig),
-                uid=cluster_uid(api),
-                owner=owner,
-                created_at=self._clock.now().isoformat(timespec="seconds"),
-                harness_version=__version__,
-                details={"node_image": image, "http_port": str(ports.http)},
-            )
+        return CreatedCluster(
+            provider=PROVIDER,
+            name=name,
+            context=context,
+            kubeconfig=str(kubeconfig),
+            uid=cluster_uid(api),
+            owner=owner,
+            created_at=self._clock.now().isoformat(timespec="seconds"),
+            harness_version=__version__,
+            details=details,
         )
 
     def _with_image(

@@ -7,6 +7,7 @@ import yaml
 
 from harness.core.errors import ClusterError, UsageError
 from infra.clusters.errors import (
+    AccessDenied,
     EngineUnavailable,
     ImageUnavailable,
     NodeNotReady,
@@ -146,6 +147,35 @@ def test_a_failed_creation_is_named_and_leaves_no_record(
     assert stderr.strip()[:40] in caught.value.message
     assert record_of(machine) is None
     assert machine.kube.calls == []
+
+
+def test_what_a_failed_creation_left_is_removed(machine: Machine) -> None:
+    create = next(call for call in machine.transcript if call.args[0] == "create")
+    half = Call(create.args, stderr="ERROR: node is not ready\n", exit=1, then="created")
+    with (
+        pytest.raises(NodeNotReady),
+        machine.driver(transcript=[half]).open(machine.request(keep="always")),
+    ):
+        pass
+    assert machine.kind_calls[-1][:2] == ["delete", "cluster"]
+
+
+def test_a_failed_bootstrap_is_resumed_where_clusters_are_kept(machine: Machine) -> None:
+    machine.kube.allowed = False
+    with pytest.raises(AccessDenied), machine.driver().open(machine.request()):
+        pass
+    assert record_of(machine) is not None
+    machine.kube.allowed = True
+    with machine.driver().open(machine.request()) as cluster:
+        assert cluster.identity.knative_version == "1.18.1"
+
+
+def test_a_failed_bootstrap_leaves_nothing_where_clusters_are_not_kept(machine: Machine) -> None:
+    machine.kube.allowed = False
+    with pytest.raises(AccessDenied), machine.driver().open(machine.request(keep="never")):
+        pass
+    assert machine.kind_calls[-1][:2] == ["delete", "cluster"]
+    assert record_of(machine) is None
 
 
 def test_a_port_in_use_is_refused_before_anything_is_created(machine: Machine) -> None:
