@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from harness.core.errors import CommandError, UsageError
 
 SECONDS = 60.0
 IDENTITY = ("vpm-runner", "vpm-runner@localhost")
+_NO_OBJECT = "0" * 40
 PROTECTED = frozenset({"main", "master", "HEAD", "trunk", "develop"})
 
 
@@ -38,7 +39,7 @@ class GitRepository:
             self._check_same(existing, files, branch)
             return existing
         head = self._try("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        tree = self._tree(head, files)
+        tree = self._tree(head, files, removed)
         parents = ["-p", head] if head else []
         commit = self._run("commit-tree", tree, *parents, "-m", message, dates=at)
         # The zero id: the branch must not exist yet, whoever else is publishing.
@@ -65,7 +66,7 @@ class GitRepository:
             if self._try("rev-parse", "--verify", "--quiet", f"{commit}:{name}") != wanted:
                 raise UsageError(f"{branch} exists and {name} is different there")
 
-    def _tree(self, head: str, files: Mapping[str, bytes]) -> str:
+    def _tree(self, head: str, files: Mapping[str, bytes], removed: Sequence[str]) -> str:
         with tempfile.TemporaryDirectory(prefix="vpm-git-") as folder:
             index = Path(folder) / "index"
             if head:
@@ -74,7 +75,9 @@ class GitRepository:
                 f"100644 {self._run('hash-object', '-w', '--stdin', stdin=content)}\t{name}\n"
                 for name, content in sorted(files.items())
             )
-            self._run("update-index", "--index-info", stdin=entries.encode(), index=index)
+            gone = "".join(f"0 {_NO_OBJECT}\t{name}\n" for name in removed)
+            lines = f"{gone}{entries}".encode()
+            self._run("update-index", "--index-info", stdin=lines, index=index)
             return self._run("write-tree", index=index)
 
     def _try(self, *arguments: str) -> str:

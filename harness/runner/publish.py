@@ -71,9 +71,14 @@ class PullRequests:
 
 @dataclass(frozen=True, slots=True)
 class GitPublisher:
-    """Publishes runs on branches `vpm/run/<run_id>`; implements the port `Publisher`."""
+    """Publishes runs on branches `vpm/run/<run_id>`; implements the port `Publisher`.
+
+    The contract leaves `inbox` (a path in the repository) with the commit that shows its run:
+    a fresh checkout does not bring it back.
+    """
 
     repository: GitRepository
+    inbox: str = "codex/inbox"
     remote: str | None = None
     pulls: PullRequests | None = None
 
@@ -94,7 +99,11 @@ class GitPublisher:
         title = f"Run {run_id}: {status.state}"
         message = f"{title}\n\n{status.reason}\n"
         self.repository.commit(
-            branch, files, message=message, at=datetime.fromisoformat(status.until)
+            branch,
+            files,
+            removed=[f"{self.inbox}/{status.contract_file}"],
+            message=message,
+            at=datetime.fromisoformat(status.until),
         )
         if self.remote:
             self.repository.push(self.remote, branch)

@@ -53,6 +53,20 @@ def test_a_run_becomes_a_branch_with_one_commit(repository: Path, run_folder: Pa
     assert all(name.startswith("reports/codex_runs/apply_hello/") for name in changed)
 
 
+def test_the_contract_leaves_the_inbox_with_its_run(repository: Path, run_folder: Path) -> None:
+    inbox = repository / "codex" / "inbox"
+    inbox.mkdir(parents=True)
+    for name in ("apply_hello", "other"):
+        (inbox / f"{name}.json").write_text("{}")
+    git(repository, "add", "codex")
+    git(repository, "commit", "-q", "-m", "contracts")
+
+    branch = GitPublisher(GitRepository(repository)).publish("apply_hello", run_folder)
+
+    left = git(repository, "ls-tree", "--name-only", f"{branch}:codex/inbox")
+    assert left == "other.json"
+
+
 def test_the_checkout_is_left_alone(repository: Path, run_folder: Path) -> None:
     before = git(repository, "status", "--porcelain"), git(repository, "rev-parse", "main")
     GitPublisher(GitRepository(repository)).publish("apply_hello", run_folder)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from harness.contracts.approval import Subject, sign, unmet
@@ -87,7 +87,7 @@ def test_a_key_must_be_a_key(pem: bytes) -> None:
 
 
 def test_a_key_must_be_ed25519() -> None:
-    key = generate_private_key(65537, 2048)
+    key = generate_private_key(SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(UsageError, match="not an ed25519 key"):
         sign(by="tester", at=AT, subject=SUBJECT, pem=pem)
