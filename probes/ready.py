@@ -14,6 +14,7 @@ KSERVICE = ResourceKind("serving.knative.dev", "v1", "services", "Service")
 REVISION = ResourceKind("serving.knative.dev", "v1", "revisions", "Revision")
 ROUTE = ResourceKind("serving.knative.dev", "v1", "routes", "Route")
 KINGRESS = ResourceKind("networking.internal.knative.dev", "v1alpha1", "ingresses", "Ingress")
+POD = ResourceKind("", "v1", "pods", "Pod")
 ENDPOINT_SLICE = ResourceKind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice")
 
 
@@ -60,9 +61,19 @@ class ServiceReader:
             namespace=namespace,
             now=self._clock.now(),
             revision=self._client.get(REVISION, namespace, revision) if revision else None,
+            pods=self._pods(namespace, revision) if revision else (),
             waited=waited,
             related=self._related(namespace, name, revision) if obj is not None else (),
         )
+
+    def _pods(self, namespace: str, revision: str) -> Sequence[JsonObject]:
+        """The revision's pods; none where they may not be read: only the digest is lost."""
+        try:
+            return self._client.list(
+                POD, namespace, selector=f"serving.knative.dev/revision={revision}"
+            )
+        except ClusterError:
+            return ()
 
     def _related(self, namespace: str, name: str, revision: str) -> Sequence[str]:
         """One line about each object behind the service; what may not be read says so."""

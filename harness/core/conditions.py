@@ -14,6 +14,8 @@ from harness.core.observation import Condition, ServiceObserved
 from harness.core.verdict import Claim, Verdict
 
 READY = "Ready"
+_STATUSES = "containerStatuses"
+_QUEUE_PROXY = "queue-proxy"
 
 
 def read_service(
@@ -23,14 +25,15 @@ def read_service(
     namespace: str,
     now: datetime,
     revision: JsonObject | None = None,
+    pods: Sequence[JsonObject] = (),
     waited: float | None = None,
     related: Sequence[str] = (),
 ) -> ServiceObserved:
     """What a KService object shows, with every reason why it is not READY in `mismatches`.
 
-    `obj` is the object as the API server gave it, None when there is none; `revision` is its
-    latest ready Revision, which knows the image's digest. `now` is the devbox's clock, `waited`
-    is in seconds.
+    `obj` is the object as the API server gave it, None when there is none. The image's digest is
+    what `revision` (the latest ready one) says, or else what its running `pods` say. `now` is the
+    devbox's clock, `waited` is in seconds.
     """
     at = now.astimezone(UTC).isoformat(timespec="milliseconds")
     if obj is None:
@@ -59,7 +62,7 @@ def read_service(
         url=text_at(obj, "status", "url"),
         address=text_at(obj, "status", "address", "url"),
         image=_image(obj),
-        image_digest=_digest(revision) if revision is not None else "",
+        image_digest=_digest(revision, pods),
         age=_age(ready, now=now),
         waited=waited,
         mismatches=tuple(sorted(_mismatches(obj, ready))),
@@ -184,10 +187,23 @@ def _image(obj: JsonObject) -> str:
     return text_at(containers[0], "image") if containers else ""
 
 
-def _digest(revision: JsonObject) -> str:
-    statuses = mappings_at(revision, "status", "containerStatuses")
-    image = text_at(statuses[0], "imageDigest") if statuses else ""
-    return image.partition("@")[2]
+def _digest(revision: JsonObject | None, pods: Sequence[JsonObject]) -> str:
+    """The digest of the app's image. Tags of local registries are not resolved by Knative, so
+    that the Revision has none and only the pods' runtime knows it."""
+    said = [text_at(status, "imageDigest") for status in mappings_at(revision, "status", _STATUSES)]
+    said += [
+        text_at(status, "imageID")
+        for pod in pods
+        for status in mappings_at(pod, "status", _STATUSES)
+        if text_at(status, "name") != _QUEUE_PROXY
+    ]
+    return next((digest for text in said if (digest := _after(text, "sha256:"))), "")
+
+
+def _after(text: str, mark: str) -> str:
+    """The part of a text from a mark on; empty without it."""
+    _, found, rest = text.partition(mark)
+    return found + rest if found else ""
 
 
 def _shown(value: object) -> str:

@@ -147,12 +147,32 @@ def test_a_time_that_cannot_be_placed_gives_no_age(time: str) -> None:
     assert read(obj).age is None
 
 
-def test_the_digest_comes_from_the_revision() -> None:
-    revision = {"status": {"containerStatuses": [{"imageDigest": "dev.local/hello@sha256:abc"}]}}
+@pytest.mark.parametrize(
+    ("resolved", "running", "digest"),
+    [
+        ("dev.local/hello@sha256:abc", "docker.io/hello@sha256:def", "sha256:abc"),
+        ("", "docker.io/hello@sha256:def", "sha256:def"),
+        ("", "sha256:def", "sha256:def"),
+        ("", "", ""),
+    ],
+)
+def test_the_digest_is_the_revisions_or_else_the_running_pods(
+    resolved: str, running: str, digest: str
+) -> None:
+    revision = {"status": {"containerStatuses": [{"imageDigest": resolved}]}}
+    statuses = [
+        {"name": "queue-proxy", "imageID": "sha256:queue"},
+        {"name": "user-container", "imageID": running},
+    ]
     observed = read_service(
-        ksvc(), service="hello", namespace="default", now=NOW, revision=revision
+        ksvc(),
+        service="hello",
+        namespace="default",
+        now=NOW,
+        revision=revision,
+        pods=[{"status": {"containerStatuses": statuses}}],
     )
-    assert observed.image_digest == "sha256:abc"
+    assert observed.image_digest == digest
 
 
 def test_related_objects_say_what_is_not_true() -> None:

@@ -1,0 +1,222 @@
+"""The product's probes on the embedded cluster: every vantage, and faults made with kubectl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from harness.core.conditions import is_ready
+from harness.core.diagnose import diagnose
+from harness.core.identity import ClusterIdentity
+from harness.core.observation import ProbeObserved, ServiceObserved
+from harness.core.outcome import Hop
+from harness.core.verdict import Claim, Verdict
+from harness.ports import Cluster as OpenCluster
+from harness.ports import Gateway
+from harness.runner.kubectl import KubectlProcess
+from harness.spec.model import ProbeAction
+from harness.timing.clock import SystemClock
+from infra.kube import KubernetesClient
+from probes.places import ClusterPlaces
+from probes.prober import Prober
+from probes.ready import ServiceReader
+from tests.contract.probes.setting import MemoryStore
+from tests.support.cluster import Cluster
+from tests.support.wait import eventually
+
+IMAGE = "dev.local/metrics-echo:dev"
+PLACES = ("devbox", "gateway", "in-cluster", "in-cluster-gateway")
+
+
+def echo(name: str, namespace: str, *, image: str = IMAGE, target: str = "one") -> dict[str, Any]:
+    """A KService that says which of its revisions answered."""
+    container = {"image": image, "env": [{"name": "TARGET", "value": target}]}
+    return {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+
+
+@dataclass
+class Product:
+    """The product's own parts, on the cluster under test."""
+
+    cluster: Cluster
+    namespace: str
+    agent_image: str = IMAGE
+    store: MemoryStore = field(default_factory=MemoryStore)
+
+    def __post_init__(self) -> None:
+        info, clock = self.cluster.info, SystemClock()
+        context = f"embedded-{info['name']}"
+        opened = OpenCluster(
+            ClusterIdentity("embedded", info["name"], context, "u", "1.33", "1.18", emulator=True),
+            self.cluster.kubeconfig,
+            context,
+            Gateway(info["gateway"]["address"], info["gateway"]["http"]),
+            info["domain"],
+            agent_image=self.agent_image,
+        )
+        self.client = KubernetesClient(opened.kubeconfig, context, clock=clock)
+        kubectl = KubectlProcess(kubeconfig=opened.kubeconfig, context=context, clock=clock)
+        places = ClusterPlaces(cluster=opened, client=self.client, kubectl=kubectl, clock=clock)
+        self.reader = ServiceReader(client=self.client, clock=clock)
+        self.prober = Prober(cluster=opened, places=places, store=self.store, clock=clock)
+
+    def up(self, name: str = "echo", **fields: Any) -> ServiceObserved:
+        """Apply a KService and wait until it is READY."""
+        self.cluster.apply(echo(name, self.namespace, **fields))
+        observed = self.reader.wait_ready(self.namespace, name, timeout=30)
+        assert is_ready(observed), observed.mismatches
+        return observed
+
+    def read(self, name: str = "echo") -> ServiceObserved:
+        return self.reader.read(self.namespace, name)
+
+    def probe(
+        self, service: ServiceObserved, *vantages: str, **fields: Any
+    ) -> tuple[ProbeObserved, ...]:
+        asked = {"requests": 10, "rate": "40/s", "timeout": "3s", **fields}
+        action = {"service": service.service, "vantages": vantages, **asked}
+        return self.prober.probe(service, ProbeAction.model_validate(action))
+
+
+@pytest.fixture
+def product(own: Cluster, namespace: str) -> Product:
+    return Product(own, namespace)
+
+
+@pytest.fixture
+def diagnosed(product: Product) -> Callable[..., Claim]:
+    def run(service: ServiceObserved, *vantages: str, **fields: Any) -> Claim:
+        probes = product.probe(service, *vantages, **fields)
+        return diagnose(ready=product.read(service.service), probes=probes)
+
+    return run
+
+
+def test_a_ready_service_is_reached_from_every_place(product: Product) -> None:
+    service = product.up()
+    assert service.image_digest.startswith("sha256:")
+    probes = product.probe(service, *PLACES, body={"contains": "service=echo"})
+    assert [(seen.vantage, seen.good, seen.error) for seen in probes] == [
+        (place, 10, None) for place in PLACES
+    ]
+    for seen in probes:
+        assert seen.revisions == {"echo-00001": 10}
+        assert seen.through_gateway == 10
+    inside = next(seen for seen in probes if seen.vantage == "in-cluster")
+    assert inside.identity is not None
+    assert inside.identity.pod.startswith("vpm-probe-")
+    assert inside.identity.image_digest.startswith("sha256:")
+    assert inside.identity.clock_offset == 0.0
+    claim = diagnose(ready=service, probes=probes)
+    assert (claim.verdict, claim.diagnosis) == (Verdict.PASS, "reachable")
+
+
+def test_the_probes_job_leaves_nothing(product: Product) -> None:
+    service = product.up()
+    product.probe(service, "in-cluster")
+    left = product.cluster.kubectl(
+        "get", "jobs,configmaps", "-n", product.namespace, "-o", "name"
+    ).out.split()
+    assert [name for name in left if "vpm-probe" in name] == []
+    eventually(lambda: "vpm-probe" not in pods(product), timeout=10)
+
+
+def pods(product: Product) -> str:
+    return product.cluster.kubectl("get", "pods", "-n", product.namespace, "-o", "name").out
+
+
+def test_a_pod_that_is_already_there_is_a_vantage_too(product: Product) -> None:
+    service = product.up()
+    pod = next(name for name in pods(product).split() if "echo-00001" in name).partition("/")[2]
+    vantage = f"kubectl://{pod}?container=user-container"
+    (seen,) = product.probe(service, vantage)
+    assert (seen.good, seen.error) == (10, None)
+    assert seen.identity is not None
+    assert seen.identity.pod == pod
+
+
+def test_a_pod_whose_image_cannot_be_pulled_is_an_error_of_its_vantage(product: Product) -> None:
+    service = product.up()
+    other = Product(product.cluster, product.namespace, agent_image="dev.local/no-such-agent:v0")
+    gateway, inside = other.probe(service, "gateway", "in-cluster")
+    assert gateway.good == 10
+    assert inside.error is not None
+    assert "Image" in inside.error
+    claim = diagnose(ready=service, probes=(gateway, inside))
+    assert (claim.verdict, claim.vantage) == (Verdict.ERROR, "in-cluster")
+
+
+def test_an_update_that_fails_leaves_the_old_revision_answering(
+    product: Product, diagnosed: Callable[..., Claim]
+) -> None:
+    service = product.up()
+    product.cluster.apply(echo("echo", product.namespace, image="dev.local/no-such-image:v0"))
+    eventually(lambda: product.read().latest_created == "echo-00002", timeout=15)
+    claim = diagnosed(service, "gateway", "in-cluster")
+    assert (claim.verdict, claim.diagnosis) == (Verdict.INCONCLUSIVE, "failed-update")
+    assert any("latestReadyRevisionName" in line for line in claim.contradicts)
+
+
+def test_a_revision_that_answers_wrongly_is_found_behind_a_traffic_split(
+    product: Product, diagnosed: Callable[..., Claim]
+) -> None:
+    product.up()
+    split = echo("echo", product.namespace, target="two")
+    split["spec"]["traffic"] = [
+        {"revisionName": "echo-00001", "percent": 50},
+        {"latestRevision": True, "percent": 50},
+    ]
+    product.cluster.apply(split)
+    eventually(lambda: product.read().latest_ready == "echo-00002", timeout=15)
+    service = product.reader.wait_ready(product.namespace, "echo", timeout=15)
+    claim = diagnosed(service, "gateway", requests=40, body={"contains": "target=one"})
+    assert (claim.verdict, claim.hop, claim.diagnosis) == (
+        Verdict.INCONCLUSIVE,
+        Hop.BODY,
+        "partial-by-revision",
+    )
+    assert "revision echo-00002: every answer failed" in claim.confirms
+
+
+def test_a_deleted_service_is_absent_and_not_routed(product: Product) -> None:
+    service = product.up()
+    product.cluster.kubectl("delete", "ksvc", "echo", "-n", product.namespace)
+    eventually(lambda: product.probe(service, "gateway")[0].good == 0, timeout=10)
+    probes = product.probe(service, "gateway", "devbox")
+    claim = diagnose(ready=product.read(), probes=probes)
+    assert (claim.verdict, claim.hop, claim.diagnosis) == (Verdict.FAIL, Hop.STATUS, "absent")
+    assert "by envoy, empty body" in claim.reason
+
+
+def test_a_service_that_is_local_to_the_cluster_is_not_routed_outside(
+    product: Product, diagnosed: Callable[..., Claim]
+) -> None:
+    service = product.up()
+    product.cluster.kubectl(
+        "label", "ksvc", "echo", "-n", product.namespace,
+        "networking.knative.dev/visibility=cluster-local",
+    )  # fmt: skip
+    eventually(lambda: product.read().url.endswith("svc.cluster.local"), timeout=15)
+    claim = diagnosed(service, "gateway", "in-cluster")
+    assert (claim.verdict, claim.vantage, claim.diagnosis) == (
+        Verdict.INCONCLUSIVE,
+        "gateway",
+        "host-not-routed",
+    )
+
+
+def test_failed_attempts_bring_the_pods_logs(product: Product) -> None:
+    service = product.up()
+    (seen,) = product.probe(service, "gateway", path="/delay?ms=soon")
+    assert seen.service_failures == {"400": 10}
+    names = [artefact.path for artefact in seen.logs]
+    assert any(name.endswith("-user-container.log") for name in names)
+    assert set(names) <= set(product.store.files)
