@@ -24,8 +24,18 @@ class GitRepository:
 
     path: Path
 
-    def commit(self, branch: str, files: Mapping[str, bytes], *, message: str, at: datetime) -> str:
+    def commit(
+        self,
+        branch: str,
+        files: Mapping[str, bytes],
+        *,
+        removed: Sequence[str] = (),
+        message: str,
+        at: datetime,
+    ) -> str:
         """Put `files` on a new branch on top of HEAD, as one commit; returns its id.
+
+        Paths in `removed` are not in the commit any more.
 
         The same files, message and time on the same HEAD give the same commit; a branch that
         already has these files stays as it is.
