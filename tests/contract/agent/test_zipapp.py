@@ -5,47 +5,29 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
 
 from probes.agent import hdr, sample, summary
 from probes.agent.output import Identity, Start
-from tests.contract.agent.cases import CHUNKED, HEAD, OK, answers, floods
-from tests.contract.agent.servers import Handler, Peer, Server, serve
+from tests.contract.agent.cases import OK, answers
+from tests.contract.agent.running import Line, command, plan_for, running
+from tests.contract.agent.servers import Peer, serve
 from tests.support.wait import eventually
 
 SCHEMAS = Path(sample.__file__).parent / "schema"
 DOCS = Path(sample.__file__).parents[2] / "docs" / "probe-agent.md"
-Line = dict[str, Any]
 
 
 @cache
 def schema(name: str) -> Line:
     return json.loads((SCHEMAS / f"{name}.schema.json").read_text())  # type: ignore[no-any-return]
-
-
-def command(agent: Path, plan: str = "-") -> list[str]:
-    return [sys.executable, "-I", "-S", str(agent), plan]
-
-
-def plan_for(server: Server, **changes: Any) -> Line:
-    plan = {key: changes.pop(key) for key in list(changes) if key in PLAN_KEYS}
-    target = {"name": "t", "url": f"http://127.0.0.1:{server.port}/", "rate": 200, **changes}
-    return {"targets": [target], **plan}
-
-
-PLAN_KEYS = ("start_at", "concurrency", "samples", "output", "vantage")
 
 
 def run_agent(agent: Path, plan: Line, **environment: str) -> list[Line]:
@@ -179,23 +161,6 @@ def test_bad_usage(agent: Path, arguments: list[str]) -> None:
     assert "Traceback" not in done.stderr
 
 
-@contextmanager
-def running(agent: Path, plan: Line) -> Iterator[subprocess.Popen[str]]:
-    """The agent at work on `plan`, past its first line."""
-    with subprocess.Popen(
-        command(agent), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(plan))
-        process.stdin.close()
-        assert json.loads(process.stdout.readline())["record"] == "start"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_the_run_with_what_was_seen(
     agent: Path, number: signal.Signals, code: int
@@ -228,63 +193,6 @@ def test_a_reader_that_leaves_ends_the_run(agent: Path) -> None:
         assert process.stdout is not None
         process.stdout.close()
         assert process.wait(10) == 4
-
-
-def test_a_shortage_of_the_prober_is_never_the_targets_fault(agent: Path) -> None:
-    """With no file descriptor left nothing is known about the server."""
-    limited = ["sh", "-c", 'ulimit -n 20; exec "$@"', "sh", *command(agent)]
-    with serve(answers(then=Peer.hang)) as server:
-        plan = plan_for(server, requests=30, rate=1000, timeout=1, samples="none")
-        done = subprocess.run(
-            limited, input=json.dumps(plan), capture_output=True, text=True, timeout=30, check=True
-        )
-    (target,) = json.loads(done.stdout.splitlines()[-1])["targets"]
-    outcomes = target["by_outcome"]
-    assert set(outcomes) == {"prober_error", "wait_timeout"}
-    assert target["valid"] == outcomes["wait_timeout"] == 30 - target["prober_errors"]
-    assert target["first_failure"]["detail"] == "EMFILE: Too many open files"
-
-
-MEMORY_BOUND_KIB = 48 * 1024
-
-
-@pytest.mark.parametrize(
-    ("behave", "outcome"),
-    [
-        (floods(HEAD + b"\r\n", b"a" * 65536), "too_large"),
-        (floods(HEAD + b"X: ", b"a" * 65536), "too_large"),
-        (floods(CHUNKED, b"ffff\r\n" + b"a" * 65535 + b"\r\n"), "too_large"),
-        (floods(CHUNKED + b"0\r\n", b"X: y\r\n" * 1000), "too_large"),
-    ],
-    ids=["body", "header", "chunks", "trailers"],
-)
-def test_memory_is_bounded(agent: Path, behave: Handler, outcome: str) -> None:
-    """Many endless answers at once cost no more than their limits."""
-    with serve(behave) as server:
-        plan = plan_for(
-            server,
-            requests=40,
-            rate=400,
-            samples="none",
-            expect={"body": {"contains": "never"}},
-            limits={"body_bytes": 100_000},
-        )
-        with running(agent, plan) as process:
-            used = peak_memory_kib(process)
-            assert process.stdout is not None
-            last = json.loads(process.stdout.read())
-    assert last["targets"][0]["by_outcome"] == {outcome: 40}
-    assert 0 < used < MEMORY_BOUND_KIB
-
-
-def peak_memory_kib(process: subprocess.Popen[str]) -> int:
-    """The most that `process` ever held; it is waited for."""
-    peak = 0
-    while process.poll() is None:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        found = re.search(r"VmHWM:\s+(\d+) kB", status)
-        peak = int(found.group(1)) if found else peak
-    return peak
 
 
 def test_the_schema_knows_every_field_and_no_other() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import io
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -53,3 +55,29 @@ def test_what_is_there_already_is_left_alone(tmp_path: Path) -> None:
     path.write_text("damaged")
     assert build.build_agent(path) == digest
     assert [each.name for each in tmp_path.iterdir()] == ["agent.pyz"]
+
+
+def test_the_cached_zipapp_has_the_same_sources_and_their_compiled_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    build.cached_agent.cache_clear()
+    path = build.cached_agent()
+    build.cached_agent.cache_clear()
+    before = path.stat()
+    assert build.cached_agent() == path
+    assert path.stat() == before
+    build.cached_agent.cache_clear()
+    with zipfile.ZipFile(path) as cached, zipfile.ZipFile(io.BytesIO(build.agent_bytes())) as plain:
+        assert {name: plain.read(name) for name in plain.namelist()}.items() <= {
+            name: cached.read(name) for name in cached.namelist()
+        }.items()
+        assert {f"{name}c" for name in plain.namelist()} < set(cached.namelist())
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", str(path), "--help"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, "agent.pyz PLAN" in done.stderr) == (0, True)
