@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from harness.core.errors import SpecError
+from harness.lint import lint_scenario
 from harness.run.load import find_scenarios, load_plan
 from harness.spec.schema import scenario_schema
 from harness.spec.words import ExitCode
@@ -23,13 +24,13 @@ def lint(context: click.Context, /, paths: tuple[Path, ...]) -> None:
     failed = False
     for file in [file for path in paths or (Path("scenarios"),) for file in find_scenarios(path)]:
         try:
-            plan = load_plan(file)
+            linted = lint_scenario(file)
         except SpecError as error:
             failed = True
             for problem in error.problems:
                 click.echo(problem, err=True)
         else:
-            click.echo(f"{plan.source}: ok, {len(plan.scenario.steps)} steps")
+            click.echo(f"{linted.source}: ok, {len(linted.scenario.steps)} steps")
     context.exit(ExitCode.USAGE if failed else ExitCode.PASS)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +70,29 @@ def test_bad_usage_exits_2_with_a_word_and_no_traceback(
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_contract_that_the_policy_refuses_is_a_problem_of_the_scenario(tmp_path: Path) -> None:
+    scenario = tmp_path / "scenario.yaml"
+    scenario.write_text(
+        (ROOT / "scenarios" / "load_hello" / "scenario.yaml")
+        .read_text(encoding="utf-8")
+        .replace("../goal_m2/contracts/apply_hello_dev.json", "drop.json"),
+        encoding="utf-8",
+    )
+    (tmp_path / "pyproject.toml").touch()
+    for name in ("codex/policy.yaml", "infra/k8s/overlays/dev/hello-ksvc.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "drop.json").write_text(
+        '{"kind": "ask", "source": "x", "actions": [{"cmd": "kubectl delete ns default"}]}',
+        encoding="utf-8",
+    )
+    result = vpm("lint", str(scenario), folder=tmp_path)
+    assert result.returncode == 2
+    assert re.match(
+        r"scenario.yaml:\d+:\d+: the contract 'drop.json' would be refused: ", result.stderr
+    )
 
 
 def test_plan_shows_the_steps_without_running_them() -> None:
