@@ -59,7 +59,10 @@ class Dialer:
         trace.enter("tls")
         name = self.server_name or host
         stream = SecureStream(raw, context, name)
-        await stream.handshake(deadline)
-        verified = context.verify_mode is ssl.CERT_REQUIRED
-        trace.tls = facts_of(stream.session, name, verified)
+        verified = False
+        try:
+            await stream.handshake(deadline)
+            verified = context.verify_mode is ssl.CERT_REQUIRED
+        finally:
+            trace.tls = facts_of(stream.session, name, verified)
         return stream

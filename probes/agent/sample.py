@@ -39,7 +39,11 @@ class DnsFacts:
 
 @dataclass(frozen=True)
 class TlsFacts:
-    """The connection's TLS. Certificate fields are known only when verification is on."""
+    """The connection's TLS, as far as it came.
+
+    `verified` says that the certificate was checked and found good; its fields are told in any
+    case, once the server has shown it.
+    """
 
     server_name: str
     verified: bool

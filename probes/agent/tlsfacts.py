@@ -1,4 +1,4 @@
-"""TLS settings of a target, and what a finished handshake tells."""
+"""TLS settings of a target, and what a handshake tells, whether it succeeded or not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 from .clock import NS, utc_text
 from .plan import Tls
 from .sample import TlsFacts
+from .x509 import CertificateError, read_certificate
 
 
 def make_context(settings: Tls) -> ssl.SSLContext:
@@ -25,28 +26,51 @@ def make_context(settings: Tls) -> ssl.SSLContext:
 
 
 def facts_of(session: ssl.SSLObject, server_name: str, verified: bool) -> TlsFacts:
-    """What the handshake of `session` agreed on, and the server's certificate."""
+    """What `session` agreed on so far, and the certificate that the server has shown."""
     cipher = session.cipher()
-    der = session.getpeercert(binary_form=True)
-    # Empty when verification is off: the ssl module does not decode what it did not verify.
-    certificate: dict[str, Any] = session.getpeercert() or {}
+    certificate: dict[str, Any] = {}
+    der = _certificate_of(session)
+    if der is not None:
+        certificate = _described(der)
     return TlsFacts(
         server_name=server_name,
         verified=verified,
         version=session.version() or "",
         cipher=cipher[0] if cipher else "",
-        subject=_name(certificate.get("subject", ())),
-        issuer=_name(certificate.get("issuer", ())),
-        sans=tuple(f"{kind}:{value}" for kind, value in certificate.get("subjectAltName", ())),
-        not_before=_time(certificate.get("notBefore")),
-        not_after=_time(certificate.get("notAfter")),
-        sha256=hashlib.sha256(der).hexdigest() if der else None,
+        **certificate,
     )
 
 
-def _name(parts: Any) -> str | None:
-    return ", ".join(f"{key}={value}" for part in parts for key, value in part) or None
+def _certificate_of(session: ssl.SSLObject) -> bytes | None:
+    """The server's own certificate in DER form, even from a handshake that failed."""
+    try:
+        return session.getpeercert(binary_form=True)
+    except ValueError:  # The handshake has not been completed.
+        chain = _unverified_chain(session)
+        return chain[0] if chain else None
 
 
-def _time(text: str | None) -> str | None:
-    return utc_text(int(ssl.cert_time_to_seconds(text)) * NS) if text else None
+def _unverified_chain(session: ssl.SSLObject) -> list[bytes]:
+    """What the server has sent so far; the public way to ask exists since Python 3.13."""
+    public = getattr(session, "get_unverified_chain", None)
+    if public is not None:
+        return list(public())
+    private = getattr(getattr(session, "_sslobj", None), "get_unverified_chain", None)
+    found = private() if private is not None else None
+    return [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in found or ()]
+
+
+def _described(der: bytes) -> dict[str, Any]:
+    digest = hashlib.sha256(der).hexdigest()
+    try:
+        found = read_certificate(der)
+    except CertificateError:
+        return {"sha256": digest}
+    return {
+        "subject": found.subject,
+        "issuer": found.issuer,
+        "sans": found.sans,
+        "not_before": utc_text(int(found.not_before.timestamp()) * NS),
+        "not_after": utc_text(int(found.not_after.timestamp()) * NS),
+        "sha256": digest,
+    }

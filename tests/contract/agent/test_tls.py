@@ -71,8 +71,13 @@ def test_each_bad_certificate_gets_its_outcome(
     assert sample.detail is not None
     assert sample.detail.startswith("certificate: ")
     assert unverified.outcome == "ok"
+    assert sample.tls is not None
     assert unverified.tls is not None
+    assert not sample.tls.verified
     assert not unverified.tls.verified
+    assert unverified.tls.not_after is not None
+    assert sample.tls.sha256 == unverified.tls.sha256
+    assert sample.tls.not_after == unverified.tls.not_after
 
 
 def test_a_wrong_address_is_a_name_mismatch(authority: Authority) -> None:
