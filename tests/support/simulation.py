@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from infra.embedded.autoscaler.metrics import RevisionKey, RevisionLoad
 from infra.embedded.bootstrap import bootstrap
 from infra.embedded.clock import Clock
-from infra.embedded.control_plane import Versions, controllers
+from infra.embedded.control_plane import Component, Versions, controllers
 from infra.embedded.controllers.conditions import find
 from infra.embedded.kinds import CONFIGMAP, EVENT, KINGRESS, KSERVICE, POD, Kind
 from infra.embedded.kubelet.images import Catalogue
@@ -200,7 +200,7 @@ async def simulation(scale: float = 1.0) -> AsyncIterator[Simulation]:
     bootstrap(store, domain="127.0.0.1.sslip.io", node="node", api=("127.0.0.1", 6443))
     load, kubelet = FakeLoad(), FakeKubelet(store, clock)
     gateway = FakeGateway(store, clock)
-    parts = [
+    parts: list[Component] = [
         NamespaceController(store, clock, "a certificate"),
         kubelet,
         gateway,

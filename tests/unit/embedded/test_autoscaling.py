@@ -17,6 +17,7 @@ from infra.embedded.kinds import (
 from tests.support.simulation import Simulation, changed, kservice, pods, simulate
 
 FAST = 60.0
+SLACK = 60.0  # cluster seconds that a busy machine may add
 KEY = ("default", "hello-00001")
 IDLE = ("False", "NoTraffic", "The target is not receiving traffic.")
 
@@ -41,7 +42,7 @@ def test_without_requests_a_revision_goes_to_zero_after_a_window() -> None:
         await cluster.ready()
         ready_at = cluster.clock.monotonic()
         await cluster.until(lambda: cluster.status(PODAUTOSCALER, "hello-00001") == IDLE)
-        assert cluster.clock.monotonic() - ready_at == pytest.approx(61, abs=6)
+        assert 59 <= cluster.clock.monotonic() - ready_at < 59 + SLACK
         await cluster.until(lambda: replicas(cluster) == 0)
         await cluster.until(lambda: cluster.status(REVISION, "hello-00001", "Active") == IDLE)
         assert cluster.status(REVISION, "hello-00001") == ("True", "", "")

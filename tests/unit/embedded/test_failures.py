@@ -3,6 +3,8 @@
 Expected values are from the recording 04-failures of a real cluster; the clock runs faster.
 """
 
+from typing import Any
+
 import pytest
 
 from infra.embedded.kinds import (
@@ -15,7 +17,8 @@ from infra.embedded.kinds import (
 )
 from tests.support.simulation import Simulation, changed, kservice, simulate
 
-FAST = 200.0  # cluster seconds per second
+FAST = 100.0  # cluster seconds per second
+SLACK = 100.0  # cluster seconds that a busy machine may add
 DEADLINE = {"serving.knative.dev/progress-deadline": "30s"}
 NEVER_READY = {"phase": "Running", "conditions": []}
 CRASHING = {
@@ -101,7 +104,7 @@ def test_a_pod_that_never_gets_ready_fails_at_the_deadline() -> None:
                 == ("False", "ProgressDeadlineExceeded", message)
             )
         )
-        assert cluster.clock.monotonic() - started == pytest.approx(30, abs=12)
+        assert 29 <= cluster.clock.monotonic() - started < 29 + SLACK
 
     simulate(story, scale=FAST)
 
@@ -114,7 +117,7 @@ def test_thirty_seconds_later_it_is_given_up() -> None:
         await cluster.until(
             lambda: cluster.status(REVISION, "hello-00001", "ResourcesAvailable") == expected
         )
-        assert cluster.clock.monotonic() == pytest.approx(60, abs=20)
+        assert 60 <= cluster.clock.monotonic() < 60 + SLACK
         deployment = cluster.store.get(DEPLOYMENT, "default", "hello-00001-deployment")
         assert deployment["spec"]["replicas"] == 0
         idle = ("False", "NoTraffic", "The target is not receiving traffic.")
@@ -200,5 +203,5 @@ def test_a_missing_service_account_is_a_failed_create() -> None:
     simulate(story)
 
 
-def _replicasets(cluster: Simulation) -> list[dict[str, object]]:
+def _replicasets(cluster: Simulation) -> list[dict[str, Any]]:
     return cluster.store.list(REPLICASET, "default")

@@ -59,7 +59,7 @@ def test_resources_from_the_deployment(
 TIMED_OUT = ("Progressing", "False", "ProgressDeadlineExceeded")
 
 
-def pod(*, scheduled: str = "True", **container: Any) -> Obj:
+def pod(container: Obj | None = None, *, scheduled: str = "True") -> Obj:
     entry = {"type": "PodScheduled", "status": scheduled, "reason": "Unschedulable",
              "message": "0/1 nodes are available: 1 Insufficient cpu."}  # fmt: skip
     return {
@@ -67,7 +67,7 @@ def pod(*, scheduled: str = "True", **container: Any) -> Obj:
             "conditions": [entry],
             "containerStatuses": [
                 {"name": "queue-proxy", "lastState": {"terminated": {"exitCode": 9}}},
-                {"name": "user-container", **container},
+                {"name": "user-container", **(container or {})},
             ],
         }
     }
@@ -81,13 +81,13 @@ WAITING = {"state": {"waiting": {"reason": "ErrImagePull", "message": "cannot pu
     [
         (pod(scheduled="False"), (), status.RESOURCES_AVAILABLE,
          ("False", "Unschedulable", "0/1 nodes are available: 1 Insufficient cpu.")),
-        (pod(lastState={"terminated": {"exitCode": 3, "message": "boom\n"}}), (),
+        (pod({"lastState": {"terminated": {"exitCode": 3, "message": "boom\n"}}}), (),
          status.CONTAINER_HEALTHY, ("False", "ExitCode3", "Container failed with: boom\n")),
-        (pod(lastState={"terminated": {"exitCode": 0}}), (), status.CONTAINER_HEALTHY,
+        (pod({"lastState": {"terminated": {"exitCode": 0}}}), (), status.CONTAINER_HEALTHY,
          ("False", "ExitCode0", "Container failed with: container exited with no error")),
-        (pod(**WAITING), (TIMED_OUT,), status.RESOURCES_AVAILABLE,
+        (pod(WAITING), (TIMED_OUT,), status.RESOURCES_AVAILABLE,
          ("False", "ErrImagePull", "cannot pull")),
-        (pod(**WAITING), (), status.RESOURCES_AVAILABLE, ("Unknown", "", "")),
+        (pod(WAITING), (), status.RESOURCES_AVAILABLE, ("Unknown", "", "")),
     ],
     ids=["unscheduled", "crash", "quiet exit", "not pulled", "not pulled yet"],
 )  # fmt: skip
@@ -111,12 +111,18 @@ def test_when_a_pod_is_asked(replicas: int, available: int, expected: bool) -> N
     assert status.lacks_pods(deployment(replicas=replicas, available=available)) is expected
 
 
-def autoscaler(ready: str = "", *, initialized: bool = False, name: str = "r", **scale: int) -> Obj:
+def autoscaler(
+    ready: str = "",
+    *,
+    initialized: bool = False,
+    name: str = "r",
+    scale: dict[str, int] | None = None,
+) -> Obj:
     entries = [
         {"type": "ScaleTargetInitialized", "status": "True" if initialized else "Unknown"},
         *([{"type": "Ready", "status": ready, "reason": "Why", "message": "m"}] if ready else []),
     ]
-    return {"status": {"conditions": entries, "serviceName": name, **scale}}
+    return {"status": {"conditions": entries, "serviceName": name, **(scale or {})}}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +163,7 @@ def test_a_failed_container_is_not_healed_by_the_autoscaler() -> None:
 )
 def test_replicas_are_shown_when_they_are_known(scale: dict[str, int], expected: Obj) -> None:
     found = draft()
-    status.propagate_autoscaler(found, autoscaler("Unknown", **scale))
+    status.propagate_autoscaler(found, autoscaler("Unknown", scale=scale))
     assert found.fields == expected
 
 
@@ -167,7 +173,7 @@ def revision(
     age: float = 0.0,
     idle: float | None = None,
     routing: str = "reserve",
-    **notes: str,
+    notes: dict[str, str] | None = None,
 ) -> Obj:
     modified = rfc3339(NOW - timedelta(hours=age if idle is None else idle))
     return {
@@ -175,7 +181,7 @@ def revision(
             "name": name,
             "creationTimestamp": rfc3339(NOW - timedelta(hours=age)),
             "labels": {"serving.knative.dev/routingState": routing},
-            "annotations": {"serving.knative.dev/routingStateModified": modified, **notes},
+            "annotations": {"serving.knative.dev/routingStateModified": modified, **(notes or {})},
         }
     }
 
@@ -192,7 +198,7 @@ KEEP = {"serving.knative.dev/no-gc": "true"}
         ([revision("a", age=47, idle=16)], GC, []),
         ([revision("latest", age=99)], GC, []),
         ([revision("a", age=99, routing="active")], GC, []),
-        ([revision("a", age=99, **KEEP)], GC, []),
+        ([revision("a", age=99, notes=KEEP)], GC, []),
         ([revision("a", age=99), revision("b", age=98)],
          GcConfig(48 * 3600.0, 15 * 3600.0, 1, None), ["a"]),
         ([revision("a", age=3), revision("b", age=2), revision("c", age=1)],

@@ -87,7 +87,11 @@ def test_a_wanted_scale_stays_within_its_bounds(
     assert not high or found.want <= high
 
 
-def autoscaler(concurrency: int = 0, reachability: str = "", **notes: str) -> dict[str, object]:
+def autoscaler(**notes: str) -> dict[str, object]:
+    return limited(0, **notes)
+
+
+def limited(concurrency: int, reachability: str = "", **notes: str) -> dict[str, object]:
     annotations = {f"autoscaling.knative.dev/{k.replace('_', '-')}": v for k, v in notes.items()}
     reach = {"reachability": reachability} if reachability else {}
     limit = {"containerConcurrency": concurrency} if concurrency else {}
@@ -102,9 +106,9 @@ CONFIG = AutoscalerConfig()
     [
         (autoscaler(), 70.0, 100.0),
         (autoscaler(target="10"), 7.0, 10.0),
-        (autoscaler(concurrency=10), 7.0, 10.0),
-        (autoscaler(concurrency=10, target="50"), 7.0, 10.0),
-        (autoscaler(concurrency=10, target="5"), 3.5, 5.0),
+        (limited(10), 7.0, 10.0),
+        (limited(10, target="50"), 7.0, 10.0),
+        (limited(10, target="5"), 3.5, 5.0),
         (autoscaler(metric="rps"), 140.0, 200.0),
         (autoscaler(metric="rps", target="50"), 35.0, 50.0),
         (autoscaler(target="10", target_utilization_percentage="100"), 10.0, 10.0),
@@ -112,7 +116,7 @@ CONFIG = AutoscalerConfig()
     ],
 )
 def test_targets(obj: dict[str, object], target: float, total: float) -> None:
-    assert spec.targets(obj, CONFIG) == (pytest.approx(target), pytest.approx(total))
+    assert spec.targets(obj, CONFIG) == pytest.approx((target, total))
 
 
 @pytest.mark.parametrize(
@@ -121,8 +125,8 @@ def test_targets(obj: dict[str, object], target: float, total: float) -> None:
         (autoscaler(), Bounds(0, 0)),
         (autoscaler(min_scale="2", max_scale="5"), Bounds(2, 5)),
         (autoscaler(minScale="2", maxScale="5"), Bounds(2, 5)),
-        (autoscaler(reachability="Unreachable", min_scale="2", max_scale="5"), Bounds(0, 5)),
-        (autoscaler(reachability="Reachable", min_scale="2"), Bounds(2, 0)),
+        (limited(0, "Unreachable", min_scale="2", max_scale="5"), Bounds(0, 5)),
+        (limited(0, "Reachable", min_scale="2"), Bounds(2, 0)),
     ],
 )
 def test_bounds(obj: dict[str, object], expected: Bounds) -> None:

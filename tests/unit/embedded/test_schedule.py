@@ -71,7 +71,7 @@ def cron(last: str | None = None, **spec: Any) -> Obj:
     status = {"lastScheduleTime": last} if last else {}
     meta = {"name": "tick", "namespace": "default", "uid": "u",
             "creationTimestamp": "2026-11-22T08:00:30Z"}  # fmt: skip
-    job = {"spec": {"template": {"spec": {"containers": []}}}}
+    job: Obj = {"spec": {"template": {"spec": {"containers": []}}}}
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
