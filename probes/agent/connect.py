@@ -17,6 +17,10 @@ from .trace import Trace
 # Linux makes a socket non-blocking in the call that makes it; elsewhere that takes a second one.
 _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
 
+# A reset (unlike a refusal) ends a connection that was established: the phase has passed, and the
+# next one meets the reset. BSDs say EISCONN where Linux says 0.
+_CONNECTED = (0, errno.EISCONN, errno.ECONNRESET, errno.EPIPE)
+
 # Which failure speaks for all of them: an address that could not be reached at all (IPv6 on a
 # machine that has none) says less than one that was refused.
 _TELLING = (
@@ -75,9 +79,7 @@ async def _connect_one(family: int, sockaddr: tuple[object, ...], deadline: int)
             if not await writable(stream, deadline):
                 raise timed_out("connect")
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        # A reset (unlike a refusal) ends a connection that was established: the phase has passed,
-        # and the next one meets the reset.
-        if code not in (0, errno.ECONNRESET, errno.EPIPE):
+        if code not in _CONNECTED:
             raise _refused(OSError(code, os.strerror(code)), sockaddr)
         if family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from probes.agent.outcomes import HOP_OF, Outcome
 from probes.agent.sample import Sample
@@ -37,6 +39,25 @@ def test_each_bad_server_gets_its_outcome(case: Case) -> None:
         sample = timed_probe(f"http://127.0.0.1:{server.port}/", **case.target)
     assert sample.outcome in case.outcomes, sample
     assert (sample.detail is None) == (sample.outcome == "ok")
+
+
+pieces = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 204 No Content\r\n", b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"Content-Length: 5\r\n", b"Content-Length: x\r\n", b"Transfer-Encoding: chunked\r\n",
+        b"Location: /\r\n", b"\r\n", b"\n", b"hello", b"5\r\nhello\r\n", b"0\r\n\r\n", b"\0",
+    ]
+) | st.binary(max_size=20)  # fmt: skip
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(pieces, max_size=8), st.sampled_from([None, Peer.reset]))
+def test_whatever_a_server_says_is_an_outcome_of_its_own(
+    said: list[bytes], then: Callable[[Peer], None] | None
+) -> None:
+    with serve(answers(*said, then=then)) as server:
+        sample = timed_probe(f"http://127.0.0.1:{server.port}/", max_redirects=2)
+    assert sample.outcome != "prober_error", sample.detail
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 
 import pytest
 
@@ -137,6 +138,16 @@ def test_a_failing_resolver_is_passed_over() -> None:
     assert sample.outcome == "ok"
     assert sample.dns is not None
     assert sample.dns.resolver == good.address
+
+
+def test_a_slow_resolver_costs_time_in_its_own_phase() -> None:
+    def slowly(question: Question) -> bytes:
+        threading.Event().wait(0.1)
+        return only_ipv4(question)
+
+    sample = http_probe(slowly, family="4")
+    assert sample.outcome == "ok"
+    assert sample.phases["resolve"] >= 0.1 > sample.phases["connect"]
 
 
 def test_resolving_has_a_deadline_of_its_own() -> None:
