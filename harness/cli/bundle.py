@@ -8,9 +8,11 @@ import click
 
 from infra.clusters.command import find_program
 from infra.clusters.engine import require_engine
+from infra.clusters.errors import ToolMissing
 from infra.clusters.images import Docker, build_metrics_echo
 from infra.clusters.kind_cli import Kind
-from infra.knative.bundle import HELLO_IMAGE, IMAGES, create_bundle, open_bundle
+from infra.clusters.kind_config import node_image
+from infra.knative.bundle import HELLO_IMAGE, IMAGES, NODE_IMAGE, create_bundle, open_bundle
 from infra.knative.catalogue import load_catalogue
 from infra.knative.manifests import ManifestSource, read_image_map
 
@@ -30,6 +32,9 @@ def bundle() -> None:
 @click.option("--image-map", type=_FILE, help="YAML file with lines of `IMAGE: OTHER-IMAGE`")
 @click.option("--images/--no-images", default=True, show_default=True,
               help="pull, build and pack images (needs an engine)")  # fmt: skip
+@click.option(
+    "--node-image", "node", default="", help="kind node image (default: that of the kind here)"
+)
 @click.option("--program", "programs", multiple=True, type=click.Path(path_type=Path, exists=True),
               help="a program to pack, such as kind; repeatable")  # fmt: skip
 def create(
@@ -38,6 +43,7 @@ def create(
     manifests: Path | None,
     image_map: Path | None,
     images: bool,
+    node: str,
     programs: tuple[Path, ...],
 ) -> None:
     """Write the bundle OUTPUT."""
@@ -53,7 +59,13 @@ def create(
         images=read_image_map(image_map) if image_map else {},
     )
     index = create_bundle(
-        output, source, docker=docker, images=ours, programs=programs, progress=_progress
+        output,
+        source,
+        docker=docker,
+        images=ours,
+        node_image=node or (_node_image(knative) if images else ""),
+        programs=programs,
+        progress=_progress,
     )
     click.echo(f"{output}: {len(index.files)} files for Knative {index.knative}")
 
@@ -62,18 +74,25 @@ def create(
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--into", type=click.Path(path_type=Path, file_okay=False), required=True,
               help="folder for its files, to be given as --bundle")  # fmt: skip
-@click.option("--name", help="kind cluster to load the images into (default: the engine only)")
-@click.option("--kind-bin", help="kind executable (default: $KIND_BIN, then PATH)")
-def load(file: Path, into: Path, name: str | None, kind_bin: str | None) -> None:
-    """Unpack and check the bundle FILE, and load its images."""
+def load(file: Path, into: Path) -> None:
+    """Unpack and check the bundle FILE, and load its images into the engine.
+
+    `vpm cluster up --bundle FOLDER` then brings them into the node.
+    """
     index = open_bundle(file, into)
-    archive = into / IMAGES
-    if archive.exists() and name:
-        kind = Kind(find_program("kind", given=kind_bin, variable="KIND_BIN"))
-        kind.load_archive(name, archive)
-    elif archive.exists():
-        Docker.on_path().load(archive)
+    for name in (NODE_IMAGE, IMAGES):
+        if (into / name).exists():
+            _progress(f"loading {name} into the engine")
+            Docker.on_path().load(into / name)
     click.echo(f"{into}: Knative {index.knative}; vpm cluster up --bundle {into}")
+
+
+def _node_image(knative: str) -> str:
+    try:
+        return node_image(Kind(find_program("kind", variable="KIND_BIN")).version(), knative)
+    except ToolMissing:
+        _progress("there is no kind here: the bundle gets no node image (--node-image)")
+        return ""
 
 
 def _progress(line: str) -> None:

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,8 +16,6 @@ from harness.timing.clock import SystemClock
 from infra.clusters.errors import ToolMissing
 
 _LIMIT: Final = 200_000
-
-Run = Callable[..., CommandResult]
 
 
 def find_program(name: str, *, given: str | None = None, variable: str = "") -> Path:

@@ -125,6 +125,9 @@ class KindDriver:
         self._progress(f"creating the kind cluster {request.name} from {image}")
         try:
             self._kind.create(request.name, kubeconfig=kubeconfig, image=image, config=config)
+            if self._installer and self._installer.archive:
+                self._progress(f"loading {self._installer.archive} into the node")
+                self._kind.load_archive(request.name, self._installer.archive)
             details = {"node_image": image, "http_port": str(ports.http)}
             folder.remember(self._mark(request.name, kubeconfig, details))
         except BaseException:

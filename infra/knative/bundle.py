@@ -29,6 +29,7 @@ from infra.knative.manifests import ManifestSource, images_of, repository_of
 INDEX: Final = "bundle.json"
 IMAGE_MAP: Final = "image-map.yaml"
 IMAGES: Final = "images.tar"
+NODE_IMAGE: Final = "node.tar"
 HELLO_IMAGE: Final = "ghcr.io/knative/helloworld-go:latest"
 
 
@@ -58,6 +59,7 @@ def create_bundle(
     *,
     docker: Docker | None,
     images: Sequence[str] = (),
+    node_image: str = "",
     programs: Sequence[Path] = (),
     progress: Callable[[str], None] = lambda _line: None,
 ) -> Index:
@@ -74,6 +76,9 @@ def create_bundle(
         if docker:
             wanted = images_of(contents.values())
             _collect_images(folder, docker, wanted, images, source.release.name, progress)
+            if node_image:
+                progress(node_image)
+                _save(docker, [node_image], folder / NODE_IMAGE)
         for program in programs:
             (folder / "bin").mkdir(exist_ok=True)
             shutil.copy2(program, folder / "bin" / program.name)
@@ -137,11 +142,15 @@ def _collect_images(
         if not docker.has(image):
             docker.pull(image)
         docker.tag(image, name)
-    for image in extra:
+    _save(docker, [*names.values(), *extra], folder / IMAGES)
+    (folder / IMAGE_MAP).write_text(yaml.safe_dump(names), encoding="utf-8")
+
+
+def _save(docker: Docker, images: Sequence[str], archive: Path) -> None:
+    for image in images:
         if not docker.has(image):
             docker.pull(image)
-    docker.save([*names.values(), *extra], folder / IMAGES)
-    (folder / IMAGE_MAP).write_text(yaml.safe_dump(names), encoding="utf-8")
+    docker.save(images, archive)
 
 
 def _write_index(folder: Path, release: str) -> Index:

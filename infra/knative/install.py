@@ -11,7 +11,7 @@ from harness.timing.clock import SystemClock
 from infra.clusters.identity import ClusterApi
 from infra.clusters.kubeconfig import PinnedContext
 from infra.knative.bootstrap import Site, Wanted, bootstrap
-from infra.knative.bundle import IMAGE_MAP
+from infra.knative.bundle import IMAGE_MAP, IMAGES
 from infra.knative.catalogue import load_catalogue
 from infra.knative.manifests import ManifestSource, read_image_map
 
@@ -32,6 +32,12 @@ class Installer:
     images: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[str], None] = lambda _line: None
     clock: Clock = field(default_factory=SystemClock)
+
+    @property
+    def archive(self) -> Path | None:
+        """The images that a bundle brings for the node, if it brings any."""
+        archive = self.manifests / IMAGES if self.manifests else None
+        return archive if archive and archive.exists() else None
 
     def install(
         self, api: ClusterApi, pinned: PinnedContext, *, knative: str, wanted: Wanted

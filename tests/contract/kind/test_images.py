@@ -119,14 +119,22 @@ def test_a_bundle_is_written_and_read_back(tmp_path: Path) -> None:
             [
                 PRESENT,
                 Call(("tag", "{image}", "dev.local/{name}:1.18")),
-                Call(("save", "--output={file}", *["{image}"] * 5)),
+                Call(("save", "--output={file}/images.tar", *["{image}"] * 5)),
+                Call(("save", "--output={file}/node.tar", "kindest/node:v1.33.1")),
             ],
         )
     )
     program = tmp_path / "kind"
     program.write_text("#!/bin/sh\n")
     output = tmp_path / "out" / "bundle.tar"
-    create_bundle(output, source(tmp_path), docker=docker, images=["hello"], programs=[program])
+    create_bundle(
+        output,
+        source(tmp_path),
+        docker=docker,
+        images=["hello"],
+        node_image="kindest/node:v1.33.1",
+        programs=[program],
+    )
     index = open_bundle(output, tmp_path / "in")
     assert index.knative == "1.18"
     assert {"serving-crds.yaml", "serving-core.yaml", "kourier.yaml", IMAGE_MAP, "bin/kind"} <= set(

@@ -149,6 +149,16 @@ def test_a_failed_creation_is_named_and_leaves_no_record(
     assert machine.kube.calls == []
 
 
+def test_a_bundles_images_are_in_the_node_before_anything_needs_them(machine: Machine) -> None:
+    archive = machine.folder / "manifests" / "images.tar"
+    archive.parent.mkdir()
+    archive.write_bytes(b"images")
+    load = Call(("load", "image-archive", "--name", "vpm-mini", str(archive)), when="created")
+    with machine.driver(transcript=[load]).open(machine.request()):
+        pass
+    assert [call[0] for call in machine.kind_calls][-2:] == ["create", "load"]
+
+
 def test_what_a_failed_creation_left_is_removed(machine: Machine) -> None:
     create = next(call for call in machine.transcript if call.args[0] == "create")
     half = Call(create.args, stderr="ERROR: node is not ready\n", exit=1, then="created")
