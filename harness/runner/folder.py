@@ -26,10 +26,16 @@ class RunFolder:
         self._clock = clock
 
     def log(self, prefix: str, text: str, *, name: str = RUN_LOG) -> None:
-        """Append lines `<UTC time> [PREFIX] text` to a log; output lines start with `| `."""
-        time = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        """Append a line `<UTC time> [PREFIX] text` to a log; more lines follow as output."""
         first, *rest = redact(text).splitlines() or [""]
-        lines = [first, *(f"| {line}" for line in rest)]
+        self._append(prefix, [first, *(f"| {line}" for line in rest)], name)
+
+    def log_output(self, prefix: str, text: str, *, name: str = RUN_LOG) -> None:
+        """Append what a command printed, each line behind `| `."""
+        self._append(prefix, [f"| {line}" for line in redact(text).splitlines()], name)
+
+    def _append(self, prefix: str, lines: list[str], name: str) -> None:
+        time = self._clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         content = "".join(f"{time} [{prefix}] {line[:MAX_LOGGED_LINE]}\n" for line in lines)
         descriptor = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         try:
@@ -76,23 +82,23 @@ class Console:
         stdin: bytes | None = None,
         apply_log: bool = False,
     ) -> CommandResult:
-        """Run kubectl, log `[EXEC] <command>` with its output, and how it ended."""
-        result = self._kubectl.run(tuple(args), timeout=timeout, stdin=stdin)
-        shown = " ".join(result.argv)
-        output = f"{result.stdout}{result.stderr}".rstrip()
-        ended = (
-            f"timed out after {result.seconds:.1f} s"
-            if result.timed_out
-            else f"exited {result.exit_code} after {result.seconds:.3f} s"
-        )
-        verb = result.argv[1] if len(result.argv) > 1 else "kubectl"
-        self._folder.log("EXEC", f"{shown}\n{output}")
-        self._folder.log("INFO", f"{verb} {ended}")
-        if apply_log:
-            self._folder.log("APPLY", f"{shown}\n{output}", name=APPLY_LOG)
-            self._folder.log("INFO", f"{verb} {ended}", name=APPLY_LOG)
+        """Run kubectl; the log says `[EXEC] <command>` before it starts, then what it did."""
+        logs = {RUN_LOG: "EXEC", APPLY_LOG: "APPLY"} if apply_log else {RUN_LOG: "EXEC"}
+        arguments = tuple(args)
+        for name, prefix in logs.items():
+            self._folder.log(prefix, f"kubectl {' '.join(arguments)}", name=name)
+        result = self._kubectl.run(arguments, timeout=timeout, stdin=stdin)
+        for name, prefix in logs.items():
+            self._folder.log_output(prefix, f"{result.stdout}{result.stderr}", name=name)
+            self._folder.log("INFO", f"{arguments[0]} {_ended(result)}", name=name)
         self._records.append(_record(result))
         return result
+
+
+def _ended(result: CommandResult) -> str:
+    if result.timed_out:
+        return f"timed out after {result.seconds:.1f} s"
+    return f"exited {result.exit_code} after {result.seconds:.3f} s"
 
 
 def _record(result: CommandResult) -> CommandRecord:

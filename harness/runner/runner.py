@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.contracts.forms import safe_name
 from harness.contracts.model import dump, stamp
 from harness.contracts.policy import Policy, parse_policy
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, VpmError
 from harness.core.identity import ClusterIdentity
 from harness.core.observation import ContractObserved
 from harness.ports import Clock, KubeClient, Kubectl
@@ -23,7 +23,7 @@ from harness.runner.outcome import Outcome, Stopped
 from harness.runner.preview import inbox_fingerprint, preview
 from harness.runner.queue import Claim, Queue, reserve
 from harness.runner.settings import RunnerSettings
-from harness.runner.settle import Workshop, settle
+from harness.runner.settle import Workshop, abandon, settle
 from harness.runner.states import Event
 
 __all__ = ["Runner", "RunnerSettings", "stamp"]
@@ -141,8 +141,13 @@ class Runner:
         try:
             return settle(claim, self._shop)
         except Busy:
-            self._shop.queue.advance(claim, Event.RELEASE)
+            if not claim.resumed:  # what was begun stays known by its run id
+                self._shop.queue.advance(claim, Event.RELEASE)
             raise
+        except (VpmError, OSError):
+            raise  # the machine's trouble: the contract stays in _running for the next drain
+        except Exception as error:  # noqa: BLE001  (a bug must not stop the other contracts)
+            return abandon(claim, self._shop, error)
         finally:
             claim.close()
 

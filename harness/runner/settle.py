@@ -87,6 +87,12 @@ def settle(claim: Claim, workshop: Workshop) -> ContractObserved:
     return _Settlement(claim, workshop, last).settle()
 
 
+def abandon(claim: Claim, workshop: Workshop, error: Exception) -> ContractObserved:
+    """File a contract as failed because the runner itself went wrong over it."""
+    last = workshop.ledger.last_of(claim.run_id)
+    return _Settlement(claim, workshop, last).fail(f"internal error: {error!r}")
+
+
 class _Settlement:
     """One claimed contract on its way to a final state."""
 
@@ -119,6 +125,10 @@ class _Settlement:
             if refusal:
                 return self._refuse(str(refusal))
             return self._execute(examined, examined.contract, lock)
+
+    def fail(self, reason: str) -> ContractObserved:
+        """End the contract as failed."""
+        return self._end(Outcome(Event.FAIL, reason))
 
     @property
     def _changed(self) -> bool:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.core.observation import ContractObserved
-from tests.support.runner import HELLO, Desk, identity, manifest
+from harness.ports import CommandResult
+from harness.runner.drain import drain
+from harness.runner.lock import cluster_lock
+from harness.timing.clock import SystemClock
+from tests.support.runner import HELLO, Desk, FakeKubectl, identity, manifest
 
 
 def status_of(observed: ContractObserved) -> dict[str, Any]:
@@ -140,3 +146,40 @@ def test_preview_of_an_unapproved_contract_shows_what_approval_is_wanted(desk: D
 
     assert observed.state == "previewed"
     assert observed.reason.startswith("exec would be refused: approval_missing: nobody approved")
+
+
+class BrokenKubectl(FakeKubectl):
+    """A kubectl that breaks in a way that nobody foresaw, for one of the contracts."""
+
+    def run(
+        self, args: Sequence[str], *, timeout: float, stdin: bytes | None = None
+    ) -> CommandResult:
+        if "broken" in args:
+            raise RuntimeError("unforeseen")
+        return super().run(args, timeout=timeout, stdin=stdin)
+
+
+def test_a_bug_over_one_contract_does_not_stop_the_others(desk: Desk) -> None:
+    resource = {"api": "v1", "kind": "Pod", "name": "p"}
+    logs = {"verb": "logs", "resource": {**resource, "name": "broken"}}
+    for id, action in (("a", logs), ("b", {"verb": "get", "resource": resource})):
+        desk.in_inbox(desk.contract(id, signed=False, kind="check", actions=[action]))
+
+    drained = drain(desk.runner(kubectl=BrokenKubectl()), tell=lambda _news: None)
+
+    assert [seen.state for seen in drained.observed] == ["failed", "succeeded"]
+    assert drained.observed[0].reason == "internal error: RuntimeError('unforeseen')"
+    assert desk.filed("_failed") == ["a.json"]
+
+
+def test_a_cluster_in_use_leaves_the_contract_waiting(desk: Desk) -> None:
+    waiting = desk.in_inbox(desk.contract())
+    settings = replace(desk.settings, lock_timeout=0.1)
+    path = settings.ledger / f"{identity().uid}.lock"
+    with cluster_lock(path, timeout=1, clock=SystemClock()):
+        drained = drain(desk.runner(settings=settings), tell=lambda _news: None)
+
+    assert [trouble.name for trouble in drained.troubles] == ["apply_hello.json"]
+    assert "another run holds the cluster" in drained.troubles[0].message
+    assert waiting.exists()
+    assert desk.runner().execute(waiting).state == "succeeded"
