@@ -87,9 +87,7 @@ class Toolbox:
     def __call__(self, cluster: Cluster, folder: Folder) -> Tools:
         client = KubernetesClient(cluster.kubeconfig, cluster.context, clock=self.clock)
         kubectl = kubectl_for(cluster, self.clock)
-        places = ClusterPlaces(
-            cluster=cluster, client=client, kubectl=kubectl, clock=self.clock
-        )
+        places = ClusterPlaces(cluster=cluster, client=client, kubectl=kubectl, clock=self.clock)
         return Tools(
             services=ServiceReader(client=client, clock=self.clock),
             contracts=ScenarioContracts(
@@ -101,7 +99,7 @@ class Toolbox:
                 clock=self.clock,
             ),
             prober=Prober(cluster=cluster, places=places, store=folder, clock=self.clock),
-            load=LocustLoad(cluster=cluster, clock=self.clock, folder=folder),
+            load=LocustLoad(cluster=cluster, clock=self.clock, folder=folder, client=client),
             applier=KubectlApplier(kubectl),
             faults=cluster.faults,
         )

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from itertools import count
 from math import ceil
@@ -21,8 +22,9 @@ from urllib.parse import urlsplit
 from harness.core.dig import JsonObject, number_at, seconds_at, value_at
 from harness.core.errors import ProbeError
 from harness.core.observation import LoadObserved, Quantiles, ServiceObserved
-from harness.ports import Clock, Cluster
+from harness.ports import Clock, Cluster, KubeClient
 from harness.spec.model import LoadAction
+from probes.scale import PodCounter, Replicas
 from probes.store import SampleStore
 
 LOCUSTFILE = Path(__file__).parent / "locustfiles" / "gateway.py"
@@ -38,14 +40,24 @@ _MILLISECONDS = 1000
 class LocustLoad:
     """Loads KServices of one open cluster through its gateway."""
 
-    def __init__(self, *, cluster: Cluster, clock: Clock, folder: SampleStore) -> None:
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        clock: Clock,
+        folder: SampleStore,
+        client: KubeClient | None = None,
+    ) -> None:
         self._cluster = cluster
+        self._client = client
         self._store = folder
         self._clock = clock
         self._numbers = count(1)
 
     def load(self, service: ServiceObserved, action: LoadAction) -> LoadObserved:
         """Load a service and count what came back; gates are the judge's business.
+
+        With a client, the service's pods are counted meanwhile.
 
         Errors:
             ProbeError: Locust did not start, or did not end in time.
@@ -55,7 +67,8 @@ class LocustLoad:
         begun = self._clock.now()
         with TemporaryDirectory(prefix="vpm-load-") as scratch:
             folder = Path(scratch)
-            exit_code = _run_locust(service, action, base=base, folder=folder)
+            with self._counting(service) as replicas:
+                exit_code = _run_locust(service, action, base=base, folder=folder)
             stats = _read_json(folder / "stats.json")
             errors = _read_json(folder / "errors.json")
         raw = self._store.artefact(
@@ -78,8 +91,17 @@ class LocustLoad:
             errors={str(key): int(str(times)) for key, times in errors.items()}
             if isinstance(errors, Mapping)
             else {},
+            replicas=tuple(
+                (count.at - begun.timestamp(), count.ready) for count in replicas.changes
+            ),
             raw=raw,
         )
+
+    def _counting(self, service: ServiceObserved) -> AbstractContextManager[Replicas]:
+        if self._client is None:
+            return nullcontext(Replicas())
+        counter = PodCounter(self._client, self._clock, service.namespace, service.service)
+        return counter.recording()
 
 
 def latency_of(entry: JsonObject) -> Quantiles | None:

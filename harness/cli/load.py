@@ -90,5 +90,8 @@ def _lines(seen: LoadObserved) -> list[str]:
         q = seen.latency
         figures = [("p50", q.p50), ("p95", q.p95), ("p99", q.p99), ("max", q.max)]
         lines.append("  ".join(f"{name} {seconds * 1000:.0f} ms" for name, seconds in figures))
+    if seen.replicas:
+        steps = ", ".join(f"{ready} at {at:.1f} s" for at, ready in seen.replicas)
+        lines.append(f"ready pods: {steps}")
     lines += [f"{count} x {error}" for error, count in seen.errors.items()]
     return lines

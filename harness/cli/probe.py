@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from harness.app import open_cluster, tools_for
+from harness.cli.cold import show_cold_start
 from harness.cli.options import run_options, to_run_options
 from harness.cli.probe_metrics import ProbeMetrics, parse_address
 from harness.cli.probe_round import Round, probe_round, round_as_json
@@ -75,6 +76,11 @@ class Asked:
     multiple=True,
     help="success>=99% or latency<=500ms>=95%; with :proven the interval is judged.",
 )
+@click.option(
+    "--cold-start",
+    is_flag=True,
+    help="Wait until there is no pod, send one request, and split the time of its answer.",
+)
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C, and keep the picture live.")
 @click.option("--interval", default="5s", show_default=True, help="Between rounds.")
 @click.option("--metrics", help="[HOST]:PORT for Prometheus to scrape; goes on until Ctrl-C.")
@@ -90,6 +96,8 @@ def probe(context: click.Context, /, **given: Any) -> None:
     there are many.
     """
     asked = read_options(given)
+    if given["cold_start"]:
+        context.exit(show_cold_start(asked.action, asked.namespace, to_run_options(given)))
     code = ExitCode.INCONCLUSIVE
     with ExitStack() as stack:
         metrics = ProbeMetrics.served(asked.metrics) if asked.metrics else None

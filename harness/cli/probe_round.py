@@ -41,6 +41,19 @@ def probe_round(tools: Tools, action: ProbeAction, *, namespace: str, folder: Pa
         UsageError: there is no such KService, or it has no URL yet.
         ClusterError: the API server cannot be reached.
     """
+    service = read_target(tools, action, namespace=namespace)
+    probes = tuple(tools.prober.probe(service, action))
+    claim, details = judge_probes(service, probes, action)
+    samples = {probe.vantage: _samples(folder, probe) for probe in probes}
+    return Round(service, probes, claim, details, samples)
+
+
+def read_target(tools: Tools, action: ProbeAction, *, namespace: str) -> ServiceObserved:
+    """The KService that is to be probed.
+
+    Errors:
+        UsageError: there is no such KService, or it has no URL yet.
+    """
     service = tools.services.read(namespace, action.service)
     if not service.found:
         raise UsageError(
@@ -52,10 +65,7 @@ def probe_round(tools: Tools, action: ProbeAction, *, namespace: str, folder: Pa
             f"the KService {namespace}/{action.service} has no URL yet",
             mend=f"kubectl -n {namespace} describe ksvc {action.service}",
         )
-    probes = tuple(tools.prober.probe(service, action))
-    claim, details = judge_probes(service, probes, action)
-    samples = {probe.vantage: _samples(folder, probe) for probe in probes}
-    return Round(service, probes, claim, details, samples)
+    return service
 
 
 def judge_probes(

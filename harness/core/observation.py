@@ -177,7 +177,10 @@ class ContractObserved:
 
 @dataclass(frozen=True, slots=True)
 class LoadObserved:
-    """A load check, counted by our own numbers from locust's JSON; latencies in seconds."""
+    """A load check, counted by our own numbers from locust's JSON; latencies in seconds.
+
+    `replicas` are pairs: seconds since the start, and how many pods were ready from then on.
+    """
 
     service: str
     namespace: str
@@ -191,6 +194,7 @@ class LoadObserved:
     exit_code: int | None
     latency: Quantiles | None = None
     errors: Mapping[str, int] = field(default_factory=dict)
+    replicas: tuple[tuple[float, int], ...] = ()
     raw: Artefact | None = None
     kind: Literal["load"] = "load"
 
