@@ -8,14 +8,47 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.embedded.coverage import Behaviour, markdown
 from tests.support.cluster import Cluster, Ran, existing, serve
 
 KUBECONFIG = "VPM_TEST_KUBECONFIG"
+COVERAGE = "VPM_COVERAGE_MD"
+_passed = pytest.StashKey[list[Behaviour]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "covers(area, what, recording=''): the behaviour that this case asserts"
+    )
+    config.stash[_passed] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember what the cases that passed cover."""
+    report = yield
+    if report.when == "call" and report.passed:
+        case = f"{item.path.name}::{item.name}"
+        for mark in item.iter_markers("covers"):
+            item.config.stash[_passed].append(
+                Behaviour(*mark.args, case=case, recording=mark.kwargs.get("recording", ""))
+            )
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write COVERAGE.md where it was asked for."""
+    target = os.environ.get(COVERAGE)
+    if target and session.config.stash[_passed]:
+        Path(target).write_text(markdown(session.config.stash[_passed]))
 
 
 @pytest.fixture(scope="session")

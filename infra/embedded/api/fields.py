@@ -33,6 +33,9 @@ def check(call: Call, obj: Obj, duplicates: Sequence[str]) -> None:
     kind = call.target.kind
     shape = shapes.of_kind(kind)
     problems = [f'duplicate field "{name}"' for name in duplicates]
+    meta = obj.get("metadata")
+    if mistake := next(mistakes(shapes.metadata(), meta, f"{kind.kind}.metadata"), None):
+        raise BadRequest(_unhandled(kind, mistake))
     if shape is not None:
         problems += [f'unknown field "{path}"' for path in prune(shape, obj)]
         if not kind.custom and (mistake := next(mistakes(shape, obj, kind.kind), None)):

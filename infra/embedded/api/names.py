@@ -47,6 +47,7 @@ def check_metadata(kind: Kind, obj: Obj) -> None:
     meta = obj.get("metadata") or {}
     name = meta.get("name", "")
     causes = [*_name(kind, meta), *_labels(meta.get("labels"), "metadata.labels")]
+    causes += _owners(meta.get("ownerReferences") or [])
     causes += [
         _invalid("metadata.annotations", key, _QUALIFIED_RULE)
         for key in meta.get("annotations") or {}
@@ -54,6 +55,18 @@ def check_metadata(kind: Kind, obj: Obj) -> None:
     ]
     if causes:
         raise Invalid(kind, name, causes)
+
+
+def _owners(references: list[Obj]) -> list[Cause]:
+    return [
+        Cause(
+            "FieldValueRequired", "Required value: must not be empty",
+            f"metadata.ownerReferences[{index}].{field}",
+        )
+        for index, reference in enumerate(references)
+        for field in ("apiVersion", "kind", "name", "uid")
+        if not reference.get(field)
+    ]  # fmt: skip
 
 
 def _name(kind: Kind, meta: Obj) -> list[Cause]:
