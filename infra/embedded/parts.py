@@ -7,6 +7,7 @@ from infra.embedded.api.version import KNATIVE, KOURIER
 from infra.embedded.certs import Authority
 from infra.embedded.clock import Clock
 from infra.embedded.control_plane import Versions, controllers
+from infra.embedded.faults import BreakableApi, Faults
 from infra.embedded.gateway import Gateway, GatewaySettings
 from infra.embedded.kubelet import Kubelet, NodeSettings
 from infra.embedded.namespaces import NamespaceController
@@ -33,7 +34,9 @@ class Parts:
         self._gateway: Gateway | None = None
         self._kubelet: Kubelet | None = None
 
-    async def start(self, address: str, api: tuple[str, int]) -> list[Component]:
+    async def start(
+        self, address: str, api: tuple[str, int], application: BreakableApi
+    ) -> list[Component]:
         """Start node and gateway at `address`; returns everything that is to run from now on."""
         settings, store, clock = self._settings, self._store, self._clock
         node = NodeSettings(
@@ -59,8 +62,11 @@ class Parts:
             activator=kubelet.network.activator,
             versions=Versions(knative=KNATIVE, kourier=KOURIER),
         )
+        faults = Faults(store, clock, gateway, kubelet.dns_faults, application.break_)
+        faults.install()
         authority_pem = self._authority.pair.certificate.decode()
-        return [kubelet, gateway, NamespaceController(store, clock, authority_pem), *loops]
+        namespaces = NamespaceController(store, clock, authority_pem)
+        return [kubelet, gateway, namespaces, faults, *loops]
 
     @property
     def kubelet(self) -> Kubelet | None:

@@ -25,6 +25,7 @@ from infra.embedded.bootstrap import bootstrap
 from infra.embedded.certs import Authority, write_private
 from infra.embedded.clock import Clock
 from infra.embedded.crds import Definitions
+from infra.embedded.faults import BreakableApi
 from infra.embedded.kinds import Registry
 from infra.embedded.parts import Component, Parts
 from infra.embedded.settings import Settings
@@ -91,10 +92,11 @@ class _Cluster:
         bootstrap(self._store, domain=domain, node=node, api=self._where)
         api = Api(self._store, self._clock, self._token, self._host_port, self._parts,
                   Documents(self._store.registry))  # fmt: skip
-        server = _Server(self._uvicorn(api))
+        front = BreakableApi(application(api), self._clock)
+        server = _Server(self._uvicorn(front))
         answering = asyncio.create_task(server.serve(sockets=[self._socket]))
         try:
-            components = await self._parts.start(self._address, self._where)
+            components = await self._parts.start(self._address, self._where, front)
             self._announce()
             await self._until(stop, [*components, self._definitions.controller(self._store)])
         finally:
@@ -122,13 +124,13 @@ class _Cluster:
         host, port = self._where
         return f"{host}:{port}"
 
-    def _uvicorn(self, api: Api) -> uvicorn.Config:
+    def _uvicorn(self, front: BreakableApi) -> uvicorn.Config:
         names = [self._address, "localhost", "10.96.0.1", "kubernetes", "kubernetes.default",
                  "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"]  # fmt: skip
         pair = self._authority.issue("kube-apiserver", names)
         certificate, key = pair.save(self._settings.state_dir / "pki", "apiserver")
         return uvicorn.Config(
-            application(api),
+            front,
             http="httptools",
             ws="websockets-sansio",
             lifespan="off",
@@ -163,7 +165,7 @@ class _Cluster:
             "time_scale": settings.time_scale,
             "pod_network": self._parts.pod_network,
             "version": {"kubernetes": INFO["gitVersion"], "knative": KNATIVE, "kourier": KOURIER},
-            "capabilities": ["exec", "logs"],
+            "capabilities": ["exec", "faults", "logs"],
             "started_at": self._clock.stamp(),
         }
         write_private(settings.cluster_file, json.dumps(content, indent=2).encode() + b"\n")

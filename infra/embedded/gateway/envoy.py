@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from infra.embedded.gateway.backends import Limits
+from infra.embedded.gateway.faults import AppFault, afflict
 from infra.embedded.gateway.routes import Path, Routing, Rule, Split
 
 Json = dict[str, Any]
@@ -24,25 +25,36 @@ def resources(items: Iterable[Json]) -> Json:
     return {"resources": list(items)}
 
 
-def virtual_hosts(routing: Routing, limits: Mapping[str, Limits], audience: str) -> list[Json]:
-    """The hosts of one KIngress for an audience (EXTERNAL sees only external rules)."""
+def virtual_hosts(
+    routing: Routing, limits: Mapping[str, Limits], audience: str, apps: Sequence[AppFault] = ()
+) -> list[Json]:
+    """The hosts of one KIngress for an audience (EXTERNAL sees only external rules).
+
+    `apps` are the faults of the apps behind it.
+    """
     made = []
     for number, rule in enumerate(routing.rules):
         if audience == INTERNAL or rule.external:
             name = f"{routing.namespace}/{routing.name}/{number}"
-            made.append(_virtual_host(name, rule, routing, limits, audience))
+            made.append(_virtual_host(name, rule, routing, limits, audience, apps))
     return made
 
 
 def _virtual_host(
-    name: str, rule: Rule, routing: Routing, limits: Mapping[str, Limits], audience: str
+    name: str,
+    rule: Rule,
+    routing: Routing,
+    limits: Mapping[str, Limits],
+    audience: str,
+    apps: Sequence[AppFault],
 ) -> Json:
+    to_apps = (_route(path, limits) for path in rule.paths if path.splits)
     host: Json = {
         "name": name,
         "domains": list(rule.hosts),
         "routes": [
             _probe_route(routing.version),
-            *(_route(path, limits) for path in rule.paths if path.splits),
+            *(afflicted for route in to_apps for afflicted in afflict(route, apps)),
         ],
     }
     if routing.redirect and audience == EXTERNAL and rule.external:
@@ -128,13 +140,13 @@ def cluster(name: str, limit: Limits, endpoints_file: str) -> Json:
     }
 
 
-def activator_cluster(socket: str) -> Json:
-    """The backend that answers probes."""
+def fixed_cluster(name: str, socket: str) -> Json:
+    """A backend on a local socket, one of the gateway's own."""
     return {
         "@type": f"{API}.config.cluster.v3.Cluster",
-        "name": ACTIVATOR,
+        "name": name,
         "type": "STATIC",
-        "load_assignment": _assignment(ACTIVATOR, [socket]),
+        "load_assignment": _assignment(name, [socket]),
         **_cluster_options(Limits()),
     }
 

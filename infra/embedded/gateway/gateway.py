@@ -1,18 +1,16 @@
 """The gateway: Envoy, programmed from KIngress objects and ready pods, and probed."""
 
 import asyncio
-import errno
 import secrets
-import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
-from infra.embedded.address import can_bind, listen
 from infra.embedded.autoscaler.metrics import RevisionLoad
 from infra.embedded.clock import Clock
-from infra.embedded.gateway import backends, kourier, load, probe_answers, tls
+from infra.embedded.gateway import backends, kourier, load, probe_answers
 from infra.embedded.gateway.activator import Activator
 from infra.embedded.gateway.backends import Limits
-from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL
+from infra.embedded.gateway.faults import GatewayFaults, serve_truncated
+from infra.embedded.gateway.front import Front
 from infra.embedded.gateway.ingresses import IngressStatus
 from infra.embedded.gateway.prober import Listeners
 from infra.embedded.gateway.process import Envoy
@@ -23,8 +21,6 @@ from infra.embedded.kinds import KINGRESS, POD, SKS
 from infra.embedded.kubelet.network import PodNetwork
 from infra.embedded.store import Event, Obj, Store
 
-INTERNAL_PORT = 80
-_TRIES, _PAUSE = 20, 0.02
 SETTLE_SECONDS = 0.003  # changes come in groups: one version of the files for each group
 
 
@@ -42,42 +38,57 @@ class Gateway:
         # Of this process alone: a predecessor's Envoy may take a moment to die.
         self._sockets = f"@vpm-{secrets.token_hex(6)}"
         self._envoy = Envoy(folder, f"{self._sockets}/admin")
-        self._programmer = Programmer(folder, f"{self._sockets}/probes")
+        self._programmer = Programmer(
+            folder, f"{self._sockets}/probes", f"{self._sockets}/truncator"
+        )
+        self._front = Front(clock, settings, network, self._programmer)
+        self._faults = GatewayFaults()
+        self._servers: list[asyncio.Server] = []
         self._activator = Activator(f"{self._sockets}/revision", network)
         self._load = load.Load()
-        self._status = IngressStatus(store, clock, lambda: self.listeners)
+        self._status = IngressStatus(store, clock, lambda: self._front.probed)
         self._dirty = asyncio.Event()
+        self._programming = asyncio.Lock()
         self._ingresses: dict[str, Obj] = {}
         self._routings: dict[str, Routing] = {}  # of those that are not being deleted
         self._limits: dict[str, Limits] = {}  # of the backends that Envoy has
         self._pods = backends.ReadyPods()
-        self._names: tuple[str, ...] = ()  # of the certificate
-        self.http_port = 0
-        self.https_port: int | None = None
 
     async def start(self) -> None:
         """Start Envoy and have it listen; raises EnvoyError and OSError."""
-        self._probes = await probe_answers.serve(f"{self._sockets}/probes")
+        self._servers = [
+            await probe_answers.serve(self._programmer.activator),
+            await serve_truncated(self._programmer.truncator),
+        ]
         bootstrap = self._programmer.bootstrap(f"{self._sockets}/admin")
-        address, network = self._settings.address, self._network
-        self.http_port = await _choose(address, self._settings.http_port)
-        internal = (network.node, INTERNAL_PORT)
-        reach = network.node
-        if network.mode != "netns" or not can_bind(*internal):
-            internal, reach = (address, await _choose(address, 0)), kourier.INTERNAL_ADDRESS
-            network.forwards[reach, INTERNAL_PORT] = internal
-        if self._settings.https_port is not None and self._settings.authority is not None:
-            self.https_port = await _choose(address, self._settings.https_port)
-            self._certify([])
-        self.listeners = Listeners((address, self.http_port), internal)
-        self._listen()
+        await self._front.open()
         await self._envoy.start(bootstrap)
         kourier.ensure(
             self._store,
-            internal=reach,
-            public=address,
+            internal=self._front.internal_service,
+            public=self._settings.address,
             ports=(self.http_port, self.https_port),
         )
+
+    @property
+    def http_port(self) -> int:
+        return self.listeners.external[1]
+
+    @property
+    def https_port(self) -> int | None:
+        return self._front.https_port
+
+    @property
+    def listeners(self) -> Listeners:
+        """Where the gateway is reached."""
+        return self._front.listeners
+
+    async def break_(self, faults: GatewayFaults) -> None:
+        """Take these faults instead of the earlier ones; raises OSError."""
+        self._faults = faults
+        async with self._programming:
+            await self._program()
+        await self._front.break_(faults)
 
     async def run(self) -> None:
         """Follow KIngresses, revisions and pods until cancelled."""
@@ -90,7 +101,9 @@ class Gateway:
         """End Envoy and everything that waits on it."""
         self._status.stop()
         self._activator.close()
-        self._probes.close()
+        for server in self._servers:
+            server.close()
+        self._front.close()
         await self._envoy.stop()
 
     def stats(self) -> Mapping[tuple[str, str], RevisionLoad]:
@@ -100,27 +113,6 @@ class Gateway:
     def on_buffered(self, callback: Callable[[str, str], None]) -> None:
         """See `infra.embedded.autoscaler.metrics.LoadSource`."""
         self._activator.on_buffered(callback)
-
-    def _listen(self) -> None:
-        address, addresses = self._settings.address, (self._network.node, self._network.activator)
-        make = self._programmer.listener
-        listeners = [
-            make("http", (address, self.http_port), EXTERNAL, addresses),
-            make("internal", self.listeners.internal, INTERNAL, addresses),
-        ]
-        if self.https_port is not None:
-            listeners.append(make("https", (address, self.https_port), EXTERNAL, addresses))
-        self._programmer.write_listeners(listeners)
-
-    def _certify(self, routings: Iterable[Routing]) -> None:
-        """Keep a certificate that fits every external host."""
-        authority = self._settings.authority
-        rules = (rule for one in routings for rule in one.rules if rule.external)
-        names = tls.names((host for rule in rules for host in rule.hosts), self._settings.address)
-        if authority is not None and names != self._names:
-            self._names = names
-            pair = tls.certificate(authority, names, tls.Flaw.NONE, self._clock)
-            self._programmer.secret(pair.certificate, pair.key)
 
     async def _watch(self) -> None:
         async for event in self._store.watch(KINGRESS, SKS, POD):
@@ -155,7 +147,8 @@ class Gateway:
             await self._dirty.wait()
             await asyncio.sleep(SETTLE_SECONDS)
             self._dirty.clear()
-            await self._program()
+            async with self._programming:
+                await self._program()
 
     async def _program(self) -> None:
         """Bring Envoy's files up to date: endpoints, then backends, then the routes to them."""
@@ -167,9 +160,9 @@ class Gateway:
         for name, limit in limits.items():
             if before.get(name) != limit:
                 await self._endpoints(name, limit)
-        self._certify(routings.values())
+        self._front.certify(routings.values())
         self._programmer.clusters({**before, **limits})
-        self._programmer.routes(routings, limits)
+        self._programmer.routes(routings, limits, self._faults.apps)
         self._programmer.clusters(limits)
         for name in before.keys() - limits.keys():
             self._activator.forget(name)
@@ -212,25 +205,3 @@ def _matters(event: Event) -> bool:
         or ("deletionTimestamp" in event.obj["metadata"])
         != ("deletionTimestamp" in old["metadata"])
     )
-
-
-async def _choose(address: str, port: int) -> int:
-    """The port where it can be bound, if need be in a moment; else a free one."""
-    for _ in range(_TRIES):
-        if not _is_busy(address, port):
-            break
-        await asyncio.sleep(_PAUSE)  # a server that was killed here may still be ending
-    with listen(address, port) as probe:
-        chosen: int = probe.getsockname()[1]
-        return chosen
-
-
-def _is_busy(address: str, port: int) -> bool:
-    """Whether somebody listens there (a port that is forbidden to us is not busy)."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            return error.errno == errno.EADDRINUSE
-        return False

@@ -4,6 +4,7 @@ from infra.embedded.kinds import SERVICE
 from infra.embedded.store import Obj, Store
 
 NAMESPACE = "kourier-system"
+EXTERNAL_ADDRESS = "10.96.0.81"  # of kourier
 INTERNAL_ADDRESS = "10.96.0.80"  # of kourier-internal where pods do not reach the host itself
 _SELECTOR = {"app": "3scale-kourier-gateway"}
 _LABELS = {
@@ -19,7 +20,7 @@ def ensure(store: Store, *, internal: str, public: str, ports: tuple[int, int | 
     outside = [_port("http2", 80, 8080, node_port=http)]
     if https is not None:
         outside.append(_port("https", 443, 8443, node_port=https))
-    _put(store, "kourier", outside, "LoadBalancer", "10.96.0.81", {"ingress": [{"ip": public}]})
+    _put(store, "kourier", outside, "LoadBalancer", EXTERNAL_ADDRESS, {"ingress": [{"ip": public}]})
     _put(store, "kourier-internal", [_port("http2", 80, 8081)], "ClusterIP", internal, {})
 
 

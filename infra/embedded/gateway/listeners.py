@@ -1,15 +1,26 @@
 """Envoy's listeners and start-up configuration as JSON: pure functions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from infra.embedded.gateway.envoy import API, Json, socket_address, watched
+from infra.embedded.gateway.faults import refusal
 
 
 def listener(
-    name: str, address: tuple[str, int], *, routes: str, files: Mapping[str, str], script: str
+    name: str,
+    address: tuple[str, int],
+    *,
+    routes: str,
+    files: Mapping[str, str],
+    script: str,
+    refused: Sequence[str] = (),
 ) -> Json:
-    """A listener for an audience's routes; `files` has routes_<routes>, access_log, secrets."""
-    chain: Json = {"filters": [_connection_manager(name, routes, files, script)]}
+    """A listener for an audience's routes; `files` has routes_<routes>, access_log, secrets.
+
+    `refused` are sources (CIDR) whose connections are turned away.
+    """
+    filters = [*refusal(refused), _connection_manager(name, routes, files, script)]
+    chain: Json = {"filters": filters}
     if name.startswith("https"):
         secret = {"name": "gateway", "sds_config": watched(files["secrets"])}
         chain["transport_socket"] = {
@@ -42,7 +53,7 @@ def _connection_manager(name: str, routes: str, files: Mapping[str, str], script
                 "route_config_name": routes,
                 "config_source": watched(files[f"routes_{routes}"]),
             },
-            "http_filters": [_filter("fault", "HTTPFault"), _lua(script), _filter("router")],
+            "http_filters": [_lua(script), _filter("fault", "HTTPFault"), _filter("router")],
             "stream_idle_timeout": "0s",
             "use_remote_address": False,
             "preserve_external_request_id": True,
@@ -76,7 +87,8 @@ def _access_log(path: str) -> Json:
 
 
 # Envoy's own failures in the words of the proxies that stand on a real cluster's path.
-_REPLIES: tuple[tuple[list[str], int, str], ...] = (
+_REPLIES: tuple[tuple[list[str], int | None, str], ...] = (
+    (["FI"], None, "internal error\n"),  # an app fault: any status, as if the app had answered
     (["UT", "SI"], 504, "activator request timeout"),
     (["UF"], 502, "dial tcp 127.0.0.1:8080: connect: connection refused\n"),
     (["UC", "UR"], 502, "EOF\n"),
@@ -85,13 +97,13 @@ _REPLIES: tuple[tuple[list[str], int, str], ...] = (
 )  # fmt: skip
 
 
-def _reply(flags: list[str], status: int, body: str) -> Json:
+def _reply(flags: list[str], status: int | None, body: str) -> Json:
     headers = [_formatted("x-envoy-upstream-service-time", "%DURATION%")]
     if body.endswith("\n"):
         headers.append(_formatted("x-content-type-options", "nosniff"))
     return {
         "filter": {"response_flag_filter": {"flags": flags}},
-        "status_code": status,
+        **({"status_code": status} if status else {}),
         "headers_to_add": headers,
         "body_format_override": {
             "text_format_source": {"inline_string": body},

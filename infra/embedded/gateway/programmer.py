@@ -9,6 +9,7 @@ from pathlib import Path
 from infra.embedded.gateway import envoy, listeners
 from infra.embedded.gateway.backends import Limits
 from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL, Json
+from infra.embedded.gateway.faults import TRUNCATOR, AppFault, of_ingress
 from infra.embedded.gateway.routes import Routing
 
 Backends = Sequence[str | tuple[str, int]]
@@ -21,6 +22,7 @@ class Programmer:
 
     folder: Path
     activator: str  # the socket that answers probes
+    truncator: str  # the socket that answers with half a body
     _written: dict[str, str] = field(default_factory=dict)
     _clusters: dict[str, str] = field(default_factory=dict)
     _hosts: dict[str, tuple[object, dict[str, str]]] = field(default_factory=dict)
@@ -52,12 +54,19 @@ class Programmer:
         self._write("listeners.json", json.dumps(envoy.resources(wanted)))
 
     def listener(
-        self, name: str, address: tuple[str, int], routes: str, addresses: tuple[str, str]
+        self,
+        name: str,
+        address: tuple[str, int],
+        routes: str,
+        addresses: tuple[str, str],
+        refused: Sequence[str],
     ) -> Json:
         """A listener; `addresses` are the two that apps see in X-Forwarded-For."""
         script = _SCRIPT.read_text("utf-8")
         script = script.replace("NODE", addresses[0]).replace("ACTIVATOR", addresses[1])
-        return listeners.listener(name, address, routes=routes, files=self.files, script=script)
+        return listeners.listener(
+            name, address, routes=routes, files=self.files, script=script, refused=refused
+        )
 
     def secret(self, certificate: bytes, key: bytes) -> None:
         """The certificate of HTTPS listeners."""
@@ -79,17 +88,24 @@ class Programmer:
         for name, limit in limits.items():
             file = str(self.folder / _endpoints_file(name))
             self._clusters[name] = json.dumps(envoy.cluster(name, limit, file))
-        first = json.dumps(envoy.activator_cluster(self.activator))
-        self._write("clusters.json", _document([first, *self._clusters.values()]))
+        own = ((envoy.ACTIVATOR, self.activator), (TRUNCATOR, self.truncator))
+        fixed = (json.dumps(envoy.fixed_cluster(name, socket)) for name, socket in own)
+        self._write("clusters.json", _document([*fixed, *self._clusters.values()]))
 
-    def routes(self, routings: Mapping[str, Routing], limits: Mapping[str, Limits]) -> None:
-        """All hosts of both audiences."""
+    def routes(
+        self,
+        routings: Mapping[str, Routing],
+        limits: Mapping[str, Limits],
+        apps: Sequence[AppFault] = (),
+    ) -> None:
+        """All hosts of both audiences; `apps` are the faults of the apps behind them."""
         for key in self._hosts.keys() - routings.keys():
             del self._hosts[key]
         for key, routing in routings.items():
-            used = (routing, tuple(limits.get(s.cluster) for s in routing.splits))
+            faults = of_ingress(apps, key)
+            used = (routing, faults, tuple(limits.get(s.cluster) for s in routing.splits))
             if key not in self._hosts or self._hosts[key][0] != used:
-                self._hosts[key] = (used, _render(routing, limits))
+                self._hosts[key] = (used, _render(routing, limits, faults))
         for audience in (EXTERNAL, INTERNAL):
             hosts = [hosts[audience] for _, hosts in self._hosts.values() if hosts[audience]]
             whole = json.dumps(envoy.resources([envoy.route_configuration(audience, [])]))
@@ -116,9 +132,11 @@ def _document(resources: Sequence[str]) -> str:
     return f'{{"resources": [{",".join(resources)}]}}'
 
 
-def _render(routing: Routing, limits: Mapping[str, Limits]) -> dict[str, str]:
+def _render(
+    routing: Routing, limits: Mapping[str, Limits], apps: Sequence[AppFault]
+) -> dict[str, str]:
     """The hosts of a routing for each audience, as JSON without the brackets of a list."""
     return {
-        audience: json.dumps(envoy.virtual_hosts(routing, limits, audience))[1:-1]
+        audience: json.dumps(envoy.virtual_hosts(routing, limits, audience, apps))[1:-1]
         for audience in (EXTERNAL, INTERNAL)
     }

@@ -39,6 +39,36 @@ class Answer:
     addresses: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class DnsFault:
+    """Names that do not resolve, or only after some cluster seconds.
+
+    `name` is a name or the end of names (`.svc.cluster.local`); empty means every name.
+    """
+
+    name: str = ""
+    seconds: float = 0.0
+    missing: bool = False
+
+    def concerns(self, name: str) -> bool:
+        """Whether questions for this name are concerned."""
+        return not self.name or name == self.name or name.endswith(f".{self.name.lstrip('.')}")
+
+
+@dataclass(slots=True)
+class DnsFaults:
+    """All that is wrong with the cluster's DNS now."""
+
+    faults: tuple[DnsFault, ...] = ()
+
+    def missing(self, name: str) -> bool:
+        return any(fault.missing and fault.concerns(name) for fault in self.faults)
+
+    def delay(self, name: str) -> float:
+        """Cluster seconds that an answer takes."""
+        return max((f.seconds for f in self.faults if f.concerns(name)), default=0.0)
+
+
 def parse(packet: bytes) -> Question:
     """The first question of a query; raises ValueError when it is malformed."""
     if len(packet) < 12:
@@ -140,9 +170,17 @@ class _Server(asyncio.DatagramProtocol):
             question = parse(data)
         except ValueError:
             return
-        answer = resolve(self._node.store, self._node.settings.cluster_domain, question.name)
+        node, faults = self._node, self._node.dns_faults
+        answer = resolve(node.store, node.settings.cluster_domain, question.name)
+        if faults.missing(question.name):
+            answer = Answer(exists=False)
+        packet, delay = build(question, answer), faults.delay(question.name)
+        loop = asyncio.get_running_loop()
+        loop.call_later(delay / node.clock.scale, self._send, packet, addr)
+
+    def _send(self, packet: bytes, addr: tuple[str | object, int]) -> None:
         if self._transport is not None:
-            self._transport.sendto(build(question, answer), addr)
+            self._transport.sendto(packet, addr)
 
 
 async def serve(node: Node) -> None:

@@ -40,6 +40,7 @@ class Kubelet:
         self._clock = clock
         self._settings = settings
         self.catalogue = Catalogue.load(settings.images)
+        self.dns_faults = dns.DnsFaults()
         self._node: Node | None = None
         self._pods: dict[str, PodRunner] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -56,7 +57,14 @@ class Kubelet:
         if self._settings.api_address is not None:
             network.forwards[API_ADDRESS, 443] = self._settings.api_address
         self._node = Node(
-            self._store, self._clock, self._settings, self.catalogue, runtime, network, base
+            self._store,
+            self._clock,
+            self._settings,
+            self.catalogue,
+            runtime,
+            network,
+            base,
+            self.dns_faults,
         )
 
     @property

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from infra.embedded import events
 from infra.embedded.clock import Clock
@@ -14,6 +15,9 @@ from infra.embedded.kubelet.network import PodNetwork
 from infra.embedded.kubelet.runtime import Runtime
 from infra.embedded.kubelet.settings import NodeSettings
 from infra.embedded.store import Store
+
+if TYPE_CHECKING:
+    from infra.embedded.kubelet.dns import DnsFaults
 
 COMPONENT = "kubelet"
 DNS_ADDRESS = "10.96.0.10"
@@ -32,6 +36,7 @@ class Node:
     runtime: Runtime
     network: PodNetwork
     base: Path  # an empty folder: containers build their file system's view on it
+    dns_faults: "DnsFaults"
 
     def event(self, pod: Obj, type: str, reason: str, message: str) -> None:
         """Tell something about a pod."""

@@ -1,0 +1,119 @@
+"""Faults as values: their types and parameters, and what they break together.  Pure."""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.embedded.faults.api import ApiFault
+from infra.embedded.gateway.faults import AppFault, Exposure, GatewayFaults
+from infra.embedded.gateway.tls import Flaw
+from infra.embedded.kubelet.dns import DnsFault
+
+
+class FaultError(Exception):
+    """A fault that cannot be put into effect; the message says why and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """All that is wrong at one time."""
+
+    gateway: GatewayFaults = field(default_factory=GatewayFaults)
+    dns: tuple[DnsFault, ...] = ()
+    api: ApiFault = field(default_factory=ApiFault)
+
+
+# Parameters: name -> (JSON type, default).  A parameter without a default must be given.
+_SERVICE = {"service": (str, "")}
+_PERCENT = {"percent": (float, 100.0)}
+PARAMETERS: Mapping[str, Mapping[str, tuple[type, object]]] = {
+    "gateway-not-exposed": {},
+    "gateway-silent": {},
+    "gateway-reset": {},
+    "dns-not-found": {"name": (str, "")},
+    "dns-slow": {"name": (str, ""), "seconds": (float, 5.0)},
+    "app-slow": {**_SERVICE, **_PERCENT, "seconds": (float, 2.0)},
+    "app-error": {**_SERVICE, **_PERCENT, "status": (int, 500)},
+    "app-wrong-body": {**_SERVICE, **_PERCENT, "body": (str, "It works!\n")},
+    "app-truncated": {**_SERVICE, **_PERCENT},
+    "tls-expired": {},
+    "tls-wrong-name": {},
+    "source-refused": {"source": (str, None)},
+    "api-slow": {"seconds": (float, 2.0)},
+    "api-down": {},
+    "webhook-down": {},
+}
+_COMMON = ("type", "forSeconds")
+_EXPOSURES = {
+    "gateway-not-exposed": Exposure.CLOSED,
+    "gateway-silent": Exposure.SILENT,
+    "gateway-reset": Exposure.RESET,
+}
+_FLAWS = {"tls-expired": Flaw.EXPIRED, "tls-wrong-name": Flaw.WRONG_NAME}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault with its parameters, defaults filled in."""
+
+    type: str
+    parameters: Mapping[str, Any]
+    lasts: float = 0.0  # cluster seconds until it mends itself; 0 means never
+
+    @classmethod
+    def parse(cls, spec: Mapping[str, Any]) -> "Fault":
+        """From a Fault's spec; raises FaultError."""
+        kind = str(spec.get("type"))
+        if kind not in PARAMETERS:
+            raise FaultError(f"unknown type {kind!r}; known: {', '.join(PARAMETERS)}")
+        known = PARAMETERS[kind]
+        if unknown := sorted(spec.keys() - known.keys() - set(_COMMON)):
+            takes = ", ".join(known) or "none"
+            raise FaultError(f"{kind} has no parameter {unknown[0]!r}; it takes {takes}")
+        values = {name: _value(kind, name, spec, *rule) for name, rule in known.items()}
+        if not 0 <= values.get("percent", 0.0) <= 100:
+            raise FaultError(f"{kind}: percent must be 0 to 100, not {values['percent']:g}")
+        if source := values.get("source"):
+            values["source"] = _network(source)
+        return cls(kind, values, float(spec.get("forSeconds") or 0))
+
+
+def _value(kind: str, name: str, spec: Mapping[str, Any], type_: type, default: object) -> Any:
+    value = spec.get(name, default)
+    if value is None:
+        raise FaultError(f"{kind} needs the parameter {name!r}")
+    if type_ is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, type_) or isinstance(value, bool):
+        raise FaultError(f"{kind}: {name} must be a {type_.__name__}, not {value!r}")
+    if isinstance(value, float) and value < 0:
+        raise FaultError(f"{kind}: {name} must not be negative")
+    return value
+
+
+def _network(source: str) -> str:
+    try:
+        return str(ipaddress.ip_network(source, strict=False))
+    except ValueError as error:
+        raise FaultError(f"source-refused: source: {error}") from error
+
+
+def broken(faults: Iterable[Fault]) -> Broken:
+    """What these faults break together; of several of one sort the last one counts."""
+    exposure, flaw, api = Exposure.OPEN, Flaw.NONE, ApiFault()
+    refused: list[str] = []
+    apps: list[AppFault] = []
+    dns: list[DnsFault] = []
+    for fault in faults:
+        exposure = _EXPOSURES.get(fault.type, exposure)
+        flaw = _FLAWS.get(fault.type, flaw)
+        api = api.with_fault(fault.type, fault.parameters.get("seconds", 0.0))
+        area, _, kind = fault.type.partition("-")
+        if fault.type == "source-refused":
+            refused.append(fault.parameters["source"])
+        elif area == "app":
+            apps.append(AppFault(kind, **fault.parameters))  # type: ignore[arg-type]
+        elif area == "dns":
+            dns.append(DnsFault(**fault.parameters, missing=kind == "not-found"))
+    return Broken(GatewayFaults(exposure, flaw, tuple(refused), tuple(apps)), tuple(dns), api)
