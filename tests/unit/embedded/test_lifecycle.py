@@ -135,11 +135,8 @@ def test_nothing_is_ready_before_the_gateway_says_so() -> None:
         await cluster.until(
             lambda: cluster.status(KSERVICE, "hello", "ConfigurationsReady") == ("True", "", "")
         )
-        assert cluster.status(KSERVICE, "hello") == (
-            "Unknown",
-            "IngressNotConfigured",
-            "Ingress has not yet been reconciled.",
-        )
+        waiting = ("Unknown", "IngressNotConfigured", "Ingress has not yet been reconciled.")
+        await cluster.until(lambda: cluster.status(KSERVICE, "hello") == waiting)
 
     simulate(story)
 

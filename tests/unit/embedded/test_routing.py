@@ -183,6 +183,29 @@ def test_cluster_local_services_have_no_public_host() -> None:
     simulate(story)
 
 
+def test_a_route_of_its_own_waits_for_its_configuration() -> None:
+    async def story(cluster: Simulation) -> None:
+        target = {"configurationName": "plain", "latestRevision": True, "percent": 100}
+        route = {
+            "metadata": {"name": "front", "namespace": "default"},
+            "spec": {"traffic": [target]},
+        }
+        cluster.store.create(ROUTE, {**route, "apiVersion": "serving.knative.dev/v1"})
+        message = 'Configuration "plain" referenced in traffic not found.'
+        await cluster.until(
+            lambda: cluster.status(ROUTE, "front") == ("False", "ConfigurationMissing", message)
+        )
+        spec = {"template": kservice()["spec"]["template"]}
+        plain = {"metadata": {"name": "plain", "namespace": "default"}, "spec": spec}
+        cluster.store.create(CONFIGURATION, {**plain, "apiVersion": "serving.knative.dev/v1"})
+        await cluster.until(lambda: cluster.status(ROUTE, "front") == ("True", "", ""))
+        ingress = cluster.store.get(KINGRESS, "default", "front")
+        split = ingress["spec"]["rules"][1]["http"]["paths"][0]["splits"]
+        assert [s["serviceName"] for s in split] == ["plain-00001"]
+
+    simulate(story)
+
+
 def test_a_new_domain_takes_effect_on_running_services() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())

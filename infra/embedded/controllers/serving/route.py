@@ -15,6 +15,7 @@ from infra.embedded.controllers.runtime.controller import (
 from infra.embedded.controllers.serving import domains, names
 from infra.embedded.controllers.serving.config import DOMAIN, NETWORK, Configs, on_change
 from infra.embedded.controllers.serving.ingress import ingress_of
+from infra.embedded.controllers.serving.labeler import routes_of
 from infra.embedded.controllers.serving.placeholder import service_of
 from infra.embedded.controllers.serving.status import Draft, StatusWriter
 from infra.embedded.controllers.serving.traffic import DEFAULT, Target, Traffic, assign
@@ -39,21 +40,31 @@ class Routes:
     def watches(self) -> Iterable[Watch]:
         return (
             Watch(ROUTE, itself),
-            Watch(CONFIGURATION, self._routes_to),
-            Watch(REVISION, self._routes_to),
+            Watch(CONFIGURATION, self._routes_of_configuration),
+            Watch(REVISION, self._routes_of_revision),
             Watch(KINGRESS, owner(ROUTE)),
             Watch(SERVICE, owner(ROUTE)),
             on_change(self._store, ROUTE, DOMAIN, NETWORK),
         )
 
-    def _routes_to(self, target: Obj) -> Iterable[Key]:
-        """The routes that follow a Configuration, or the revisions of it."""
-        own = meta.annotations(target).get(names.ROUTES, "")
-        namespace = names.namespace(target)
-        named = {route for route in own.split(",") if route}
-        # A revision that is asked for by name may not be annotated yet; its Service's route asks.
-        named.add(meta.labels(target).get(names.CONFIGURATION, names.name(target)))
-        return [Key(namespace, name) for name in named]
+    def _routes_of_configuration(self, configuration: Obj) -> Iterable[Key]:
+        """The routes it is marked with; one without a Service may be asked for unmarked."""
+        namespace, name = names.namespace(configuration), names.name(configuration)
+        found = routes_of(configuration)
+        if names.SERVICE not in meta.labels(configuration):
+            asking = self._store.list(ROUTE, namespace)
+            found |= {names.name(r) for r in asking if _asks_for(r, name)}
+        return [Key(namespace, route) for route in sorted(found)]
+
+    def _routes_of_revision(self, revision: Obj) -> Iterable[Key]:
+        """The routes that ask for a revision by its name, or send it traffic now."""
+        namespace, name = names.namespace(revision), names.name(revision)
+        # Before it is routed a revision is not marked yet; its own Service's route may ask for it.
+        candidates = routes_of(revision) | {meta.labels(revision).get(names.CONFIGURATION, "")}
+        for candidate in sorted(candidates):
+            route = self._store.find(ROUTE, namespace, candidate)
+            if route is not None and any(t.get("revisionName") == name for t in _targets(route)):
+                yield Key(namespace, candidate)
 
     def reconcile(self, key: Key) -> float | None:
         route = self._store.find(ROUTE, *key)
@@ -190,6 +201,15 @@ class Routes:
             existing, labels=meta.labels(wanted), annotations=meta.annotations(wanted)
         )
         return self._store.update(KINGRESS, {**changed, "spec": wanted["spec"]})
+
+
+def _asks_for(route: Obj, configuration: str) -> bool:
+    return any(t.get("configurationName") == configuration for t in _targets(route))
+
+
+def _targets(route: Obj) -> Iterable[Obj]:
+    """What a route asks for, and what it has assigned."""
+    return (*route["spec"].get("traffic", ()), *route.get("status", {}).get("traffic", ()))
 
 
 _NO_TLS = "external-domain-tls is not enabled"
