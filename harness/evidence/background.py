@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from harness.core.observation import CommandRecord, ContractObserved
 from harness.evidence import matrix
 from harness.evidence.model import Evidence, StepEvidence, VantageEvidence
@@ -34,11 +36,10 @@ def known_parts(document: Evidence, say: Say) -> str:
 
 
 def _command(command: CommandRecord, say: Say) -> str:
-    ending = say("timed out") if command.exit_code is None else f"{command.exit_code}"
     head = facts(
         [
             (say("command"), code(" ".join(command.argv))),
-            (say("exit code"), ending),
+            (say("exit code"), _ending(command, say)),
             (say("seconds"), seconds_text(command.seconds)),
         ]
     )
@@ -94,8 +95,21 @@ def contract(document: Evidence, say: Say) -> str:
     body = [facts(lines), fence(seen.diff, "diff") if seen.diff.strip() else ""]
     known = {verb for verb, _ in _KNOWN} if document.kind == "ready" else set()
     shown = [command for command in seen.commands if known.isdisjoint(command.argv[:3])]
-    body.append(section(say("Commands"), *(_command(one, say) for one in shown), level=3))
+    body.append(section(say("Commands"), *_commands(shown, say), level=3))
     return section(say("Contract"), *body, _contract_files(seen, say))
+
+
+def _commands(commands: Sequence[CommandRecord], say: Say) -> Iterator[str]:
+    """A table of all, and the output of those that kept some."""
+    rows = ((code(" ".join(one.argv)), _ending(one, say), f"{one.seconds:.3g}") for one in commands)
+    yield table([say("command"), say("exit code"), say("seconds")], rows)
+    for one in commands:
+        if one.stdout.strip() or one.stderr.strip():
+            yield _command(one, say)
+
+
+def _ending(command: CommandRecord, say: Say) -> str:
+    return say("timed out") if command.exit_code is None else f"{command.exit_code}"
 
 
 def _contract_files(seen: ContractObserved, say: Say) -> str:
@@ -136,6 +150,8 @@ def steps(document: Evidence, say: Say) -> str:
 
 def _step(step: StepEvidence, say: Say) -> tuple[str, ...]:
     skipped = f" ({say('skipped')}: {prose(step.skipped)})" if step.skipped is not None else ""
+    if step.skipped == step.reason:
+        skipped = f" ({say('skipped')})"
     expected = {None: "", True: say("met as expected"), False: say("not as expected")}
     return (
         code(step.step),

@@ -25,6 +25,14 @@ from harness.evidence.derive import (
     vantage_evidence,
     window_of,
 )
+from harness.evidence.focus import (
+    applied,
+    claims_for,
+    claims_of_scenario,
+    contract_of_ready,
+    contract_of_run,
+    vantages_for,
+)
 from harness.evidence.model import (
     SCHEMA,
     Evidence,
@@ -132,7 +140,7 @@ def _about(record: RunRecord, service: _Service) -> Iterator[Evidence]:
     state = service.last(ServiceObserved)
     ready = service.claimed("ready")
     if ready:
-        contract = service.last(ContractObserved)
+        contract = applied(service.all(ContractObserved))
         yield _document(record, service, "ready", ready[-1], service=state, contract=contract)
     reached = (*service.claimed("reachable"), *service.claimed("sli"))
     if reached:
@@ -157,11 +165,12 @@ def _folded(name: str, subject: str, claims: Sequence[Claim]) -> Claim:
     verdict = fold(claim.verdict for claim in claims)
     worst = [claim for claim in claims if claim.verdict is verdict]
     reasons = dict.fromkeys(f"{claim.title}: {claim.reason}" for claim in worst)
+    passed = f"all {len(claims)} claims hold"
     return Claim(
         name=name,
         subject=subject,
         verdict=verdict,
-        reason="; ".join(reasons),
+        reason=passed if verdict is Verdict.PASS else "; ".join(reasons),
         hop=worst[0].hop if worst else None,
         cites=tuple(dict.fromkeys(cite for claim in worst for cite in claim.cites)),
     )
@@ -178,18 +187,19 @@ def _document(
     load: LoadObserved | None = None,
 ) -> Evidence:
     state = about.last(ServiceObserved)
-    vantages = about.vantages()
+    vantages = vantages_for(kind, about.vantages())
+    claims = claims_for(kind, about.claims)
     observations = [seen for _, seen in about.seen]
     return replace(
         _draft(record, kind, service_subject(about.key, state), claim, observations),
-        claims=about.claims,
-        thresholds=thresholds_of(about.claims, vantages),
+        claims=claims,
+        thresholds=thresholds_of(claims, vantages),
         service=service,
-        contract=contract,
+        contract=contract_of_ready(contract) if contract else None,
         load=load,
-        vantages=() if kind == "load" else vantages,
-        not_checked=not_checked(about.claims, state, vantages),
-        notes=notes_on(contract),
+        vantages=vantages,
+        not_checked=not_checked(claims, state, vantages),
+        notes=notes_on(contract, about.all(ServiceObserved) if service else ()),
     )
 
 
@@ -213,7 +223,9 @@ def _contract(
     # By its step: a scenario may give one contract to the runner several times.
     subject = Subject(kind="RunContract", name=step)
     return replace(
-        _draft(record, "run", subject, claim, [seen]), contract=seen, notes=notes_on(seen)
+        _draft(record, "run", subject, claim, [seen]),
+        contract=contract_of_run(seen),
+        notes=notes_on(seen, ()),
     )
 
 
@@ -224,7 +236,7 @@ def _scenario(record: RunRecord, verdict: RunVerdict) -> Evidence:
     subject = Subject(kind="Scenario", name=name)
     return replace(
         _draft(record, "scenario", subject, claim, observations),
-        claims=verdict.services,
+        claims=claims_of_scenario(verdict.services),
         steps=tuple(_step(record, step) for step in verdict.steps),
         not_checked=not_checked(_claims(verdict), None, ()),
         notes=_ending(record),

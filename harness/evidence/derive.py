@@ -19,6 +19,7 @@ from harness.core.record import RunRecord, ToolInfo
 from harness.core.sli import samples_to_prove, wilson
 from harness.core.verdict import Claim
 from harness.evidence.model import Subject, Threshold, VantageEvidence, Window
+from harness.evidence.stamps import EARLIEST, moment_or_none, utc_text
 
 
 def vantage_evidence(step: str, probe: ProbeObserved) -> VantageEvidence:
@@ -137,23 +138,32 @@ def gaps_of_tool(tool: ToolInfo) -> tuple[str, ...]:
     return () if tool.git_commit else ("commit: the run was not made in a git repository",)
 
 
-def notes_on(contract: ContractObserved | None) -> tuple[str, ...]:
-    """What the contract of a service says about how READY came about."""
-    if contract is None:
-        return ()
-    before, after = contract.generation_before, contract.generation_after
-    if contract.mode == "exec" and before is not None and before == after:
-        return (f"READY was not earned by this run: the generation stayed {after}.",)
-    return ()
+def notes_on(
+    contract: ContractObserved | None, states: Sequence[ServiceObserved]
+) -> tuple[str, ...]:
+    """How READY came about: whether this run earned it, and how long it took."""
+    notes = [f"READY came after {state.waited:.3g} s." for state in states if state.waited]
+    if contract is not None and contract.mode == "exec":
+        before, after = contract.generation_before, contract.generation_after
+        if before is not None and before == after:
+            notes.append(f"READY was not earned by this run: the generation stayed {after}.")
+    return tuple(notes[-2:])
 
 
 def window_of(record: RunRecord, observations: Sequence[Observation]) -> Window:
     """From the first to the last moment of the observations; the run's own when none has one."""
-    moments = sorted(moment for seen in observations for moment in _moments(seen))
-    if moments:
-        return Window(start=moments[0], end=moments[-1])
-    ends = [step.ended or step.started for step in record.steps.values()]
-    return Window(start=record.opened.at, end=max([record.opened.at, *ends]))
+    moments = {moment for seen in observations for moment in _moments(seen)}
+    if not moments:
+        ends = {step.ended or step.started for step in record.steps.values()}
+        moments = {record.opened.at, *ends}
+    ordered = sorted(moments, key=lambda text: moment_or_none(text) or EARLIEST)
+    return Window(start=_alike(ordered[0]), end=_alike(ordered[-1]))
+
+
+def _alike(text: str) -> str:
+    """A moment as all documents spell it; what is none stays, for `verify` to find."""
+    found = moment_or_none(text)
+    return utc_text(found) if found else text
 
 
 def _moments(seen: Observation) -> tuple[str, ...]:
@@ -173,7 +183,7 @@ def artefacts_of(observations: Sequence[Observation]) -> tuple[Artefact, ...]:
 
 def _files(seen: Observation) -> Iterator[Artefact]:
     match seen:
-        case ProbeObserved(samples=Artefact() as artefact):
-            yield artefact
+        case ProbeObserved(samples=samples, logs=logs):
+            yield from (samples, *logs) if samples else logs
         case ServiceObserved(raw=Artefact() as artefact) | LoadObserved(raw=Artefact() as artefact):
             yield artefact

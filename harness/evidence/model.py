@@ -6,6 +6,7 @@ derived from them. Additive changes keep the version; anything else is a new `SC
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -26,6 +27,7 @@ from harness.core.verdict import Claim, Verdict
 from harness.evidence.canonical import Json, NotJson, parse_object
 
 SCHEMA: Literal["vpm.evidence/v1"] = "vpm.evidence/v1"
+_EMPTY: tuple[Json, ...] = (None, "", [], {})
 RENDERER = 1
 """The version of the Markdown templates; a document says which one rendered it."""
 
@@ -181,9 +183,22 @@ class Malformed(ValueError):
 def encode(evidence: Evidence) -> bytes:
     """The document's bytes: JSON in the order of the fields, one space of indentation.
 
-    Indented, because evidence is reviewed as text.
+    Indented, because evidence is reviewed as text; nested fields without a value are left out.
     """
-    return _ADAPTER.dump_json(evidence, indent=1) + b"\n"
+    value = _ADAPTER.dump_python(evidence, mode="json")
+    told = {key: _without_empty(part) for key, part in value.items()}
+    text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False)
+    return f"{text}\n".encode()
+
+
+def _without_empty(value: Json) -> Json:
+    """A part of a document without its empty texts, lists and objects; numbers always stay."""
+    if isinstance(value, dict):
+        kept = {key: _without_empty(part) for key, part in value.items()}
+        return {key: part for key, part in kept.items() if part not in _EMPTY}
+    if isinstance(value, list):
+        return [_without_empty(part) for part in value]
+    return value
 
 
 def decode(content: bytes) -> Evidence:

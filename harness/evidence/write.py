@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -63,7 +64,7 @@ def write_evidence(
     )
     content = _RECORD.dump_json(record)
     written = [
-        folder.add(RECORD, content),
+        folder.add(f"{RECORD}.gz", gzip.compress(content, mtime=0)),
         *(file for document in documents for file in _write_document(folder, document)),
     ]
     entry = LedgerEntry(

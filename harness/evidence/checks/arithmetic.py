@@ -70,9 +70,9 @@ def _probe(probe: ProbeObserved, at: str, report: Report) -> Iterator[Finding]:
             yield report(f"{at}.phases.{phase}.count", f"at most {probe.good}", quantiles.count)
     if (probe.latency.count if probe.latency else 0) != probe.good:
         yield report(f"{at}.latency.count", probe.good, probe.latency)
-    if sum(count for _, count in probe.histogram) != probe.good:
-        found = sum(count for _, count in probe.histogram)
-        yield report(f"{at}.histogram", f"{probe.good} in all", found)
+    bars = sum(count for _, count in probe.histogram)
+    if probe.histogram and bars != probe.good:
+        yield report(f"{at}.histogram", f"{probe.good} in all", bars)
     yield from _within(probe, at, report)
     yield from _schedule(probe, at, report)
 
@@ -155,7 +155,11 @@ def _load(load: LoadObserved, report: Report) -> Iterator[Finding]:
 
 
 def _claim(claim: Claim, document: Evidence, at: str, report: Report) -> Iterator[Finding]:
-    """A verdict may not say the opposite of the numbers beside it."""
+    """A verdict may not say the opposite of the numbers beside it, nor cite what is not there."""
+    known = {sample for seen in document.vantages for sample in seen.probe.first_ids.values()}
+    missing = sorted(set(claim.cites) - known)
+    if document.vantages and missing:
+        yield report(f"{at}.cites", "samples of this document", ", ".join(missing))
     for threshold in document.thresholds:
         if threshold.claim == claim.title and threshold.observed is not None:
             holds = threshold.observed >= threshold.target
