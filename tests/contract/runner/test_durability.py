@@ -16,11 +16,10 @@ FINAL = ("succeeded", "noop")
 
 
 @pytest.fixture(scope="module")
-def left_behind(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def left_behind(memory: Path) -> list[dict[str, Any]]:
     """What runners left that were killed at every fourth step of an exec and then restarted."""
-    folder = tmp_path_factory.mktemp("crash")
     result = subprocess.run(
-        [sys.executable, "-m", "tests.support.crash", str(folder), str(EVERY)],
+        [sys.executable, "-m", "tests.support.crash", str(memory), str(EVERY)],
         cwd=ROOT,
         capture_output=True,
         text=True,

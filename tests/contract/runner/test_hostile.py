@@ -48,8 +48,8 @@ def fill(desk: Desk) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    return make_desk(tmp_path_factory.mktemp("hostile"))
+def desk(memory: Path) -> Desk:
+    return make_desk(memory)
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,10 @@ RUNNERS = 10
 
 
 @pytest.fixture(scope="module")
-def repo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("race")
-
-
-@pytest.fixture(scope="module")
-def seen(repo: Path) -> list[dict[str, Any]]:
+def seen(memory: Path) -> list[dict[str, Any]]:
     """What the runners told, in no order."""
     result = subprocess.run(
-        [sys.executable, "-m", "tests.support.race", str(repo), str(CONTRACTS), str(RUNNERS)],
+        [sys.executable, "-m", "tests.support.race", str(memory), str(CONTRACTS), str(RUNNERS)],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -41,16 +36,16 @@ def test_every_contract_is_done_once(seen: list[dict[str, Any]]) -> None:
     assert Counter(line["id"] for line in seen) == {f"apply_{n:03d}": 1 for n in range(CONTRACTS)}
 
 
-def test_only_the_first_changes_the_cluster(repo: Path, seen: list[dict[str, Any]]) -> None:
+def test_only_the_first_changes_the_cluster(memory: Path, seen: list[dict[str, Any]]) -> None:
     assert Counter(line["state"] for line in seen) == {"succeeded": 1, "noop": CONTRACTS - 1}
-    assert json.loads((repo / "cluster.json").read_text())["applied"] == 1
+    assert json.loads((memory / "cluster.json").read_text())["applied"] == 1
 
 
 def test_more_than_one_runner_took_part(seen: list[dict[str, Any]]) -> None:
     assert len({line["runner"] for line in seen}) > 1
 
 
-def test_every_contract_is_filed_and_recorded(repo: Path, seen: list[dict[str, Any]]) -> None:
-    filed = {path.stem for path in (repo / "codex" / "inbox" / "_done").glob("*.json")}
-    recorded = {path.parent.name for path in (repo / "reports").glob("codex_runs/*/status.json")}
+def test_every_contract_is_filed_and_recorded(memory: Path, seen: list[dict[str, Any]]) -> None:
+    filed = {path.stem for path in (memory / "codex" / "inbox" / "_done").glob("*.json")}
+    recorded = {path.parent.name for path in (memory / "reports").glob("codex_runs/*/status.json")}
     assert filed == recorded == {line["id"] for line in seen}
