@@ -56,14 +56,17 @@ class EmulatorFaults:
         self.api.create(FAULT, "", body)
         fault = InjectedFault(self.api, name, self.clock)
         try:
-            until(
-                lambda: dig(self.api.get(FAULT, "", name), "status", "phase"),
-                lambda phase: phase == "Active",
+            status = until(
+                lambda: dig(self.api.get(FAULT, "", name), "status") or {},
+                lambda status: status.get("phase") in ("Active", "Failed"),
                 what=f"fault {name} is in effect",
                 timeout=_TIMEOUT,
                 clock=self.clock,
             )
         except WaitTimeout as error:
-            self.api.delete(FAULT, "", name)
+            fault.close()
             raise ClusterError(error.message, mend="vpm cluster logs says why") from error
+        if status["phase"] == "Failed":
+            fault.close()
+            raise ClusterError(f"{type} cannot be put into effect: {status.get('message', '')}")
         return fault

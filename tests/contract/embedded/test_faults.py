@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.core.errors import ClusterError
+from harness.ports import JsonObject, ResourceKind
 from infra.clusters.faults import EmulatorFaults
 from infra.clusters.resources import FAULT, dig, name_of
 from tests.support.fake_install import RecordingClock
@@ -14,15 +15,16 @@ from tests.support.fake_kube import FakeKube
 class Emulator(FakeKube):
     """Puts a fault into effect when it has been asked for it often enough."""
 
-    def __init__(self, *, asks: int) -> None:
+    def __init__(self, *, asks: int, phase: str = "Active") -> None:
         super().__init__()
         self.asks = asks
+        self.phase = phase
 
-    def get(self, kind, namespace, name):  # type: ignore[no-untyped-def]
+    def get(self, kind: ResourceKind, namespace: str, name: str) -> JsonObject | None:
         self.asks -= 1
         if self.asks == 0:
             for stored in self.objects.values():
-                stored["status"] = {"phase": "Active"}
+                stored["status"] = {"phase": self.phase, "message": "no such host"}
         return super().get(kind, namespace, name)
 
 
@@ -51,5 +53,12 @@ def test_two_faults_of_one_type_are_two_objects() -> None:
 def test_a_fault_that_never_takes_effect_is_an_error() -> None:
     kube = Emulator(asks=-1)
     with pytest.raises(ClusterError, match="is in effect: not so after 15 s"):
+        EmulatorFaults(kube, RecordingClock()).inject("dns", {})
+    assert kube.list(FAULT) == []
+
+
+def test_a_fault_that_failed_says_why_and_is_removed() -> None:
+    kube = Emulator(asks=2, phase="Failed")
+    with pytest.raises(ClusterError, match="dns cannot be put into effect: no such host"):
         EmulatorFaults(kube, RecordingClock()).inject("dns", {})
     assert kube.list(FAULT) == []
