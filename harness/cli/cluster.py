@@ -16,7 +16,7 @@ from harness.ports import Cluster, ClusterRequest
 from harness.runner.kubectl import KubectlProcess
 from harness.timing.clock import SystemClock
 from infra.clusters.choose import choose
-from infra.clusters.faults import EmulatorFaults
+from infra.clusters.faults import EmulatorFaults, InjectedFault
 from infra.clusters.kept import Kept, delete_kept, find_kept, kept_clusters, state_of
 from infra.clusters.kind_config import shipped_name
 from infra.clusters.resources import FAULT, KSERVICE, dig, name_of, namespace_of
@@ -199,7 +199,7 @@ def remove_fault(fault_name: str | None, name: str) -> None:
     api = find_kept(name, provider="embedded").api
     for item in api.list(FAULT):
         if fault_name in (None, name_of(item)):
-            api.delete(FAULT, "", name_of(item))
+            InjectedFault(api, name_of(item), SystemClock()).close()
             _progress(f"{name_of(item)} is mended")
 
 
