@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
-from harness.core.errors import VpmError
+from harness.core.errors import UsageError, VpmError
 from harness.core.judge import judge_ended
 from harness.core.observation import Artefact, ProbeObserved
 from harness.core.plan import Plan, make_plan
@@ -36,6 +36,20 @@ REPORTS = "reports"
 @lru_cache(maxsize=8)
 def _choose(provider: str) -> tuple[ClusterDriver, str]:
     return choose(provider)
+
+
+def check_choice(options: RunOptions) -> None:
+    """Find out before anything is started or written whether the choices can work.
+
+    Errors:
+        UsageError: an option is missing. ClusterError, CommandError: no such cluster here.
+    """
+    if options.cluster == "existing" and not options.context:
+        raise UsageError(
+            f"{options.prefix}cluster=existing needs a context by name",
+            mend=f"{options.prefix}context=NAME; `kubectl config get-contexts` lists them",
+        )
+    _choose(options.cluster)
 
 
 def describe_choice(options: RunOptions) -> str:
@@ -139,7 +153,7 @@ def open_run(
         language=language,
         stamp=stamp_contract,
     )
-    return Run(plan, settings, folder, run_id, tell=tell or (lambda event: None))
+    return Run(plan, settings, folder, run_id, tell=tell or (lambda _: None))
 
 
 @contextmanager

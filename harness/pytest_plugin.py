@@ -86,6 +86,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items[:] = scenario.in_order(items)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Stop before the first step where the cluster that was asked for cannot be had."""
+    scenario = sys.modules.get("harness.pytest_scenario")
+    if scenario is not None and not session.config.option.collectonly:
+        scenario.stop_without_cluster(session.items, options_of(session.config))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
     """Keep each scenario on one worker; other tests are spread as before."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from _pytest._code.code import TerminalRepr
 
-from harness.app import open_run
+from harness.app import check_choice, open_run
 from harness.core.errors import SpecError, UsageError, VpmError
 from harness.core.explain import explain
 from harness.core.plan import Plan
@@ -126,6 +126,16 @@ class StepItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Where the step is written, and its readable id."""
         return self.path, 0, f"{self.plan.scenario.name}: {self.name}"
+
+
+def stop_without_cluster(items: Sequence[pytest.Item], options: RunOptions) -> None:
+    """End the session when there are steps to do and no cluster can be chosen for them."""
+    if not any(isinstance(item, StepItem) for item in items):
+        return
+    try:
+        check_choice(options)
+    except VpmError as error:
+        pytest.exit(str(error), returncode=int(error.exit_code))
 
 
 def last_of(items: Iterable[pytest.Item], path: Path) -> pytest.Item | None:

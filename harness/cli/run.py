@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from harness.app import describe_choice, judge_folder, open_run
+from harness.app import check_choice, describe_choice, judge_folder, open_run
 from harness.cli.options import run_options, to_run_options
 from harness.core.explain import explain
 from harness.core.record import StepRecord
@@ -42,6 +42,7 @@ def run(
     options = to_run_options(choices)
     files = [file for path in paths for file in find_scenarios(path)]
     plans = [(load_plan(file), file) for file in files]
+    check_choice(options)
     if not as_json:
         click.echo(f"vpm: {describe_choice(options)}")
     verdicts = []
@@ -72,7 +73,10 @@ def _drive(current: Run, steps: tuple[str, ...], *, quiet: bool) -> RunVerdict:
 
 
 def _show(verdict: StepVerdict, record: StepRecord) -> None:
-    word = "skipped" if verdict.skipped else _coloured(verdict.verdict)
+    if verdict.skipped:
+        click.echo(f"skipped {record.step}: {verdict.skipped.splitlines()[0]}")
+        return
+    word = _coloured(verdict.verdict)
     expected = {True: " (as expected)", False: " (not as expected)", None: ""}[verdict.expected]
     click.echo(f"{word} {record.step} [{record.seconds:.2f}s]{expected}")
     if not verdict.accepted:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import jsonschema
@@ -17,10 +19,13 @@ ROOT = Path(__file__).parents[2]
 SCENARIOS = sorted((ROOT / "scenarios").rglob("scenario.yaml"))
 
 
-def vpm(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def vpm(
+    *arguments: str, folder: Path = ROOT, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "harness.cli.main", *arguments],
         cwd=folder,
+        env={**os.environ, **(environment or {})},
         capture_output=True,
         text=True,
         timeout=60,
@@ -70,6 +75,29 @@ def test_bad_usage_exits_2_with_a_word_and_no_traceback(
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--cluster=existing",), 2, "--cluster=existing needs a context by name"),
+        (("--cluster=kind",), 4, "mend: "),
+    ],
+)
+def test_a_cluster_that_can_not_be_had_leaves_nothing_behind(
+    tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    result = vpm(
+        "run",
+        "scenarios/goal_m2",
+        f"--reports={tmp_path / 'reports'}",
+        *arguments,
+        environment={"DOCKER_HOST": f"unix://{tmp_path}/none.sock", "PATH": "/nowhere"},
+    )
+    assert result.returncode == code
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_contract_that_the_policy_refuses_is_a_problem_of_the_scenario(tmp_path: Path) -> None:

@@ -150,6 +150,13 @@ def test_the_header_says_which_cluster_and_why(repository: pytest.Pytester) -> N
     result.stdout.fnmatch_lines(["vpm: embedded cluster (--vpm-cluster=embedded asks for it)"])
 
 
+def test_a_cluster_that_can_not_be_had_stops_the_session(repository: pytest.Pytester) -> None:
+    result = repository.runpytest("scenarios", "--vpm-cluster=existing")
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*--vpm-cluster=existing needs a context by name*"])
+    assert not (repository.path / "reports").exists()
+
+
 def test_no_word_where_there_are_no_scenarios(repository: pytest.Pytester) -> None:
     write(repository, "plain/test_plain.py", "def test_plain(): pass")
     result = repository.runpytest("plain")
