@@ -71,10 +71,12 @@ def ask(
         _reply(f"Refused: {error}", reply)
         sys.exit(ExitCode.USAGE)
     queue = Queue(inbox=inbox or settings.inbox, reports=settings.reports)
-    lines = [
-        f"- `{contract.id}` ({_standing(contract)}): {queue.submit(contract.id, dump(contract))}"
-        for contract in contracts
-    ]
+    lines = []
+    for made in contracts:
+        # Two comments in one second are two contracts.
+        contract = made.model_copy(update={"id": queue.free_name(made.id)})
+        path = queue.submit(contract.id, dump(contract))
+        lines.append(f"- `{contract.id}` ({_standing(contract)}): {path}")
     _reply("Filed:\n" + "\n".join(lines), reply)
 
 

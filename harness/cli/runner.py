@@ -22,6 +22,7 @@ from harness.options import RunOptions
 from harness.runner.approvals import FileApprovals
 from harness.runner.desk import make_examiner
 from harness.runner.drain import Drained, Trouble, drain, preview_all
+from harness.runner.examine import Examined, Examiner
 from harness.runner.kubectl import KubectlProcess
 from harness.runner.runner import Runner, load_policy
 from harness.runner.settings import RunnerSettings
@@ -138,17 +139,30 @@ def lint(settings: RunnerSettings, files: tuple[Path, ...], as_json: bool) -> No
         refused |= bool(examined.refusals)
         if as_json:
             reasons = [str(refusal) for refusal in examined.refusals]
-            click.echo(json.dumps({"file": str(file), "refused": reasons, "may": examined.may}))
+            told = {"file": str(file), "refused": reasons, "may": examined.may}
+            click.echo(json.dumps(told))
         else:
             for refusal in examined.refusals:
                 click.echo(f"{file}: {click.style('refused', fg='red')}: {refusal}")
             for line in examined.may:
                 click.echo(f"{file}: {click.style('may', fg='green')} {line}")
+            if examined.may and examined.subject:
+                click.echo(f"{file}: approval: {_approval(examiner, examined)}")
     sys.exit(ExitCode.USAGE if refused else ExitCode.PASS)
 
 
 for command in (approve, rollback, publish, keygen, schema):
     runner.add_command(command)
+
+
+def _approval(examiner: Examiner, examined: Examined) -> str:
+    refusals = {
+        provider: examiner.approval_refusal(examined, provider=provider)
+        for provider in ("embedded", "kind", "existing")
+    }
+    counts = [provider for provider, refusal in refusals.items() if refusal is None]
+    missing = next((str(refusal) for refusal in refusals.values() if refusal), "")
+    return f"counts on {', '.join(counts)}" if counts else f"none that counts: {missing}"
 
 
 @contextmanager

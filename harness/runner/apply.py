@@ -148,7 +148,7 @@ def _want_zero(result: CommandResult) -> None:
 
 
 def _said(result: CommandResult) -> str:
-    verb = result.argv[1]
+    verb = "server-side dry run" if "--dry-run=server" in result.argv else result.argv[1]
     if result.timed_out:
         return f"{verb}: timed out after {result.seconds:.1f} s"
     lines = [line for line in result.stderr.splitlines() if not line.startswith("Warning:")]

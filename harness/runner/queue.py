@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from harness.contracts.forms import safe_name
@@ -66,6 +67,12 @@ class Queue:
                 return path
         raise FileExistsError(f"{self._inbox}: too many contracts called {stem}")
 
+    def free_name(self, name: str) -> str:
+        """`name`, or with a number behind: one that no contract and no run here has had."""
+        stem = safe_name(name)
+        numbered = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        return next(candidate for candidate in numbered if not self._known(candidate))
+
     def claim(self, path: Path, *, run_id: str | None = None) -> Claim | None:
         """Lock a waiting contract and move it to `_running`; None when another took it.
 
@@ -108,6 +115,10 @@ class Queue:
             name = claim.name if state is State.INBOX else f"{claim.run_id}.json"
             claim.path = claim.path.rename(folder / name)
         claim.state = state
+
+    def _known(self, name: str) -> bool:
+        files = (self._inbox / folder / f"{name}.json" for folder in set(FOLDER_OF.values()))
+        return (self._reports / name).exists() or any(file.exists() for file in files)
 
     def _moved(self, claim: Claim) -> Claim | None:
         try:

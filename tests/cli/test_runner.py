@@ -86,6 +86,23 @@ def test_lint_says_what_would_be_allowed_and_what_is_refused(desk: Desk, runner:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("signed", "said"),
+    [(True, "counts on embedded, kind, existing"), (False, "none that counts: approval_missing")],
+)
+def test_lint_tells_where_the_approval_counts(
+    desk: Desk, runner: Vpm, signed: bool, said: str
+) -> None:
+    contract = desk.contract(signed=signed)
+    assert f"{contract}: approval: {said}" in runner("lint", str(contract)).stdout
+
+
+def test_two_comments_in_one_second_are_two_contracts(desk: Desk, ask: Vpm) -> None:
+    for _ in range(3):
+        assert ask(stdin=b"/ask S5 apply: dev hello").returncode == 0
+    assert len({contract["id"] for contract in inbox(desk)}) == 3
+
+
 def test_lint_of_good_contracts_exits_0_and_speaks_json(desk: Desk, runner: Vpm) -> None:
     result = runner("lint", "--json", str(desk.contract()))
     assert result.returncode == 0

@@ -102,7 +102,7 @@ def test_status_binds_the_run_to_the_cluster_and_to_the_files(desk: Desk) -> Non
     [
         ({"fail": {"apply": [1, "boom\n"]}}, "failed", "apply exited 1: boom"),
         ({"fail": {"diff": [2, "conflict\n"]}}, "failed", "diff exited 2: conflict"),
-        ({"fail": {"dry-run": [1, "denied\n"]}}, "failed", "apply exited 1: denied"),
+        ({"fail": {"dry-run": [1, "denied\n"]}}, "failed", "server-side dry run exited 1: denied"),
         ({"never_ready": True}, "failed", "wait exited 1: error: timed out"),
         ({"hang": "wait"}, "failed", "wait: timed out after 25.0 s"),
         ({"moves": True}, "failed", "hello: generation 2, this run made 1"),
