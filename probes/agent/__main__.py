@@ -62,7 +62,8 @@ def run(plan: Plan, file: TextIO) -> int:
     raise_file_limit()
     # What was set up stays: the collector need not look through it again during the run.
     gc.collect()
-    gc.freeze()
+    if hasattr(gc, "freeze"):  # CPython only.
+        gc.freeze()
     writer.start(start_of(plan, session.clock))
     summary = session.run()
     writer.summary(summary)

@@ -81,7 +81,7 @@ class HttpProbe:
     async def _talk(
         self, stream: Stream | SecureStream, request: Request, trace: Trace, deadline: int
     ) -> ResponseReader:
-        trace.body = body = Body(self._target.limits.body_bytes, self._keep_body)
+        body = Body(self._target.limits.body_bytes, self._keep_body)
         reader = ResponseReader(request.method, self._target.limits, body)
         trace.enter("send")
         try:
@@ -131,6 +131,7 @@ async def _read(
     if not data:
         raise Failure(Outcome.CLOSED_WITHOUT_RESPONSE, "connection closed before any answer")
     trace.enter("transfer")
+    trace.body = reader.body
     try:
         reader.feed(data)
         while not reader.complete:

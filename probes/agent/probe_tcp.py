@@ -45,7 +45,7 @@ class TcpProbe:
             await link.stream.send(self._target.body.encode(), deadline)
         if not needs_body(check):
             return
-        trace.body = body = Body(self._target.limits.body_bytes, keep=True)
+        body = Body(self._target.limits.body_bytes, keep=True)
         trace.enter("wait")
         phase = "wait"
         reason: str | None = "no answer"
@@ -62,6 +62,7 @@ class TcpProbe:
             if phase == "wait":
                 phase = "transfer"
                 trace.enter(phase)
+                trace.body = body
             body.write(data)
             reason = body_mismatch(check, body.kept())
         if not body.count:

@@ -39,6 +39,8 @@ def test_each_bad_server_gets_its_outcome(case: Case) -> None:
         sample = timed_probe(f"http://127.0.0.1:{server.port}/", **case.target)
     assert sample.outcome in case.outcomes, sample
     assert (sample.detail is None) == (sample.outcome == "ok")
+    if "transfer" not in sample.phases:
+        assert (sample.status, sample.bytes, sample.body_sha256) == (None, None, None)
 
 
 pieces = st.sampled_from(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -70,6 +71,29 @@ def test_a_run_begins_with_start_and_ends_with_summary(agent: Path) -> None:
     assert target["by_status"] == {"200": 5}
     assert last["ended"] == "completed"
     assert target["latency"]["ok"]["total"]["count"] == 5
+
+
+@pytest.mark.parametrize(
+    "interpreter", ["python3.9", "python3.10", "python3.12", "python3.13", "python3.14", "pypy3"]
+)
+def test_other_interpreters(agent: Path, interpreter: str) -> None:
+    """A pod has what Python it has (pypy3 of Debian 12 is a 3.9)."""
+    python = shutil.which(interpreter)
+    # A version manager's shim is there for versions that are not.
+    if python is None or subprocess.run([python, "-V"], check=False).returncode:
+        pytest.skip(f"{interpreter} is not installed")
+    with serve(answers(OK)) as server:
+        done = subprocess.run(
+            [python, *command(agent)[1:]],
+            input=json.dumps(plan_for(server)),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=True,
+        )
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    check_lines(lines)
+    assert lines[1]["outcome"] == "ok"
 
 
 def test_times_of_samples_derive_from_the_clocks_at_the_start(agent: Path) -> None:
