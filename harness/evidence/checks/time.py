@@ -25,6 +25,7 @@ class _Moments:
     findings: list[Finding]
 
     def read(self, field: str, text: str) -> datetime | None:
+        """The moment of a field."""
         try:
             return moment(text)
         except ValueError as error:
@@ -32,6 +33,7 @@ class _Moments:
             return None
 
     def add(self, field: str, expected: str, found: str) -> None:
+        """Note what is wrong with a field."""
         self.findings.append(Finding(self.file, field, expected, found, "time"))
 
     def ordered(self, field: str, earlier: datetime | None, later: datetime | None) -> None:
@@ -97,12 +99,24 @@ def _document(
     if end is not None and captured != end:
         reader.add("captured_at", utc_text(end), utc_text(captured))
     _against_id(document.run_id, captured, reader)
+    _contract(document, reader)
     if written is not None and captured - written > SKEW:
         reader.add("captured_at", f"not after {utc_text(written)}", utc_text(captured))
     if captured - now > SKEW:
         reader.add("captured_at", f"not after {utc_text(now)}", utc_text(captured))
     if max_age is not None and now - captured > max_age:
         reader.add("captured_at", f"at most {max_age} old", f"{now - captured} old")
+
+
+def _contract(document: Evidence, reader: _Moments) -> None:
+    """A contract's run carries its moment too; it lies within the run that asked for it."""
+    stamp = stamp_of(document.contract.run_id) if document.contract else None
+    first = stamp_of(document.run_id)
+    if stamp is None or first is None:
+        return
+    if not -SKEW <= stamp - first <= LONGEST_RUN:
+        expected = f"from {utc_text(first)}, at most {LONGEST_RUN} later"
+        reader.add("contract.run_id", expected, utc_text(stamp))
 
 
 def _against_id(run_id: str, captured: datetime, reader: _Moments) -> None:

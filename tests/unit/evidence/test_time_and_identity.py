@@ -190,3 +190,11 @@ def test_what_is_no_stamp_is_none(text: str) -> None:
 @given(st.text())
 def test_reading_a_moment_never_fails_otherwise(text: str) -> None:
     assert moment_or_none(text) is None or moment(text).tzinfo is UTC
+
+
+@pytest.mark.parametrize("stamp", ["20251115T183901Z", "20261122T093000Z", "20261120T092959Z"])
+def test_a_contract_runs_within_its_run(stamp: str) -> None:
+    assert READY.contract is not None
+    contract = replace(READY.contract, run_id=f"apply_hello_dev_{stamp}")
+    late_by_a_second = stamp == "20261120T092959Z"
+    assert ("contract.run_id" in late(replace(READY, contract=contract))) != late_by_a_second
