@@ -8,6 +8,7 @@ from infra.embedded.gateway.faults import AppFault, afflict
 from infra.embedded.gateway.routes import Path, Routing, Rule, Split
 
 Json = dict[str, Any]
+Backend = str | tuple[str, int]  # the path of a local socket, or address and port
 
 PROBE_HEADER = "x-vpm-probe"  # set by gateway.lua, never seen by apps
 HASH_HEADER = "K-Network-Hash"
@@ -129,25 +130,18 @@ def route_configuration(name: str, hosts: Sequence[Json]) -> Json:
     }
 
 
-def cluster(name: str, limit: Limits, endpoints_file: str) -> Json:
-    """A backend whose endpoints are in a file of their own."""
-    return {
-        "@type": f"{API}.config.cluster.v3.Cluster",
-        "name": name,
-        "type": "EDS",
-        "eds_cluster_config": {"service_name": name, "eds_config": watched(endpoints_file)},
-        **_cluster_options(limit),
-    }
+def cluster(name: str, limit: Limits, backends: Sequence[Backend]) -> Json:
+    """A cluster with its endpoints.
 
-
-def fixed_cluster(name: str, socket: str) -> Json:
-    """A backend on a local socket, one of the gateway's own."""
+    They are part of the cluster because each watched file of endpoints costs Envoy an inotify
+    instance, of which a user has 128.
+    """
     return {
         "@type": f"{API}.config.cluster.v3.Cluster",
         "name": name,
         "type": "STATIC",
-        "load_assignment": _assignment(name, [socket]),
-        **_cluster_options(Limits()),
+        "load_assignment": load_assignment(name, backends),
+        **_cluster_options(limit),
     }
 
 
@@ -171,13 +165,8 @@ def _cluster_options(limit: Limits) -> Json:
     }
 
 
-def load_assignment(name: str, backends: Sequence[str | tuple[str, int]]) -> Json:
-    """The endpoints of a backend: (address, port), or the path of a socket."""
-    kind = f"{API}.config.endpoint.v3.ClusterLoadAssignment"
-    return {"@type": kind, **_assignment(name, backends)}
-
-
-def _assignment(name: str, backends: Sequence[str | tuple[str, int]]) -> Json:
+def load_assignment(name: str, backends: Sequence[Backend]) -> Json:
+    """The endpoints of a cluster."""
     return {
         "cluster_name": name,
         "endpoints": [
@@ -186,7 +175,7 @@ def _assignment(name: str, backends: Sequence[str | tuple[str, int]]) -> Json:
     }
 
 
-def socket_address(backend: str | tuple[str, int]) -> Json:
+def socket_address(backend: Backend) -> Json:
     """(address, port), or the path of a local socket."""
     if isinstance(backend, str):
         return {"pipe": {"path": backend}}

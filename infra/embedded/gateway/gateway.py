@@ -1,6 +1,7 @@
 """The gateway: Envoy, programmed from KIngress objects and ready pods, and probed."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 
@@ -21,6 +22,10 @@ from infra.embedded.kinds import KINGRESS, POD, SKS
 from infra.embedded.kubelet.network import PodNetwork
 from infra.embedded.store import Event, Obj, Store
 
+_log = logging.getLogger(__name__)
+
+LEAVE_SECONDS = 5.0  # until a backend that no route leads to is taken away
+_TRIES, _PAUSE = 500, 0.002
 SETTLE_SECONDS = 0.003  # changes come in groups: one version of the files for each group
 
 
@@ -53,6 +58,8 @@ class Gateway:
         self._routings: dict[str, Routing] = {}  # of those that are not being deleted
         self._limits: dict[str, Limits] = {}  # of the backends that Envoy has
         self._pods = backends.ReadyPods()
+        self._moved: set[str] = set()  # backends whose pods have changed since the last version
+        self._leaving: set[str] = set()  # backends that routes in use may still lead to
 
     async def start(self) -> None:
         """Start Envoy and have it listen; raises EnvoyError and OSError."""
@@ -119,9 +126,7 @@ class Gateway:
             if event.kind is KINGRESS:
                 self._ingress_changed(event)
             elif event.kind is POD:
-                revision = self._pods.update(event)
-                if revision in self._limits:
-                    await self._endpoints(revision, self._limits[revision])
+                await self._pods_changed(self._pods.update(event))
             elif event.old is not None and event.old["spec"] != event.obj["spec"]:
                 self._dirty.set()  # the activator has come into the path, or left it
 
@@ -151,24 +156,42 @@ class Gateway:
                 await self._program()
 
     async def _program(self) -> None:
-        """Bring Envoy's files up to date: endpoints, then backends, then the routes to them."""
+        """Bring Envoy's files up to date: backends, then the routes to them."""
         routings, before = dict(self._routings), self._limits
         names = {split.cluster for one in routings.values() for split in one.splits}
         limits = self._limits = {
             name: backends.limits(self._store, *name.split("/")) for name in sorted(names)
         }
         for name, limit in limits.items():
-            if before.get(name) != limit:
-                await self._endpoints(name, limit)
+            if name in self._moved or before.get(name) != limit:
+                await self._place(name, limit)
+        self._moved.clear()
         self._front.certify(routings.values())
-        self._programmer.clusters({**before, **limits})
+        self._leaving |= before.keys() - limits.keys()
+        await self._write_clusters(self._leaving | names, wait=bool(limits.keys() - before.keys()))
         self._programmer.routes(routings, limits, self._faults.apps)
-        self._programmer.clusters(limits)
-        for name in before.keys() - limits.keys():
+        if leaving := self._leaving - names:
+            asyncio.get_running_loop().call_later(LEAVE_SECONDS, self._leave, leaving)
+        self._report(routings)
+
+    async def _write_clusters(self, names: set[str], *, wait: bool) -> None:
+        """Write the backends; with `wait` return when Envoy has them, so that routes may follow."""
+        taken = await self._envoy.cluster_updates() if wait else 0
+        if self._programmer.clusters(names) and wait:
+            for _ in range(_TRIES):
+                if await self._envoy.cluster_updates() > taken:
+                    return
+                await asyncio.sleep(_PAUSE)
+            _log.warning("Envoy does not take its clusters")
+
+    def _leave(self, names: set[str]) -> None:
+        """Nothing has led to these backends for a while."""
+        for name in names - self._limits.keys():
             self._activator.forget(name)
             namespace, _, revision = name.partition("/")
             self._load.forget((namespace, revision))
-        self._report(routings)
+            self._leaving.discard(name)
+            self._dirty.set()
 
     def _report(self, routings: Mapping[str, Routing]) -> None:
         """Probe what is new, and let go of what is no longer served."""
@@ -180,15 +203,25 @@ class Gateway:
                 self._status.forget(key)
                 self._status.release(ingress)
 
-    async def _endpoints(self, name: str, limit: Limits) -> None:
+    async def _pods_changed(self, name: str | None) -> None:
+        """The ready pods of a revision have changed: the activator is told at once."""
+        limit = self._limits.get(name or "")
+        if name is not None and limit is not None:
+            gate = await self._activator.revision(name)
+            gate.update(self._pods.of(name), limit.concurrency)
+            self._moved.add(name)
+            self._dirty.set()
+
+    async def _place(self, name: str, limit: Limits) -> None:
         """Ready pods; the activator where there is none, and where it has to count requests."""
         pods = self._pods.of(name)
         gate = await self._activator.revision(name)
         gate.update(pods, limit.concurrency)
         if pods and not limit.concurrency:
-            self._programmer.endpoints(name, [await self._network.expose(*pod) for pod in pods])
+            reached = [await self._network.expose(*pod) for pod in pods]
+            self._programmer.backend(name, limit, reached)
         else:
-            self._programmer.endpoints(name, [self._activator.socket(name)])
+            self._programmer.backend(name, limit, [self._activator.socket(name)])
 
     async def _sample(self) -> None:
         while True:

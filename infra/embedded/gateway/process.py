@@ -11,6 +11,7 @@ import envoy
 from infra.embedded.node import kernel
 
 START_SECONDS = 20.0
+_UPDATES = r"/stats?filter=^cluster_manager\.cds\.update_(success|rejected)$"
 _POLL = 0.005
 
 
@@ -69,6 +70,11 @@ class Envoy:
         if b"transfer-encoding: chunked" in head.lower():
             body = _unchunked(body)
         return body.decode("utf-8", "replace")
+
+    async def cluster_updates(self) -> int:
+        """How many versions of its clusters it has taken or refused; raises OSError."""
+        text = await self.get(_UPDATES)
+        return sum(int(line.rpartition(" ")[2]) for line in text.splitlines() if line)
 
     async def stop(self) -> None:
         """End it at once."""

@@ -2,17 +2,16 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.embedded.gateway import envoy, listeners
 from infra.embedded.gateway.backends import Limits
-from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL, Json
+from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL, Backend, Json
 from infra.embedded.gateway.faults import TRUNCATOR, AppFault, of_ingress
 from infra.embedded.gateway.routes import Routing
 
-Backends = Sequence[str | tuple[str, int]]
 _SCRIPT = Path(__file__).with_name("gateway.lua")
 
 
@@ -40,9 +39,8 @@ class Programmer:
     def bootstrap(self, admin: str) -> Path:
         """Write what Envoy starts with; listeners and routes may follow later."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self.folder / "endpoints").mkdir(exist_ok=True)
         self.write_listeners([])
-        self.clusters({})
+        self.clusters(())
         self.routes({}, {})
         watched = (str(self.folder / "listeners.json"), str(self.folder / "clusters.json"))
         path = self.folder / "bootstrap.json"
@@ -73,24 +71,17 @@ class Programmer:
         secret = listeners.secret(certificate.decode(), key.decode())
         self._write("secrets.json", json.dumps(envoy.resources([secret])))
 
-    def endpoints(self, name: str, backends: Backends) -> None:
-        """Who answers for a backend."""
-        assignment = envoy.load_assignment(name, backends)
-        self._write(_endpoints_file(name), json.dumps(envoy.resources([assignment])))
+    def backend(self, name: str, limit: Limits, backends: Sequence[Backend]) -> None:
+        """Who answers for a backend; `clusters` writes it."""
+        self._clusters[name] = json.dumps(envoy.cluster(name, limit, backends))
 
-    def clusters(self, limits: Mapping[str, Limits]) -> None:
-        """All backends; each one's endpoints must have been written."""
-        for name in self._clusters.keys() - limits.keys():
+    def clusters(self, names: Collection[str]) -> bool:
+        """Write these backends and no others; returns whether anything changed."""
+        for name in self._clusters.keys() - set(names):
             del self._clusters[name]
-            file = _endpoints_file(name)
-            self._written.pop(file, None)
-            (self.folder / file).unlink(missing_ok=True)
-        for name, limit in limits.items():
-            file = str(self.folder / _endpoints_file(name))
-            self._clusters[name] = json.dumps(envoy.cluster(name, limit, file))
         own = ((envoy.ACTIVATOR, self.activator), (TRUNCATOR, self.truncator))
-        fixed = (json.dumps(envoy.fixed_cluster(name, socket)) for name, socket in own)
-        self._write("clusters.json", _document([*fixed, *self._clusters.values()]))
+        fixed = (json.dumps(envoy.cluster(name, Limits(), [socket])) for name, socket in own)
+        return self._write("clusters.json", _document([*fixed, *self._clusters.values()]))
 
     def routes(
         self,
@@ -112,9 +103,9 @@ class Programmer:
             filled = whole.replace('"virtual_hosts": []', f'"virtual_hosts": [{",".join(hosts)}]')
             self._write(f"routes-{audience}.json", filled)
 
-    def _write(self, name: str, content: str) -> None:
+    def _write(self, name: str, content: str) -> bool:
         if self._written.get(name) == content:
-            return
+            return False
         path = self.folder / name
         temporary = path.with_name(f".{path.name}.new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -122,10 +113,7 @@ class Programmer:
             stream.write(content)
         temporary.replace(path)  # derived from the store: a crash loses nothing, so no fsync
         self._written[name] = content
-
-
-def _endpoints_file(name: str) -> str:
-    return f"endpoints/{name.replace('/', '.')}.json"
+        return True
 
 
 def _document(resources: Sequence[str]) -> str:

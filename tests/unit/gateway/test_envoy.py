@@ -69,7 +69,7 @@ def test_a_percent_sign_in_a_header_is_no_command_to_envoy() -> None:
 
 
 def options(limit: Limits) -> dict[str, Any]:
-    made = envoy.cluster("default/a", limit, "file")["typed_extension_protocol_options"]
+    made = envoy.cluster("default/a", limit, [])["typed_extension_protocol_options"]
     found: dict[str, Any] = next(iter(made.values()))
     return found
 

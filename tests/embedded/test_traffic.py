@@ -1,0 +1,101 @@
+"""Requests while things change: updates, switches, scale to zero and back."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.support.cluster import Cluster, serve
+from tests.support.exchange import get
+from tests.support.wait import eventually
+
+
+def hello(namespace: str, target: str, **template: Any) -> dict[str, Any]:
+    env = [{"name": "TARGET", "value": target}]
+    container = {"image": "dev.local/hello:v1", "env": env}
+    return {
+        "apiVersion": "serving.knative.dev/v1",
+        "kind": "Service",
+        "metadata": {"name": "hello", "namespace": namespace},
+        "spec": {"template": {**template, "spec": {"containers": [container]}}},
+    }
+
+
+def ready(cluster: Cluster, namespace: str) -> None:
+    done = cluster.kubectl("wait", "--for=condition=Ready", "ksvc/hello", "-n", namespace,
+                           "--timeout=30s")  # fmt: skip
+    assert done.code == 0, done.err
+
+
+def ask(cluster: Cluster, namespace: str) -> str:
+    """The answer of hello: its body, or its status when that is not 200."""
+    gateway = cluster.info["gateway"]
+    host = f"hello.{namespace}.{cluster.info['domain']}"
+    answer = get((gateway["address"], gateway["http"]), host)
+    return answer.body.decode() if answer.status == "HTTP/1.1 200 OK" else answer.status
+
+
+@contextmanager
+def asking(cluster: Cluster, namespace: str) -> Iterator[Counter[str]]:
+    """Requests one after the other for as long as the block lasts, counted by answer."""
+    answers: Counter[str] = Counter()
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.is_set():
+            answers[ask(cluster, namespace)] += 1
+
+    thread = threading.Thread(target=loop)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_an_update_under_load_loses_no_request(own: Cluster, namespace: str) -> None:
+    own.apply(hello(namespace, "One"))
+    ready(own, namespace)
+    with asking(own, namespace) as answers:
+        eventually(lambda: answers["Hello One!\n"] > 50)
+        own.apply(hello(namespace, "Two"))
+        ready(own, namespace)
+        eventually(lambda: answers["Hello Two!\n"] > 50)
+    assert set(answers) == {"Hello One!\n", "Hello Two!\n"}
+
+
+def test_a_broken_update_leaves_the_old_revision_serving(own: Cluster, namespace: str) -> None:
+    own.apply(hello(namespace, "One"))
+    ready(own, namespace)
+    broken = hello(namespace, "Two")
+    broken["spec"]["template"]["spec"]["containers"][0]["image"] = "dev.local/missing:v1"
+    with asking(own, namespace) as answers:
+        own.apply(broken)
+        eventually(lambda: sum(answers.values()) > 100)
+    assert set(answers) == {"Hello One!\n"}
+
+
+def test_a_deleted_service_is_unknown_at_once(own: Cluster, namespace: str) -> None:
+    own.apply(hello(namespace, "One"))
+    ready(own, namespace)
+    own.kubectl("delete", "ksvc", "hello", "-n", namespace)
+    eventually(lambda: ask(own, namespace) == "HTTP/1.1 404 Not Found", timeout=1.0)
+
+
+def test_at_zero_a_request_waits_for_a_pod(tmp_path: Path) -> None:
+    with serve(tmp_path / "state", "zero", "--time-scale", "30") as cluster:
+        cluster.apply(hello("default", "Zero"))
+        ready(cluster, "default")
+        eventually(lambda: not pods(cluster), timeout=20, what="no pod left")
+        assert cluster.kubectl("get", "ksvc", "hello", "--no-headers").out.split()[-1] == "True"
+        assert ask(cluster, "default") == "Hello Zero!\n"
+        assert pods(cluster)
+
+
+def pods(cluster: Cluster) -> list[str]:
+    return cluster.kubectl("get", "pods", "-o", "name").out.split()
