@@ -10,6 +10,7 @@ from infra.embedded.autoscaler.objects import metric_of, serverless_service_of
 from infra.embedded.autoscaler.scaler import Rules, Scale, Situation, scale
 from infra.embedded.clock import Clock
 from infra.embedded.controllers import conditions, meta
+from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import Key, Watch, itself, label, owner
 from infra.embedded.controllers.serving import annotations, names
 from infra.embedded.controllers.serving.config import AUTOSCALER, Configs, on_change, seconds
@@ -101,7 +102,7 @@ class PodAutoscalers:
         proxied = outcome.want == 0 or decision.excess_burst_capacity < 0 or unused
         mode = "Proxy" if proxied else "Serve"
         wanted = serverless_service_of(autoscaler, mode, activators(spec, ready))
-        sks = self._store.update(SKS, {**sks, "spec": wanted["spec"]})
+        sks = writes.update(self._store, SKS, sks, {**sks, "spec": wanted["spec"]})
         draft.put(serviceName=sks["status"].get("serviceName", ""))
         self._mark_sks(draft, sks)
         self._report(draft, want=outcome.want, ready=ready)
@@ -119,7 +120,7 @@ class PodAutoscalers:
         if existing is None:
             self._store.create(METRIC, wanted)
         else:
-            self._store.update(METRIC, {**existing, "spec": wanted["spec"]})
+            writes.update(self._store, METRIC, existing, {**existing, "spec": wanted["spec"]})
 
     def _scale(self, draft: Draft, desired: int, sks: Obj) -> Scale:
         autoscaler, marks = draft.obj, draft.conditions
@@ -139,7 +140,7 @@ class PodAutoscalers:
         deployment = self._store.find(DEPLOYMENT, namespace, target)
         if outcome.apply and deployment is not None:
             spec = {**deployment["spec"], "replicas": outcome.want}
-            self._store.update(DEPLOYMENT, {**deployment, "spec": spec})
+            writes.update(self._store, DEPLOYMENT, deployment, {**deployment, "spec": spec})
         return outcome
 
     def _rules(self, autoscaler: Obj) -> Rules:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from infra.embedded.clock import Clock
 from infra.embedded.controllers import meta
+from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import Key, Watch, itself
 from infra.embedded.controllers.serving import names
 from infra.embedded.kinds import CONFIGURATION, REVISION, ROUTE, Kind
@@ -36,6 +37,7 @@ class Labeler:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
+        self._marked: dict[tuple[str, Key], set[str]] = {}  # names by kind and route
 
     def watches(self) -> Iterable[Watch]:
         return (Watch(ROUTE, itself),)
@@ -62,12 +64,22 @@ class Labeler:
 
     def _mark(self, kind: Kind, route: Key, wanted: set[str]) -> None:
         now = self._clock.stamp()
-        for obj in self._store.list(kind, route.namespace):
+        for obj in self._candidates(kind, route, wanted):
             routed = names.name(obj) in wanted
             if routed or route.name in routes_of(obj):
                 stateful = kind == REVISION
                 new = marked(obj, route.name, routed=routed, now=now, stateful=stateful)
-                self._store.update(kind, new)
+                writes.update(self._store, kind, obj, new)
+
+    def _candidates(self, kind: Kind, route: Key, wanted: set[str]) -> list[Obj]:
+        """The objects that have the route's mark or should have it."""
+        has = self._marked.get((kind.resource, route))
+        if has is None:  # the first look since this process started
+            everything = self._store.list(kind, route.namespace)
+            has = {names.name(obj) for obj in everything if route.name in routes_of(obj)}
+        self._marked[kind.resource, route] = wanted
+        found = (self._store.find(kind, route.namespace, n) for n in sorted(has | wanted))
+        return [obj for obj in found if obj is not None]
 
 
 def _assigned(route: Obj) -> Iterable[Obj]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from infra.embedded.clock import Clock
 from infra.embedded.controllers import conditions, meta
+from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import (
     Key,
     ReconcileError,
@@ -185,14 +186,12 @@ class Revisions:
         """Everything but the number of replicas, which the autoscaler decides, is ours."""
         spec = {**wanted["spec"], "replicas": deployment["spec"]["replicas"]}
         spec["selector"] = deployment["spec"]["selector"]
-        return self._store.update(
-            DEPLOYMENT,
-            meta.with_metadata(
-                {**deployment, "spec": spec},
-                labels={**meta.labels(deployment), **meta.labels(wanted)},
-                annotations={**meta.annotations(deployment), **meta.annotations(wanted)},
-            ),
+        updated = meta.with_metadata(
+            {**deployment, "spec": spec},
+            labels={**meta.labels(deployment), **meta.labels(wanted)},
+            annotations={**meta.annotations(deployment), **meta.annotations(wanted)},
         )
+        return writes.update(self._store, DEPLOYMENT, deployment, updated)
 
     def _cache_images(self, draft: Draft) -> None:
         resolved = {
@@ -216,7 +215,7 @@ class Revisions:
             labels=meta.labels(existing),
             annotations=meta.annotations(wanted),
         )
-        current = self._store.update(PODAUTOSCALER, updated)
+        current = writes.update(self._store, PODAUTOSCALER, existing, updated)
         revision_status.propagate_autoscaler(draft, current)
 
     def _check_owner(self, draft: Draft, child: Obj, kind: str) -> None:

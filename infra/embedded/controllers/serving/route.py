@@ -5,6 +5,7 @@ from typing import Any
 
 from infra.embedded.clock import Clock
 from infra.embedded.controllers import conditions, meta
+from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import (
     Key,
     ReconcileError,
@@ -186,7 +187,8 @@ class Routes:
                 draft.conditions.mark_false(INGRESS_READY, "NotOwned", message)
                 raise ReconcileError(f'route: "{names.name(route)}" does not own Service: "{name}"')
             else:
-                self._store.update(SERVICE, {**existing, "spec": service["spec"]})
+                wanted_service = {**existing, "spec": service["spec"]}
+                writes.update(self._store, SERVICE, existing, wanted_service)
         for service in self._store.dependents(route, SERVICE):
             if names.name(service) not in wanted:
                 self._store.delete(SERVICE, names.namespace(service), names.name(service))
@@ -200,7 +202,8 @@ class Routes:
         changed = meta.with_metadata(
             existing, labels=meta.labels(wanted), annotations=meta.annotations(wanted)
         )
-        return self._store.update(KINGRESS, {**changed, "spec": wanted["spec"]})
+        changed = {**changed, "spec": wanted["spec"]}
+        return writes.update(self._store, KINGRESS, existing, changed)
 
 
 def _asks_for(route: Obj, configuration: str) -> bool:

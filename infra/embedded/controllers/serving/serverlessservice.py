@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from infra.embedded.clock import Clock
 from infra.embedded.controllers import meta
+from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import (
     Key,
     ReconcileError,
@@ -163,7 +164,7 @@ class ServerlessServices:
         spec = {**existing["spec"], "ports": wanted["spec"]["ports"]}
         if selector:
             spec["selector"] = selector
-        return self._store.update(SERVICE, {**existing, "spec": spec})
+        return writes.update(self._store, SERVICE, existing, {**existing, "spec": spec})
 
     def _write_endpoints(self, sks: Obj, subsets: list[Obj]) -> None:
         """Endpoints of the public Service; slices are mirrored from them."""
@@ -171,7 +172,7 @@ class ServerlessServices:
         existing = self._store.find(ENDPOINTS, names.namespace(sks), names.name(sks))
         if existing is not None:
             kept = {k: v for k, v in existing.items() if k != "subsets"}
-            self._store.update(ENDPOINTS, {**kept, **body})
+            writes.update(self._store, ENDPOINTS, existing, {**kept, **body})
             return
         fresh = {
             "name": names.name(sks),

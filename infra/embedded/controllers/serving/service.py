@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from infra.embedded.clock import Clock
 from infra.embedded.controllers import conditions, meta
+from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import (
     Key,
     ReconcileError,
@@ -171,7 +172,7 @@ class Services:
         desired = meta.with_metadata(
             existing, labels=meta.labels(wanted), annotations=meta.annotations(wanted)
         )
-        return self._store.update(kind, {**desired, "spec": wanted["spec"]})
+        return writes.update(self._store, kind, existing, {**desired, "spec": wanted["spec"]})
 
 
 _CONFIGURATION_FIELDS = ("latestCreatedRevisionName", "latestReadyRevisionName")

@@ -6,6 +6,7 @@ from typing import Any
 from infra.embedded import events
 from infra.embedded.clock import Clock
 from infra.embedded.controllers.conditions import READY, Conditions
+from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import ReconcileError
 from infra.embedded.kinds import Kind
 from infra.embedded.store import Obj, Store
@@ -75,4 +76,4 @@ class StatusWriter:
         meta = draft.obj["metadata"]
         current = self._store.find(self._kind, meta["namespace"], meta["name"])
         if current is not None and current["metadata"]["uid"] == meta["uid"]:
-            self._store.update_status(self._kind, {**current, "status": draft.status()})
+            writes.update_status(self._store, self._kind, current, draft.status())

@@ -6,6 +6,7 @@ from typing import Any
 from infra.embedded import events
 from infra.embedded.clock import Clock
 from infra.embedded.controllers import meta
+from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import Key, Watch, itself, owner
 from infra.embedded.controllers.workloads import deployment_status as state
 from infra.embedded.controllers.workloads import rollout
@@ -133,9 +134,8 @@ class Deployments:
         before = rollout.replicas(replicaset)
         notes = replicaset_annotations(deployment, revision_of(replicaset))
         new = meta.with_metadata(replicaset, labels=meta.labels(replicaset), annotations=notes)
-        resized = self._store.update(
-            REPLICASET, {**new, "spec": {**replicaset["spec"], "replicas": count}}
-        )
+        wanted = {**new, "spec": {**replicaset["spec"], "replicas": count}}
+        resized = writes.update(self._store, REPLICASET, replicaset, wanted)
         if before != count:
             self._tell(deployment, replicaset, before, count)
         return resized
@@ -174,7 +174,7 @@ class Deployments:
         conditions += state.failures([*([newest] if newest else []), *old])[:1]
         generation = deployment["metadata"]["generation"]
         status = {"observedGeneration": generation, **numbers, "conditions": conditions}
-        self._store.update_status(DEPLOYMENT, {**deployment, "status": status})
+        writes.update_status(self._store, DEPLOYMENT, deployment, status)
         deadline = deployment["spec"].get("progressDeadlineSeconds")
         return None if deadline is None else state.deadline_left(conditions, deadline, now)
 

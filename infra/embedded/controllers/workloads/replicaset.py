@@ -6,6 +6,7 @@ from datetime import timedelta
 from infra.embedded import events
 from infra.embedded.clock import Clock
 from infra.embedded.controllers.meta import is_controlled_by, is_deleting, labels
+from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import (
     Key,
     ReconcileError,
@@ -120,7 +121,7 @@ class ReplicaSets:
         available = sum(moment <= ripe or not delay for moment in since)
         failure = self._failure(replicaset, refused) if refused else None
         new = status(replicaset, active, available, failure)
-        self._store.update_status(REPLICASET, {**replicaset, "status": new})
+        writes.update_status(self._store, REPLICASET, replicaset, new)
         return float(delay) if available < len(since) else None
 
     def _failure(self, replicaset: Obj, refused: str) -> Obj:
