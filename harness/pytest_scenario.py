@@ -10,7 +10,7 @@ from _pytest._code.code import TerminalRepr
 
 from harness.app import check_choice, open_run
 from harness.core.errors import SpecError, UsageError, VpmError
-from harness.core.explain import explain
+from harness.core.explain import explain, headline
 from harness.core.plan import Plan
 from harness.core.verdict import RunVerdict, StepVerdict
 from harness.options import RunOptions
@@ -52,7 +52,7 @@ class Runs:
     def summary(self) -> Iterator[str]:
         """A line or two for each run that ended, and the errors of those that could not."""
         for run, verdict in self._done:
-            yield f"{run.plan.scenario.name}: {verdict.verdict}: {verdict.reason}"
+            yield f"{run.plan.scenario.name}: {headline(verdict)}"
             yield f"  evidence: {run.folder.path}"
             yield from (f"  {note}" for note in run.notes)
         yield from self._errors

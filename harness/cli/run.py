@@ -11,7 +11,7 @@ import click
 
 from harness.app import check_choice, describe_choice, judge_folder, open_run
 from harness.cli.options import run_options, to_run_options
-from harness.core.explain import explain
+from harness.core.explain import explain, headline
 from harness.core.record import StepRecord
 from harness.core.verdict import RunVerdict, StepVerdict
 from harness.run.engine import Run
@@ -65,7 +65,7 @@ def _drive(current: Run, steps: tuple[str, ...], *, quiet: bool) -> RunVerdict:
     finally:
         verdict = current.close(interrupted=interrupted)
     if not quiet:
-        click.echo(f"{_coloured(verdict.verdict)} {verdict.reason}")
+        click.secho(headline(verdict), fg=_COLOURS[verdict.verdict])
         click.echo(f"evidence: {current.folder.path}")
         for note in current.notes:
             click.echo(f"  {note}")
@@ -107,5 +107,5 @@ def judge(context: click.Context, /, folder: Path, as_json: bool) -> None:
     else:
         for step in verdict.steps:
             _show(step, record.steps[step.step])
-        click.echo(f"{_coloured(verdict.verdict)} {verdict.reason}")
+        click.secho(headline(verdict), fg=_COLOURS[verdict.verdict])
     context.exit(verdict.exit_code)

@@ -14,7 +14,13 @@ from harness.core.observation import (
 )
 from harness.core.outcome import HOP_OF
 from harness.core.record import StepRecord
-from harness.core.verdict import Claim, StepVerdict, Verdict
+from harness.core.verdict import Claim, ExitCode, RunVerdict, StepVerdict, Verdict
+
+
+def headline(verdict: RunVerdict) -> str:
+    """A run's verdict in one line: a drill that ended as it should says so."""
+    expected = verdict.exit_code is ExitCode.PASS and verdict.verdict is not Verdict.PASS
+    return f"{verdict.verdict}{', as the scenario expects' if expected else ''}: {verdict.reason}"
 
 
 def explain(verdict: StepVerdict, record: StepRecord | None) -> tuple[str, ...]:
