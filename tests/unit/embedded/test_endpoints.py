@@ -1,13 +1,15 @@
 """Endpoints and slices from pods; events that count."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from infra.embedded import events
-from infra.embedded.clock import Clock
+from infra.embedded.clock import Clock, rfc3339
 from infra.embedded.controllers.serving.serverlessservice import public_subsets, ready_addresses
 from infra.embedded.controllers.workloads import endpoints
+from infra.embedded.controllers.workloads.expiry import EventExpiry
 from infra.embedded.controllers.workloads.mirroring import mirrored
 from infra.embedded.kinds import ENDPOINTS, ENDPOINTSLICE, EVENT, POD, SERVICE
 from infra.embedded.store import Store
@@ -173,6 +175,18 @@ def test_equal_events_are_counted() -> None:
         events.record(store, clock, obj, "Warning", "Failed", message, "kubelet")
     found = {e["message"]: e["count"] for e in store.list(EVENT, "default")}
     assert found == {"one": 3, "other": 1}
+
+
+def test_events_are_kept_for_an_hour() -> None:
+    clock = Clock()
+    store = Store(clock)
+    obj = store.create(POD, {"metadata": {"name": "a", "namespace": "default"}})
+    for message, minutes in (("old", 61), ("young", 59)):
+        event = events.new_event(clock, obj, "Normal", "R", message, "c")
+        then = rfc3339(clock.now() - timedelta(minutes=minutes))
+        store.create(EVENT, {**event, "lastTimestamp": then})
+    EventExpiry(store, clock).sweep()
+    assert [e["message"] for e in store.list(EVENT)] == ["young"]
 
 
 def test_an_event_names_its_object() -> None:
