@@ -16,6 +16,7 @@ from harness.evidence.checks.load import load_documents
 from harness.evidence.model import Evidence
 from harness.evidence.outputs import openmetrics, step_summary
 from harness.evidence.prune import prune as prune_runs
+from harness.evidence.recover import recover as recover_run
 from harness.evidence.require import read_requirements, unmet
 from harness.evidence.sign import sign_run
 from harness.evidence.site import build_site
@@ -190,6 +191,16 @@ def prune(reports: Path, older_than: timedelta, lists: tuple[Path, ...], dry_run
     for one in removed:
         click.echo(f"{'would prune' if dry_run else 'pruned'}: {one.run_id} ({one.bytes} bytes)")
     click.echo(f"{len(removed)} runs, {sum(one.bytes for one in removed)} bytes")
+
+
+@evidence.command()
+@_paths
+def recover(paths: tuple[Path, ...]) -> None:
+    """Write the evidence of runs that were killed, from what their journals tell."""
+    for folder in _run_folders(paths):
+        store = EvidenceStore(folder.parent.parent, SystemClock())
+        written = recover_run(store, RunFolder(folder))
+        click.echo(f"recovered: {folder.name} ({len(written)} files)")
 
 
 @evidence.command()
