@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.embedded.address import is_loopback
+from infra.embedded.node.launch import launch
 from infra.embedded.settings import Settings
 
 _BAD_USAGE = 2
@@ -21,13 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    # Imported only now, so that bad usage is answered at once.
+    # Imported only now, so that bad usage is answered at once, and that the node's processes start
+    # while the rest is loaded.
+    launched = launch()
     from infra.embedded.gateway import EnvoyError
     from infra.embedded.kubelet import CatalogueError, NodeError
     from infra.embedded.server import AlreadyRunning, serve
 
     try:
-        serve(_settings(arguments))
+        serve(_settings(arguments), launched)
     except (AlreadyRunning, CatalogueError) as error:
         return _fail(error, _BAD_USAGE)
     except (NodeError, EnvoyError, OSError) as error:

@@ -11,6 +11,7 @@ from infra.embedded.faults import BreakableApi, Faults
 from infra.embedded.gateway import Gateway, GatewaySettings
 from infra.embedded.kubelet import Kubelet, NodeSettings
 from infra.embedded.namespaces import NamespaceController
+from infra.embedded.node.launch import Launched
 from infra.embedded.settings import Settings
 from infra.embedded.store import Store
 
@@ -25,8 +26,14 @@ class Parts:
     """Starts the parts in the order in which they need each other, and stops them in reverse."""
 
     def __init__(
-        self, settings: Settings, store: Store, clock: Clock, authority: Authority
+        self,
+        settings: Settings,
+        store: Store,
+        clock: Clock,
+        authority: Authority,
+        launched: Launched,
     ) -> None:
+        self._launched = launched
         self._settings = settings
         self._store = store
         self._clock = clock
@@ -46,7 +53,7 @@ class Parts:
             settings.images,
             api,
         )
-        kubelet = self._kubelet = Kubelet(store, clock, node)
+        kubelet = self._kubelet = Kubelet(store, clock, node, self._launched)
         await kubelet.start()
         front = GatewaySettings(
             settings.state_dir, address, settings.port, settings.https_port, self._authority

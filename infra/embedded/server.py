@@ -27,6 +27,7 @@ from infra.embedded.clock import Clock
 from infra.embedded.crds import Definitions
 from infra.embedded.faults import BreakableApi
 from infra.embedded.kinds import Registry
+from infra.embedded.node.launch import Launched
 from infra.embedded.parts import Component, Parts
 from infra.embedded.settings import Settings
 from infra.embedded.storage import Storage
@@ -40,8 +41,8 @@ class AlreadyRunning(Exception):
     """Another process serves the same state directory."""
 
 
-def serve(settings: Settings) -> None:
-    """Run the cluster until SIGTERM or SIGINT.
+def serve(settings: Settings, launched: Launched) -> None:
+    """Run the cluster, whose node's processes are starting, until SIGTERM or SIGINT.
 
     Raises AlreadyRunning, and OSError or a part's own error when the cluster cannot start.
     """
@@ -50,7 +51,7 @@ def serve(settings: Settings) -> None:
         settings.cluster_file.unlink(missing_ok=True)
         try:
             with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_Cluster(settings).run())
+                runner.run(_Cluster(settings, launched).run())
         finally:
             settings.cluster_file.unlink(missing_ok=True)
             if settings.ephemeral:
@@ -69,7 +70,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 class _Cluster:
     """The objects of one running cluster."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, launched: Launched) -> None:
         self._settings = settings
         folder = settings.state_dir
         self._clock = Clock(settings.time_scale)
@@ -81,7 +82,7 @@ class _Cluster:
         self._token = _kept(folder / "token", lambda: secrets.token_urlsafe(32))
         self._address = settings.address or _address(folder / "address", settings.api_port)
         self._socket = listen(self._address, settings.api_port)
-        self._parts = Parts(settings, self._store, self._clock, self._authority)
+        self._parts = Parts(settings, self._store, self._clock, self._authority, launched)
 
     async def run(self) -> None:
         """Start everything, serve until a signal, end everything."""
@@ -160,7 +161,11 @@ class _Cluster:
             "provider": "embedded",
             "kubeconfig": str(settings.kubeconfig),
             "server": server,
-            "gateway": {"address": self._address, **self._parts.gateway_ports},
+            "gateway": {
+                "address": self._address,
+                "ca": str(self._settings.state_dir / "pki" / "ca.crt"),
+                **self._parts.gateway_ports,
+            },
             "domain": f"{self._address}.sslip.io",
             "time_scale": settings.time_scale,
             "pod_network": self._parts.pod_network,

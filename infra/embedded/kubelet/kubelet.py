@@ -20,6 +20,7 @@ from infra.embedded.kubelet.pods import PodRunner
 from infra.embedded.kubelet.runtime import Runtime
 from infra.embedded.kubelet.scheduler import Scheduler
 from infra.embedded.kubelet.settings import NodeSettings
+from infra.embedded.node.launch import Launched, launch
 from infra.embedded.store import Store
 
 
@@ -35,7 +36,15 @@ class ExecStreams:
 class Kubelet:
     """The node.  `start`, then `run` until cancelled, then `stop`."""
 
-    def __init__(self, store: Store, clock: Clock, settings: NodeSettings) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settings: NodeSettings,
+        launched: Launched | None = None,
+    ) -> None:
+        """`launched` are the node's processes, where they have been started already."""
+        self._launched = launched
         self._store = store
         self._clock = clock
         self._settings = settings
@@ -51,8 +60,8 @@ class Kubelet:
         shutil.rmtree(state / "pods", ignore_errors=True)  # of pods that died with a server
         base = state / "rootfs"
         base.mkdir(parents=True, exist_ok=True)
-        link = f"vpm{abs(hash((str(state), self._settings.name))) % 16**8:08x}"
-        runtime, greeting = await Runtime.open(link, self.catalogue.modules)
+        launched = self._launched or launch()
+        runtime, greeting = await Runtime.open(launched, self.catalogue.modules)
         network = PodNetwork(runtime.net, greeting)
         if self._settings.api_address is not None:
             network.forwards[API_ADDRESS, 443] = self._settings.api_address

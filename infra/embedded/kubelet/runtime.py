@@ -1,18 +1,14 @@
 """Containers as processes: the server's side of the node's processes."""
 
 import asyncio
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 
 from infra.embedded.kubelet.channel import Channel, NodeError
 from infra.embedded.node import wire
-
-PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+from infra.embedded.node.launch import Launched
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +53,18 @@ class Runtime:
         self._processes: dict[str, Process] = {}
 
     @classmethod
-    async def open(cls, name: str, preload: Sequence[str]) -> "tuple[Runtime, wire.Message]":
-        """Start the node's processes; returns also what they say of the network.
+    async def open(
+        cls, launched: Launched, preload: Sequence[str]
+    ) -> "tuple[Runtime, wire.Message]":
+        """Talk to the node's processes; returns also what they say of the network.
 
         `preload` are the Python modules that containers run from the warm interpreter.  Raises
         NodeError.
         """
-        net, net_far = wire.pair()
-        control, control_far = wire.pair()
-        far = (net_far.fileno(), control_far.fileno())
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "infra.embedded.node", *map(str, far), name, *preload],
-            pass_fds=far,
-            stdin=subprocess.DEVNULL,
-            env={"PYTHONPATH": str(PACKAGE_ROOT), "PATH": os.environ.get("PATH", os.defpath)},
-        )
-        net_far.close()
-        control_far.close()
-        channel = Channel(net)
-        runtime = cls(child, Channel(control, lambda m, _fds: runtime._message(m)), channel)
+        channel = Channel(launched.net)
+        control = Channel(launched.control, lambda m, _fds: runtime._message(m))
+        runtime = cls(launched.process, control, channel)
+        control.send({"op": "preload", "modules": list(preload)})
         return runtime, await channel.first()
 
     async def run(

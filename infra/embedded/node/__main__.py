@@ -1,4 +1,4 @@
-"""Start the node's processes: `python -P -m infra.embedded.node NET_FD INIT_FD NAME PRELOAD...`.
+"""Start the node's processes: `python -P -m infra.embedded.node NET_FD INIT_FD LINK`.
 
 This process becomes `netadmin`; its child becomes `init`.  The first message on NET_FD says which
 kind of pod network came out, and why not a better one.
@@ -18,7 +18,7 @@ def main(arguments: Sequence[str]) -> None:
     kernel.die_with_parent()
     net = socket.socket(fileno=int(arguments[0]))
     control = socket.socket(fileno=int(arguments[1]))
-    name, preload = arguments[2], arguments[3:]
+    name = arguments[2]
     root = os.geteuid() == 0
     try:
         if not root:
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str]) -> None:
         isolated, problem = True, ""
     except OSError as error:
         isolated, problem = False, f"the kernel refuses namespaces to this user ({error})"
-    _start_init(net, control, preload, isolated=isolated)
+    _start_init(net, control, isolated=isolated)
     if isolated:
         problem = _serve_network(net, name, root=root)
     if problem:
@@ -62,9 +62,7 @@ def _become_root_of_a_user_namespace() -> None:
         Path("/proc/self", file).write_text(line, encoding="ascii")
 
 
-def _start_init(
-    net: socket.socket, control: socket.socket, preload: Sequence[str], *, isolated: bool
-) -> None:
+def _start_init(net: socket.socket, control: socket.socket, *, isolated: bool) -> None:
     """Fork `init`; as the first child after CLONE_NEWPID it is process 1 of the pods."""
     if os.fork() != 0:
         control.close()
@@ -73,7 +71,7 @@ def _start_init(
     kernel.die_with_parent()
     if isolated:
         init.isolate()
-    init.main(control, preload)
+    init.main(control)
     os._exit(0)
 
 

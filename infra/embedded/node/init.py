@@ -12,17 +12,14 @@ from typing import Any
 from infra.embedded.node import container, kernel, wire
 
 
-def main(control: socket.socket, preload: Sequence[str]) -> None:
+def main(control: socket.socket) -> None:
     """Serve the server's messages until it goes away.
 
-    Messages in: `start` {id, command...} with [network, output] descriptors, `exec` {id, of,
-    command...} with [stdin, stdout, stderr], `signal` {id, signal}.  Messages out: `started`
-    {id}, `failed` {id, message}, `exited` {id, code}.
+    Messages in: `preload` {modules}, once and first; `start` {id, command...} with the descriptors
+    [network, output]; `exec` {id, of, command...} with [stdin, stdout, stderr]; `signal`
+    {id, signal}.  Messages out: `ready`, `started` {id}, `failed` {id, message}, `exited`
+    {id, code}.
     """
-    for module in preload:
-        importlib.import_module(module)
-    gc.collect()
-    gc.freeze()  # the children share these pages: no collection may write to them
     Init(control).run()
 
 
@@ -63,6 +60,8 @@ class Init:
             return
         message, fds = received
         match message["op"]:
+            case "preload":
+                _preload(message["modules"])
             case "start":
                 self._start(message, fds)
             case "exec":
@@ -137,6 +136,14 @@ class Init:
             _kill_group(process)
             code = os.waitstatus_to_exitcode(status)
             self._send({"op": "exited", "id": identity, "code": code if code >= 0 else 128 - code})
+
+
+def _preload(modules: Sequence[str]) -> None:
+    """Load what containers run, so that a fork has it."""
+    for module in modules:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()  # the children share these pages: no collection may write to them
 
 
 def _kill_group(process: int) -> None:
