@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 import yaml
@@ -25,6 +24,7 @@ from harness.contracts.model import (
     Resource,
     Wait,
 )
+from harness.contracts.paths import is_below, leaves
 from harness.contracts.refusal import Reason, Refusal
 from harness.contracts.strict_json import text_of
 from harness.core.errors import Problem, SpecError
@@ -209,13 +209,12 @@ def _resource(action: Action, contract: Contract, policy: Policy, where: str) ->
 def _manifest(
     action: Manifest, facts: ManifestFacts, contract: Contract, policy: Policy, where: str
 ) -> Refusals:
-    path = PurePosixPath(action.manifest)
-    if ".." in path.parts or path.is_absolute():
+    if leaves(action.manifest):
         yield Refusal(Reason.PATH, f"{action.manifest}: written with .. or from the root", where)
     elif not facts.real:
         detail = f"{action.manifest}: {facts.problem or 'leads out of the repository'}"
         yield Refusal(Reason.PATH, detail, where)
-    elif not _under(facts.real, policy.overlays):
+    elif not is_below(facts.real, policy.overlays):
         allowed = ", ".join(policy.overlays)
         yield Refusal(Reason.PATH, f"{facts.real} is not below {allowed}", where)
     elif facts.remote:
@@ -224,11 +223,6 @@ def _manifest(
         yield Refusal(Reason.MANIFEST, f"{action.manifest}: {facts.problem}", where)
     else:
         yield from _content(action, facts, contract, policy, where)
-
-
-def _under(real: str, overlays: tuple[str, ...]) -> bool:
-    path = PurePosixPath(real)
-    return any(path.is_relative_to(overlay) for overlay in overlays)
 
 
 def _content(

@@ -6,19 +6,22 @@ judged and given to kubectl on its standard input. The path is never opened agai
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from harness.contracts.facts import ManifestFacts
 from harness.contracts.model import digest
+from harness.contracts.paths import is_below, leaves
 from harness.contracts.policy import Policy
+from harness.contracts.redact import MASK
 from harness.contracts.strict_yaml import UnusableYaml, objects
 from harness.ports import Kubectl
 from harness.runner.files import NotAFile, read_below
-from harness.runner.kustomize import KUSTOMIZATIONS, Unbuildable, check_sources
+from harness.runner.kustomize import Unbuildable, check_sources
 
 KUSTOMIZE_SECONDS = 20.0
 
@@ -42,16 +45,16 @@ class ManifestReader:
     def read(self, declared: str) -> ManifestRead:
         """What is at a path that a contract gave; never raises for what is found there."""
         facts = ManifestFacts(declared=declared)
-        if ".." in PurePosixPath(declared).parts or PurePosixPath(declared).is_absolute():
+        if leaves(declared):
             return ManifestRead(replace(facts, problem="written with .. or from the root"))
         try:
-            real = (self._repo / declared).resolve(strict=True)
-            facts = replace(facts, real=real.relative_to(self._repo).as_posix())
-            if not self._inside(facts.real):
-                return ManifestRead(facts)
-            return self._open(facts, PurePosixPath(facts.real).parts)
-        except ValueError:
-            return ManifestRead(replace(facts, problem="leads out of the repository"))
+            real = os.path.realpath(self._repo / declared, strict=True)
+            if not is_below(real, [str(self._repo)]):
+                return ManifestRead(replace(facts, problem="leads out of the repository"))
+            facts = replace(facts, real=real[len(str(self._repo)) + 1 :])
+            if not is_below(facts.real, self._policy.overlays):
+                return ManifestRead(facts)  # what lies elsewhere is not even opened
+            return self._open(facts)
         except (OSError, RuntimeError) as error:
             return ManifestRead(replace(facts, problem=_said(error)))
 
@@ -59,15 +62,11 @@ class ManifestReader:
         """`read` for each path, once."""
         return {path: self.read(path) for path in paths}
 
-    def _inside(self, real: str) -> bool:
-        # What lies elsewhere is not even opened.
-        path = PurePosixPath(real)
-        return any(path.is_relative_to(overlay) for overlay in self._policy.overlays)
-
-    def _open(self, facts: ManifestFacts, parts: tuple[str, ...]) -> ManifestRead:
+    def _open(self, facts: ManifestFacts) -> ManifestRead:
         if (self._repo / facts.real).is_dir():
             return self._build(facts)
-        content = read_below(self._repo, parts, limit=self._policy.limits.manifest_bytes)
+        limit = self._policy.limits.manifest_bytes
+        content = read_below(self._repo, facts.real.split("/"), limit=limit)
         return self._judged(facts, content)
 
     def _judged(self, facts: ManifestFacts, content: bytes) -> ManifestRead:
@@ -82,14 +81,12 @@ class ManifestReader:
 
     def _build(self, facts: ManifestFacts) -> ManifestRead:
         facts = replace(facts, kustomized=True)
-        overlay = max(
-            (path for path in self._policy.overlays if self._below(facts.real, path)), key=len
-        )
+        overlay = next(path for path in self._policy.overlays if is_below(facts.real, [path]))
         with tempfile.TemporaryDirectory(prefix="vpm-kustomize-") as folder:
             private = Path(folder) / "overlay"
             # A private copy without links: what is checked is what is built.
             shutil.copytree(self._repo / overlay, private, symlinks=True)
-            base = private / PurePosixPath(facts.real).relative_to(overlay)
+            base = private / Path(facts.real).relative_to(overlay)
             try:
                 remote = check_sources(base, top=private)
             except Unbuildable as error:
@@ -100,16 +97,10 @@ class ManifestReader:
         if result.exit_code != 0 or result.truncated:
             problem = f"kustomize failed: {result.stderr.strip()[:300]}"
             return ManifestRead(replace(facts, problem=problem))
+        if MASK in result.stdout:
+            # The output was redacted, so it is not what kustomize built.
+            return ManifestRead(replace(facts, problem="it holds what looks like a secret"))
         return self._judged(facts, result.stdout.encode())
-
-    @staticmethod
-    def _below(real: str, overlay: str) -> bool:
-        return PurePosixPath(real).is_relative_to(overlay)
-
-
-def is_kustomization(folder: Path) -> bool:
-    """Whether a folder holds a kustomization file."""
-    return any((folder / name).is_file() for name in KUSTOMIZATIONS)
 
 
 def _said(error: Exception) -> str:

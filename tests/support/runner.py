@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -114,8 +115,10 @@ class FakeKubectl:
     ) -> CommandResult:
         if self.standin.state.get("hang") == args[0]:
             return CommandResult(("kubectl", *args), None, "", "", timeout)
+        started = time.perf_counter()
         code, stdout, stderr = self.standin.answer(args, stdin or b"")
-        return CommandResult(("kubectl", *args), code, stdout, stderr, 0.001)
+        seconds = time.perf_counter() - started
+        return CommandResult(("kubectl", *args), code, stdout, stderr, seconds)
 
     @property
     def state(self) -> dict[str, Any]:

@@ -175,6 +175,16 @@ def test_a_link_in_a_kustomized_overlay_is_refused(reader: ManifestReader, overl
     assert reader.read(OVERLAY).facts.problem == "the overlay holds a link: link.yaml"
 
 
+def test_a_built_manifest_with_a_secret_in_it_is_not_used(
+    reader: ManifestReader, overlay: Path
+) -> None:
+    text = manifest().replace("value: World", "value: 'password=0123456789'")
+    (overlay / "hello-ksvc.yaml").write_text(text)
+    kustomization(overlay, resources=["hello-ksvc.yaml"])
+    read = reader.read(OVERLAY)
+    assert (read.facts.problem, read.content) == ("it holds what looks like a secret", b"")
+
+
 def test_a_folder_without_kustomization(reader: ManifestReader, overlay: Path) -> None:
     (overlay / "sub").mkdir()
     assert "no kustomization" in reader.read(f"{OVERLAY}/sub").facts.problem
