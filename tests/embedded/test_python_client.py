@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,11 +15,16 @@ from tests.support.cluster import Cluster
 from tests.support.wait import eventually
 
 
+# The client leaves sockets of finished streams to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
 @pytest.fixture(scope="module")
 def api(cluster: Cluster) -> Iterator[Any]:
     made = config.new_client_from_config(str(cluster.kubeconfig))
     yield made
     made.close()
+    gc.collect()
 
 
 @pytest.fixture
