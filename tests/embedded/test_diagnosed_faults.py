@@ -87,6 +87,20 @@ def test_a_fault_gets_its_own_row(
     ), broken.reason
 
 
+@pytest.mark.parametrize(
+    ("kind", "diagnosis"), [("tls-expired", "tls-expired"), ("tls-wrong-name", "tls-name")]
+)
+def test_a_certificate_that_must_not_be_accepted_is_named(
+    service: tuple[Product, ServiceObserved], kind: str, diagnosis: str
+) -> None:
+    product, target = service
+    with fault(product.cluster, kind, {}):
+        claim = look(product, target, vantages=("gateway",), scheme="https")
+    assert (claim.diagnosis, claim.hop, claim.vantage) == (diagnosis, Hop.TLS, "gateway")
+    mended = look(product, target, vantages=("gateway",), scheme="https")
+    assert mended.verdict is Verdict.PASS, mended.reason
+
+
 def test_what_is_mended_passes(service: tuple[Product, ServiceObserved]) -> None:
     product, target = service
     with fault(product.cluster, "gateway-not-exposed", {}):
