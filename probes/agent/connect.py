@@ -6,13 +6,12 @@ import errno
 import os
 import socket
 
-from .addresses import Address, address_text
-from .clock import NS, mono_ns
+from .addresses import Address
+from .clock import mono_ns
 from .loop import writable
 from .outcomes import Failure, Outcome, broken, describe, timed_out
-from .sample import Attempted
 from .stream import Stream
-from .trace import Trace
+from .trace import Trace, Tried
 
 # Linux makes a socket non-blocking in the call that makes it; elsewhere that takes a second one.
 _NONBLOCK = getattr(socket, "SOCK_NONBLOCK", 0)
@@ -40,25 +39,15 @@ async def connect(addresses: tuple[Address, ...], trace: Trace, deadline: int) -
     for i, (family, sockaddr) in enumerate(addresses):
         began = mono_ns()
         share = began + max(0, deadline - began) // (len(addresses) - i)
-        failure: Failure | None = None
         try:
             stream = await _connect_one(family, sockaddr, share)
-        except Failure as raised:
-            failure = raised
-            failures.append(raised)
-        trace.addresses += (
-            Attempted(
-                address=str(sockaddr[0]),
-                port=int(str(sockaddr[1])),
-                result=failure.outcome.value if failure else "ok",
-                seconds=(mono_ns() - began) / NS,
-                detail=failure.detail if failure else None,
-            ),
-        )
-        if failure is None:
-            trace.peer = address_text(sockaddr)
-            trace.local = _local_text(stream.sock)
-            return stream
+        except Failure as failure:
+            trace.tried.append(Tried(sockaddr, mono_ns() - began, failure))
+            failures.append(failure)
+            continue
+        trace.tried.append(Tried(sockaddr, mono_ns() - began, None))
+        trace.peer, trace.local = sockaddr, _own_address(stream.sock)
+        return stream
     raise min(failures, key=lambda failure: _TELLING.index(failure.outcome))
 
 
@@ -99,8 +88,9 @@ def _refused(error: OSError, sockaddr: tuple[object, ...]) -> Failure:
     return broken("connect", error)
 
 
-def _local_text(sock: socket.socket) -> str | None:
+def _own_address(sock: socket.socket) -> tuple[object, ...] | None:
     try:
-        return address_text(sock.getsockname())
+        found: tuple[object, ...] = sock.getsockname()
     except OSError:
         return None
+    return found

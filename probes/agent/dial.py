@@ -20,8 +20,8 @@ class Link:
     """An open connection, and what is reported about it each time that it is used."""
 
     stream: Stream | SecureStream
-    peer: str | None
-    local: str | None
+    peer: tuple[object, ...] | None
+    local: tuple[object, ...] | None
     tls: TlsFacts | None
 
 

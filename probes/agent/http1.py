@@ -14,8 +14,8 @@ from .chunked import ChunkDecoder
 from .outcomes import Failure, Outcome
 from .plan import Limits
 
-_STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-5]\d\d)(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?\Z")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*?)[ \t]*\Z")
+_STATUS_LINE = re.compile(r"HTTP/(1\.[01]) ([1-5][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?\Z")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\x00-\x08\x0a-\x1f\x7f]*)\Z")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 
@@ -70,13 +70,14 @@ def _agreed_length(value: str) -> str:
 class ResponseReader:
     """Takes the bytes of one answer as they arrive; Failure when they are none."""
 
-    __slots__ = ("_buffer", "_chunks", "_left", "_limits", "_method", "_seen", "body", "complete",
-                 "head", "reusable")  # fmt: skip
+    __slots__ = ("_buffer", "_checked", "_chunks", "_left", "_limits", "_method", "_seen", "body",
+                 "complete", "head", "reusable")  # fmt: skip
 
     def __init__(self, method: str, limits: Limits, body: Body) -> None:
         self._method = method
         self._limits = limits
         self._buffer = b""
+        self._checked = 0
         self._seen = 0
         self._left: int | None = None
         self._chunks: ChunkDecoder | None = None
@@ -88,6 +89,7 @@ class ResponseReader:
     def feed(self, data: bytes) -> None:
         """Take the next bytes; afterwards `head` and `complete` tell how far the answer is."""
         if self.head is None:
+            self._checked = max(0, len(self._buffer) - 1)
             self._buffer += data
             self.head = self._final_head()
             if self.head is None:
@@ -123,7 +125,7 @@ class ResponseReader:
         end = buffer.find(b"\r\n\r\n")
         size = len(buffer) if end < 0 else end + 4
         if end < 0:
-            _check_beginning(buffer)
+            _check_beginning(buffer, self._checked)
         if self._seen + size > self._limits.header_bytes:
             limit = self._limits.header_bytes
             raise Failure(Outcome.TOO_LARGE, f"header is larger than {limit} bytes")
@@ -164,33 +166,38 @@ class ResponseReader:
             raise _malformed(f"{len(rest)} bytes after the end of the answer: {rest[:40]!r}")
 
 
-def _check_beginning(buffer: bytes) -> None:
-    """Fail on an incomplete header that no further byte can make good."""
+def _check_beginning(buffer: bytes, checked: int) -> None:
+    """Fail on an incomplete header that no further byte can make good.
+
+    Lines up to the offset `checked` have been looked at before.
+    """
     if not b"HTTP/1.".startswith(buffer[:7]):
         raise _malformed(f"not HTTP: starts with {buffer[:40]!r}")
-    if _BARE_LF.search(buffer):
+    if _BARE_LF.search(buffer, checked):
         raise _malformed("header line ends without CR")
-    line_end = buffer.find(b"\r\n")
-    if line_end >= 0 and not _STATUS_LINE.match(buffer[:line_end]):
-        raise _malformed(f"bad status line: {buffer[:line_end][:80]!r}")
+    status_line, ended, _ = buffer.partition(b"\r\n")
+    if ended and not _STATUS_LINE.match(status_line.decode("latin-1")):
+        raise _malformed(f"bad status line: {status_line[:80]!r}")
 
 
 def parse_head(block: bytes, max_fields: int) -> Head:
     """The header block `block` (without its empty line) as a Head; Failure when it is bad."""
-    lines = block.split(b"\r\n")
-    match = _STATUS_LINE.match(lines[0])
+    status_line, *lines = block.decode("latin-1").split("\r\n")
+    match = _STATUS_LINE.match(status_line)
     if match is None:
-        raise _malformed(f"bad status line: {lines[0][:80]!r}")
-    if len(lines) - 1 > max_fields:
+        raise _malformed(f"bad status line: {status_line[:80]!r}")
+    if len(lines) > max_fields:
         raise Failure(Outcome.TOO_LARGE, f"more than {max_fields} header fields")
     fields: dict[str, str] = {}
-    for line in lines[1:]:
+    for line in lines:
         field = _HEADER.match(line)
         if field is None:
             raise _malformed(f"bad header field: {line[:80]!r}")
-        name, value = field.group(1).decode().lower(), field.group(2).decode("latin-1")
+        name, value = field.groups()
+        # Stripped here: an expression that did it could be made to take quadratic time.
+        name, value = name.lower(), value.strip(" \t")
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    return Head(match.group(1).decode(), int(match.group(2)), fields)
+    return Head(match.group(1), int(match.group(2)), fields)
 
 
 def _malformed(reason: str) -> Failure:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from .addresses import address_text
 from .body import Body
 from .clock import NS, ClockReading, mono_ns, utc_text
 from .http1 import Head
-from .outcomes import HOP_OF, Outcome
+from .outcomes import HOP_OF, Failure, Outcome
 from .sample import Attempted, DnsFacts, Sample, TlsFacts
 
 # Who answered, and what it was: enough to tell the gateway from the app behind it.
@@ -31,22 +33,30 @@ class Slot:
     warmup: bool
 
 
+class Tried(NamedTuple):
+    """A connection that was tried, as noted while the clock runs: put into words afterwards."""
+
+    sockaddr: tuple[object, ...]
+    spent_ns: int
+    failure: Failure | None
+
+
 class Trace:
     """The notebook of one attempt; `enter` ends one phase and begins the next."""
 
-    __slots__ = ("_phase", "_since", "addresses", "body", "dns", "head", "local", "peer", "phases",
-                 "redirects", "reused", "start", "tls")  # fmt: skip
+    __slots__ = ("_phase", "_since", "body", "dns", "head", "local", "peer", "phases",
+                 "redirects", "reused", "start", "tls", "tried")  # fmt: skip
 
     def __init__(self) -> None:
         self.start = mono_ns()
         self.phases: dict[str, float] = {}
         self._phase: str | None = None
         self._since = self.start
-        self.addresses: tuple[Attempted, ...] = ()
+        self.tried: list[Tried] = []
         self.redirects: tuple[str, ...] = ()
         self.reused = False
-        self.peer: str | None = None
-        self.local: str | None = None
+        self.peer: tuple[object, ...] | None = None
+        self.local: tuple[object, ...] | None = None
         self.dns: DnsFacts | None = None
         self.tls: TlsFacts | None = None
         self.head: Head | None = None
@@ -96,9 +106,9 @@ class Trace:
             hop=HOP_OF[outcome],
             phases=self.phases,
             detail=detail,
-            addresses=self.addresses,
-            peer=self.peer,
-            local=self.local,
+            addresses=tuple(map(_attempted, self.tried)),
+            peer=address_text(self.peer) if self.peer else None,
+            local=address_text(self.local) if self.local else None,
             reused=self.reused,
             redirects=self.redirects,
             http_version=head.version if head else None,
@@ -110,6 +120,16 @@ class Trace:
             dns=self.dns,
             tls=self.tls,
         )
+
+
+def _attempted(tried: Tried) -> Attempted:
+    return Attempted(
+        address=str(tried.sockaddr[0]),
+        port=int(str(tried.sockaddr[1])),
+        result=(tried.failure.outcome if tried.failure else Outcome.OK).value,
+        seconds=tried.spent_ns / NS,
+        detail=tried.failure.detail if tried.failure else None,
+    )
 
 
 def _reported(fields: dict[str, str]) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -141,6 +143,18 @@ def test_header_fields_are_lower_case_trimmed_and_joined() -> None:
 def test_whether_the_connection_may_be_used_again(connection: str, reusable: bool) -> None:
     wire = f"HTTP/1.1 200 OK\r\n{connection}Content-Length: 0\r\n\r\n".encode()
     assert read(wire).reusable is reusable
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"X: " + b" " * 60_000 + b"a", b"X:" + b"\t" * 60_000, b"X" * 60_000, b"a:" * 30_000],
+    ids=["spaces", "tabs", "name", "colons"],
+)
+def test_no_header_line_costs_more_than_its_length(line: bytes) -> None:
+    began = time.process_time()
+    with contextlib.suppress(Failure):
+        parse_head(b"HTTP/1.1 200 OK\r\n" + line, 10)
+    assert time.process_time() - began < 0.1
 
 
 def test_interim_answers_are_passed_over() -> None:
