@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness.cli.probe_round import Round
 from harness.core.observation import ProbeObserved
+from harness.core.readiness import gap_text, readiness_gap
 from harness.core.verdict import Claim, Verdict
 from harness.evidence.derive import vantage_evidence
 from harness.evidence.matrix import PATH, Cell, State, rows
@@ -30,11 +31,13 @@ _CELLS = {
 }
 _WORDS = {State.NOT_REACHED: "·", State.NOT_CHECKED: "-"}
 _BAR = 40
+_YOUNG = 60.0
 
 
 def render(seen: Round) -> RenderableType:
     """A round as a person reads it."""
     parts: list[RenderableType] = [_matrix(seen.probes), *_histograms(seen.probes)]
+    parts += [Text(line, style="dim") for line in _gaps(seen)]
     parts += [_claim_line(claim) for claim in seen.details]
     parts.append(Text(""))
     parts.append(_claim_line(seen.claim))
@@ -73,6 +76,16 @@ def _histograms(probes: Sequence[ProbeObserved]) -> Iterator[RenderableType]:
         for bound, count in probe.histogram:
             bar = "█" * max(1, round(_BAR * count / most))
             yield Text(f"  ≤ {_ms(bound):>10} {bar} {count}", style="cyan")
+
+
+def _gaps(seen: Round) -> Iterator[str]:
+    """Readiness gaps, while READY is young enough for them to mean anything."""
+    if seen.service.age is None or seen.service.age > _YOUNG:
+        return
+    for probe in seen.probes:
+        gap = readiness_gap(ready=seen.service, probe=probe)
+        if gap is not None:
+            yield gap_text(gap)
 
 
 def _claim_line(claim: Claim) -> Text:
