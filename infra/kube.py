@@ -10,9 +10,10 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from harness.core.errors import ClusterError
 from harness.ports import Clock, JsonObject, ResourceKind
@@ -40,10 +41,9 @@ _MENDS: Final = {
 class ApiError(ClusterError):
     """The API server refused a request; `status` is the HTTP status, 0 without an answer."""
 
-    def __init__(self, message: str, *, status: int, reason: str = "") -> None:
+    def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message, mend=_MENDS.get(status))
         self.status = status
-        self.reason = reason
 
 
 class Unreachable(ClusterError):
@@ -173,31 +173,29 @@ class _Server:
 
     @cached_property
     def _dynamic(self) -> Any:
-        from kubernetes.client import Configuration
-        from kubernetes.config import (
-            ConfigException,
-            new_client_from_config,
-        )
+        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.config import ConfigException, load_kube_config
         from kubernetes.dynamic import DynamicClient
 
         settings = Configuration()
         settings.retries = 1
         try:
-            client = new_client_from_config(  # type: ignore[no-untyped-call]
+            load_kube_config(  # type: ignore[no-untyped-call]
                 str(self._kubeconfig),
                 self._context,
-                persist_config=False,
                 client_configuration=settings,
+                persist_config=False,
             )
         except (ConfigException, OSError, ValueError) as error:
             raise ClusterError(
                 f"context {self._context!r} of {self._kubeconfig} cannot be used: {error}",
                 mend=f"kubectl config get-contexts --kubeconfig {self._kubeconfig}",
             ) from error
+        if is_loopback(settings.host):
+            settings.proxy = None  # As kubectl does, whatever the environment says.
         # Paths are known, so nothing needs to be discovered first.
-        return DynamicClient(  # type: ignore[no-untyped-call]
-            client, discoverer=lambda _client, _cache: None
-        )
+        undiscovered = {"discoverer": lambda _client, _cache: None}
+        return DynamicClient(ApiClient(settings), **undiscovered)  # type: ignore[no-untyped-call]
 
     def request(self, method: str, path: str, **options: Any) -> Any:
         """The response to one request; options are those of DynamicClient.request."""
@@ -248,6 +246,15 @@ class _Server:
             response.close()
 
 
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine by an address or name that never leaves it."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def group_path(kind: ResourceKind) -> str:
     """The path of the kind's group and version."""
     return f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
@@ -280,17 +287,14 @@ def _decoded(data: bytes, path: str) -> Json:
 
 def _api_error(error: Any, method: str, path: str, *, context: str) -> ApiError:
     """An ApiError with the words of the server's Status object, where it sent one."""
-    words, reason = str(error.reason or "no answer"), ""
+    words = str(error.reason or "no answer")
     try:
         status = json.loads(error.body or "")
     except ValueError:
         status = None
     if isinstance(status, dict):
         words = str(status.get("message") or words)
-        reason = str(status.get("reason") or "")
-    verb = f"{method.upper()} {path}"
     return ApiError(
-        f"{context} refused {verb} with {error.status}: {words}",
+        f"{context} refused {method.upper()} {path} with {error.status}: {words}",
         status=int(error.status or 0),
-        reason=reason,
     )
