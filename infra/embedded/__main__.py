@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     # Imported only now, so that bad usage is answered at once, and that the node's processes start
     # while the rest is loaded.
-    launched = launch()
+    launched = launch(arguments.pod_network)
     from infra.embedded.gateway import EnvoyError
     from infra.embedded.kubelet import CatalogueError, NodeError
     from infra.embedded.server import AlreadyRunning, serve
@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--time-scale", type=_scale, default=1.0, help="cluster seconds a second")
     serve.add_argument("--images", type=_file, action="append", default=[], metavar="FILE",
                        help="more images for the catalogue")  # fmt: skip
+    serve.add_argument("--pod-network", choices=["auto", "loopback"], default="auto",
+                       help="auto: namespaces for each pod where the kernel allows")  # fmt: skip
     serve.add_argument("--ephemeral", action="store_true", help="remove the state at the end")
     serve.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"],
                        help="least serious log lines on stderr")  # fmt: skip

@@ -1,6 +1,7 @@
 """The kubelet: a pod runner for each pod that is bound to the node."""
 
 import asyncio
+import logging
 import shutil
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from infra.embedded.kubelet.scheduler import Scheduler
 from infra.embedded.kubelet.settings import NodeSettings
 from infra.embedded.node.launch import Launched, launch
 from infra.embedded.store import Store
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,9 @@ class Kubelet:
         launched = self._launched or launch()
         runtime, greeting = await Runtime.open(launched, self.catalogue.modules)
         network = PodNetwork(runtime.net, greeting)
+        if network.mode == "loopback":
+            _log.warning("pods share the host's network, see no cluster names%s: %s",
+                         "" if network.isolated else " and no mounts", network.reason)  # fmt: skip
         if self._settings.api_address is not None:
             network.forwards[API_ADDRESS, 443] = self._settings.api_address
         self._node = Node(

@@ -127,8 +127,10 @@ class PodRunner:
             except volumes.VolumeError as error:
                 self._complain("FailedMount", str(error))
             else:
-                return
+                break
             await self._node.clock.sleep(backoff.next())
+        if not network.isolated and _mounts(sandbox.pod):
+            self._complain("MountsNotVisible", f"no mount namespaces: {network.reason}")
 
     def _complain(self, reason: str, message: str) -> None:
         self.sandbox.event(events.WARNING, reason, message)
@@ -180,6 +182,12 @@ class PodRunner:
         )
         new = {**current, "status": status.pod_status(current, seen)}
         self.sandbox.pod = self._node.store.update_status(POD, new)
+
+
+def _mounts(pod: Obj) -> bool:
+    """Whether a container asks for mounts besides those that every pod has."""
+    mounts = (m for c in pod["spec"]["containers"] for m in c.get("volumeMounts") or ())
+    return any(not m["mountPath"].startswith("/var/run/secrets/") for m in mounts)
 
 
 def _previous(pod: Obj) -> dict[str, int]:

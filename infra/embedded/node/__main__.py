@@ -1,4 +1,4 @@
-"""Start the node's processes: `python -P -m infra.embedded.node NET_FD INIT_FD LINK`.
+"""Start the node's processes: `python -P -m infra.embedded.node NET_FD INIT_FD LINK NETWORK`.
 
 This process becomes `netadmin`; its child becomes `init`.  The first message on NET_FD says which
 kind of pod network came out, and why not a better one.
@@ -20,19 +20,25 @@ def main(arguments: Sequence[str]) -> None:
     control = socket.socket(fileno=int(arguments[1]))
     name = arguments[2]
     root = os.geteuid() == 0
-    try:
-        if not root:
-            _become_root_of_a_user_namespace()
-        kernel.unshare(kernel.CLONE_NEWPID)
-        isolated, problem = True, ""
-    except OSError as error:
-        isolated, problem = False, f"the kernel refuses namespaces to this user ({error})"
+    problem = "as asked for" if arguments[3] == "loopback" else _isolate(root=root)
+    isolated = not problem
     _start_init(net, control, isolated=isolated)
     if isolated:
         problem = _serve_network(net, name, root=root)
     if problem:
         wire.send(net, {"mode": "loopback", "isolated": isolated, "reason": problem})
         wire.receive(net)
+
+
+def _isolate(*, root: bool) -> str:
+    """Have children live in a process namespace; returns why that cannot be, else nothing."""
+    try:
+        if not root:
+            _become_root_of_a_user_namespace()
+        kernel.unshare(kernel.CLONE_NEWPID)
+    except OSError as error:
+        return f"the kernel refuses namespaces to this user ({error})"
+    return ""
 
 
 def _serve_network(net: socket.socket, name: str, *, root: bool) -> str:

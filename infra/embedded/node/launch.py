@@ -22,14 +22,17 @@ class Launched:
     control: socket.socket
 
 
-def launch() -> Launched:
-    """Start the node's processes; they end with this one."""
+def launch(network: str = "auto") -> Launched:
+    """Start the node's processes; they end with this one.
+
+    `network` is auto (the best that the kernel allows) or loopback (no namespaces at all).
+    """
     net, net_far = wire.pair()
     control, control_far = wire.pair()
     link = f"vpm{secrets.token_hex(4)}"  # of the host's network link, at most 15 characters
     far = (net_far.fileno(), control_far.fileno())
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "infra.embedded.node", *map(str, far), link],
+        [sys.executable, "-P", "-m", "infra.embedded.node", *map(str, far), link, network],
         pass_fds=far,
         stdin=subprocess.DEVNULL,
         env={"PYTHONPATH": str(PACKAGE_ROOT), "PATH": os.environ.get("PATH", os.defpath)},
