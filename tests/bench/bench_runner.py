@@ -41,7 +41,7 @@ def claiming() -> tuple[float, float]:
 
 
 def overhead() -> list[float]:
-    """Milliseconds of an exec that are not spent in kubectl; the stand-in's time counts as kubectl's."""
+    """Milliseconds of an exec that are not spent in kubectl (here the stand-in)."""
     desk = fresh()
     runner = desk.runner()
     spent = []
