@@ -50,8 +50,8 @@ def cluster() -> None:
 @click.option("--domain", help="domain of the KServices (default: 127.0.0.1.sslip.io)")
 @click.option("--knative", default="1.18", show_default=True, help="version of Knative Serving")
 @click.option("--bootstrap", is_flag=True, help="install Knative on a cluster that is not ours")
-@click.option("--bundle", type=click.Path(path_type=Path, exists=True, file_okay=False),
-              help="folder with the manifests (and images), in place of the network")  # fmt: skip
+@click.option("--bundle", type=click.Path(path_type=Path, exists=True),
+              help="bundle, or folder with the manifests, in place of the network")  # fmt: skip
 @click.option("--image-map", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="YAML file with lines of `IMAGE: OTHER-IMAGE`")  # fmt: skip
 @click.option("--kind-bin", help="kind executable (default: $KIND_BIN, then PATH)")

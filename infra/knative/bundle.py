@@ -23,8 +23,8 @@ import yaml
 from harness.core.errors import UsageError
 from infra.clusters.images import Docker
 from infra.knative.catalogue import COMPONENTS
-from infra.knative.digests import DigestMismatch, sha256
-from infra.knative.manifests import ManifestSource, images_of, repository_of
+from infra.knative.digests import DigestMismatch, sha256_file
+from infra.knative.manifests import ManifestSource, cache_home, images_of, repository_of
 
 INDEX: Final = "bundle.json"
 IMAGE_MAP: Final = "image-map.yaml"
@@ -119,13 +119,40 @@ def check_bundle(folder: Path) -> Index:
         data = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         index = Index(knative=data["knative"], files=data["files"])
         for name, digest in index.files.items():
-            if sha256((folder / name).read_bytes()) != digest:
+            if sha256_file(folder / name) != digest:
                 raise DigestMismatch(f"{folder / name} was changed", mend="unpack the bundle again")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{folder} is not a whole bundle: {error}", mend="vpm bundle load BUNDLE --into FOLDER"
         ) from error
     return index
+
+
+def bundle_folder(path: Path) -> Path:
+    """The folder of a bundle: itself, or for a bundle file a folder in the cache.
+
+    A folder without an index is somebody's own and is taken as it is.
+
+    Errors:
+        UsageError: there is no such file or folder, or it is not a bundle.
+        DigestMismatch: a file is not what the bundle's index says.
+    """
+    if path.is_file():
+        folder = cache_home() / "bundles" / sha256_file(path)
+        if not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            # Under its own name only when it is whole.
+            with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+                open_bundle(path, Path(unfinished) / "bundle")
+                (Path(unfinished) / "bundle").rename(folder)
+            return folder
+    elif path.is_dir():
+        folder = path
+    else:
+        raise UsageError(f"there is no bundle {path}", mend="vpm bundle create")
+    if (folder / INDEX).exists():
+        check_bundle(folder)
+    return folder
 
 
 def _collect_images(
@@ -155,7 +182,7 @@ def _save(docker: Docker, images: Sequence[str], archive: Path) -> None:
 
 def _write_index(folder: Path, release: str) -> Index:
     files = {
-        str(path.relative_to(folder)): sha256(path.read_bytes())
+        str(path.relative_to(folder)): sha256_file(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }

@@ -11,7 +11,7 @@ from harness.timing.clock import SystemClock
 from infra.clusters.identity import ClusterApi
 from infra.clusters.kubeconfig import PinnedContext
 from infra.knative.bootstrap import Site, Wanted, bootstrap
-from infra.knative.bundle import IMAGE_MAP, IMAGES
+from infra.knative.bundle import IMAGE_MAP, IMAGES, bundle_folder
 from infra.knative.catalogue import load_catalogue
 from infra.knative.manifests import ManifestSource, read_image_map
 
@@ -23,8 +23,8 @@ KubectlFor = Callable[[Path, str], Kubectl]
 class Installer:
     """Installs a Knative release on a cluster.
 
-    `manifests` is a folder that replaces the network, `images` maps image names to others.
-    The image map of a bundle is used when the folder has one.
+    `manifests` is a bundle, or a folder of manifests, that replaces the network; `images` maps
+    image names to others, after the bundle's own map.
     """
 
     kubectl: KubectlFor
@@ -36,7 +36,7 @@ class Installer:
     @property
     def archive(self) -> Path | None:
         """The images that a bundle brings for the node, if it brings any."""
-        archive = self.manifests / IMAGES if self.manifests else None
+        archive = bundle_folder(self.manifests) / IMAGES if self.manifests else None
         return archive if archive and archive.exists() else None
 
     def install(
@@ -49,12 +49,13 @@ class Installer:
             ClusterError: as `infra.knative.bootstrap.bootstrap` says.
         """
         release = load_catalogue().release(knative)
-        packed = self.manifests / IMAGE_MAP if self.manifests else None
+        folder = bundle_folder(self.manifests) if self.manifests else None
+        packed = folder / IMAGE_MAP if folder else None
         images = {**(read_image_map(packed) if packed and packed.exists() else {}), **self.images}
         site = Site(
             api=api,
             kubectl=self.kubectl(pinned.kubeconfig, pinned.context),
-            source=ManifestSource(release, folder=self.manifests, images=images),
+            source=ManifestSource(release, folder=folder, images=images),
             wanted=wanted,
             clock=self.clock,
         )

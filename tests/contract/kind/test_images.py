@@ -17,6 +17,7 @@ from infra.clusters.kind_cli import explain
 from infra.clusters.state import ClusterFolder
 from infra.knative.bundle import (
     IMAGE_MAP,
+    bundle_folder,
     check_bundle,
     create_bundle,
     local_name,
@@ -157,6 +158,25 @@ def test_a_changed_file_of_a_bundle_is_found(tmp_path: Path) -> None:
     (tmp_path / "in" / "kourier.yaml").unlink()
     with pytest.raises(UsageError, match="not a whole bundle"):
         check_bundle(tmp_path / "in")
+
+
+def test_a_bundle_file_is_unpacked_once_and_used_as_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    output = tmp_path / "bundle.tar"
+    create_bundle(output, source(tmp_path), docker=None)
+    folder = bundle_folder(output)
+    assert bundle_folder(output) == folder
+    assert bundle_folder(folder) == folder
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    (folder / "kourier.yaml").write_text("kind: Evil\n")
+    with pytest.raises(DigestMismatch):
+        bundle_folder(output)
+    own = tmp_path / "manifests"
+    assert bundle_folder(own) == own
+    with pytest.raises(UsageError, match="there is no bundle"):
+        bundle_folder(tmp_path / "nothing")
 
 
 def test_what_is_no_bundle(tmp_path: Path) -> None:
