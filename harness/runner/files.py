@@ -117,20 +117,20 @@ def folder_below(root: Path, parts: Sequence[str]) -> Iterator[int]:
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for part in parts:
-            descriptor = _step(descriptor, part)
+            following = _step(descriptor, part)
+            os.close(descriptor)
+            descriptor = following
         yield descriptor
     finally:
         os.close(descriptor)
 
 
 def _step(descriptor: int, part: str) -> int:
+    _check_spelling(descriptor, part)
     try:
-        _check_spelling(descriptor, part)
         return os.open(part, _FOLDER, dir_fd=descriptor)
     except NotADirectoryError as error:
         raise NotAFile(f"{part} is a link or no folder") from error
-    finally:
-        os.close(descriptor)
 
 
 def _check_spelling(descriptor: int, name: str) -> None:

@@ -17,7 +17,6 @@ from harness.runner.files import (
     write_atomic,
 )
 
-
 OPEN = Path("/proc/self/fd")
 
 
