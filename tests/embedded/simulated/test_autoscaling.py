@@ -112,6 +112,23 @@ def test_ready_waits_for_the_first_scale(notes: dict[str, str], expected: int) -
     simulate(story)
 
 
+def test_a_revision_may_start_at_zero() -> None:
+    async def story(cluster: Simulation) -> None:
+        cluster.configure("config-autoscaler", allow_zero_initial_scale="true")
+        notes = {"autoscaling.knative.dev/initial-scale": "0"}
+        cluster.store.create(KSERVICE, kservice(annotations=notes))
+        await cluster.ready()
+        assert cluster.kubelet.started == 0
+        assert cluster.status(PODAUTOSCALER, "hello-00001") == IDLE
+        cluster.load.buffered(*KEY)
+        await cluster.until(
+            lambda: cluster.status(PODAUTOSCALER, "hello-00001") == ("True", "", "")
+        )
+        assert len(list(pods(cluster))) == 1
+
+    simulate(story)
+
+
 def test_a_retired_revision_with_a_minimum_goes_to_zero() -> None:
     async def story(cluster: Simulation) -> None:
         notes = {"autoscaling.knative.dev/min-scale": "1"}
