@@ -131,12 +131,17 @@ class EmbeddedDriver:
     ) -> Iterator[Cluster]:
         """One instance below its own folder, whose lock is held by the caller."""
         state = folder.path / "data"
+        record = folder.record()
         found = running_instance(state)
+        if found and record and record.harness_version != __version__:
+            self._progress(f"starting {name} again: vpm {record.harness_version} had started it")
+            end(found[1], clock=self._clock)
+            found = None
         if found:
             self._progress(f"using the embedded cluster {name} that was kept")
             yield self._cluster(found[0])
             return
-        keeping = keep == "always" or folder.record() is not None
+        keeping = keep == "always" or record is not None
         options = LaunchOptions(state, name, False, arguments, self._program)
         process, lifeline = launch(options)
         try:

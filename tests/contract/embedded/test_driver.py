@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,24 @@ def test_a_kept_cluster_that_died_is_started_again_and_kept(
         assert running_instance(
             ClusterFolder.of("embedded", "vpm-mini", home=tmp_path).path / "data"
         )
+    finally:
+        end_kept()
+
+
+def test_a_cluster_of_another_version_is_started_again(
+    driver: EmbeddedDriver, tmp_path: Path, end_kept: Callable[[], None]
+) -> None:
+    try:
+        with driver.open(request(keep="always")) as first:
+            before = server_of(first.kubeconfig)
+        folder = ClusterFolder.of("embedded", "vpm-mini", home=tmp_path)
+        record = folder.record()
+        assert record is not None
+        folder.remember(replace(record, harness_version="0.0.1"))
+        with driver.open(request()) as second:
+            assert not before.alive()
+            assert second.context == first.context
+        assert server_of(second.kubeconfig).alive()
     finally:
         end_kept()
 
