@@ -41,16 +41,16 @@ class ClockReading:
 
 def read_clocks() -> ClockReading:
     """Read both clocks, keeping the tightest of five pairs."""
-    best: tuple[int, int, int] | None = None
-    for _ in range(5):
-        before = time.monotonic_ns()
-        wall = time.time_ns()
-        after = time.monotonic_ns()
-        if best is None or after - before < best[0]:
-            best = (after - before, wall, (before + after) // 2)
-    assert best is not None
-    uncertainty, wall, mono = best
+    uncertainty, wall, mono = min(_read_pair() for _ in range(5))
     return ClockReading(utc=utc_text(wall), utc_ns=wall, mono_ns=mono, uncertainty_ns=uncertainty)
+
+
+def _read_pair() -> tuple[int, int, int]:
+    """How exact the pair is, the wall clock, and the monotonic clock at that moment."""
+    before = time.monotonic_ns()
+    wall = time.time_ns()
+    after = time.monotonic_ns()
+    return after - before, wall, (before + after) // 2
 
 
 def utc_text(utc_ns: int) -> str:

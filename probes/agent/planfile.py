@@ -199,6 +199,8 @@ def _url_errors(url: str) -> list[str]:
         return [f"url: expected a scheme of {', '.join(SCHEMES)}, got {parts.scheme or 'none'}"]
     if not parts.hostname:
         return ["url: no host in it"]
+    if port == 0:
+        return ["url: port 0 cannot be connected to"]
     if parts.username is not None:
         return ["url: credentials do not belong in it; use a header"]
     if parts.scheme in ("tcp", "tls") and port is None:

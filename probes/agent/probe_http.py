@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from .body import Body, body_mismatch, needs_body, status_matches
 from .dial import Dialer, Link
-from .http1 import ResponseReader
+from .http1 import Head, ResponseReader
 from .outcomes import Failure, Outcome
 from .plan import Target
 from .request import Request, redirected, request_of
 from .secure import SecureStream
 from .stream import Stream
 from .trace import Trace
+
+Answer = tuple[Head, Body]
 
 _STALE = frozenset((Outcome.RESET, Outcome.CLOSED_WITHOUT_RESPONSE, Outcome.SEND_RESET))
 
@@ -31,13 +33,13 @@ class HttpProbe:
         """One attempt, noted in `trace`; Failure unless the answer is the expected one."""
         request = self._request
         for _ in range(self._target.max_redirects + 1):
-            reader = await self._exchange(request, trace, deadline)
-            following = redirected(request, reader.head) if reader.head else None
+            head, body = await self._exchange(request, trace, deadline)
+            following = redirected(request, head)
             if following is None or len(trace.redirects) == self._target.max_redirects:
                 break
             trace.redirects += (following.url,)
             request = following
-        self._judge(reader)
+        self._judge(head, body)
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -45,7 +47,7 @@ class HttpProbe:
             link.stream.close()
         self._idle.clear()
 
-    async def _exchange(self, request: Request, trace: Trace, deadline: int) -> ResponseReader:
+    async def _exchange(self, request: Request, trace: Trace, deadline: int) -> Answer:
         """Send `request` and read its answer, over an idle connection if there is one."""
         link = self._take_idle() if request is self._request else None
         if link is not None:
@@ -64,11 +66,16 @@ class HttpProbe:
 
     async def _exchange_over(
         self, link: Link, request: Request, trace: Trace, deadline: int
-    ) -> ResponseReader:
+    ) -> Answer:
         trace.peer, trace.local, trace.tls = link.peer, link.local, link.tls
         keep = False
         try:
-            reader = await self._talk(link.stream, request, trace, deadline)
+            reader = ResponseReader(
+                request.method,
+                self._target.limits,
+                Body(self._target.limits.body_bytes, self._keep_body),
+            )
+            answer = await _talk(link.stream, request, reader, trace, deadline)
             # Where a redirect has led is not worth a connection that is kept.
             keep = request.keepalive and reader.reusable and request is self._request
         finally:
@@ -76,29 +83,7 @@ class HttpProbe:
                 self._idle.append(link)
             else:
                 link.stream.close()
-        return reader
-
-    async def _talk(
-        self, stream: Stream | SecureStream, request: Request, trace: Trace, deadline: int
-    ) -> ResponseReader:
-        body = Body(self._target.limits.body_bytes, self._keep_body)
-        reader = ResponseReader(request.method, self._target.limits, body)
-        trace.enter("send")
-        try:
-            await stream.send(request.wire, deadline)
-        except Failure as unsent:
-            # A server may answer (413, 400) and close without reading all of the request.
-            before = dict(trace.phases)
-            try:
-                await _read(stream, reader, trace, deadline)
-            except Failure as unread:
-                trace.enter(None)
-                trace.phases = {**before, "send": trace.phases["send"]}
-                # A TLS alert is the reason for both, and the earlier hop.
-                raise (unread if unread.outcome is Outcome.TLS_ERROR else unsent) from unread
-            return reader
-        await _read(stream, reader, trace, deadline)
-        return reader
+        return answer
 
     def _take_idle(self) -> Link | None:
         """An idle connection that the server has not closed yet."""
@@ -109,22 +94,44 @@ class HttpProbe:
             link.stream.close()
         return None
 
-    def _judge(self, reader: ResponseReader) -> None:
+    def _judge(self, head: Head, body: Body) -> None:
         expect = self._target.expect
-        head = reader.head
-        assert head is not None
         if not status_matches(expect.status, head.status):
             wanted = " or ".join(expect.status)
             raise Failure(Outcome.STATUS_MISMATCH, f"status {head.status}, expected {wanted}")
         if self._keep_body:
-            reason = body_mismatch(expect.body, reader.body.kept())
+            reason = body_mismatch(expect.body, body.kept())
             if reason is not None:
                 raise Failure(Outcome.BODY_MISMATCH, reason)
 
 
+async def _talk(
+    stream: Stream | SecureStream,
+    request: Request,
+    reader: ResponseReader,
+    trace: Trace,
+    deadline: int,
+) -> Answer:
+    """Send `request` and read its answer."""
+    trace.enter("send")
+    try:
+        await stream.send(request.wire, deadline)
+    except Failure as unsent:
+        # A server may answer (413, 400) and close without reading all of the request.
+        before = dict(trace.phases)
+        try:
+            return await _read(stream, reader, trace, deadline)
+        except Failure as unread:
+            trace.enter(None)
+            trace.phases = {**before, "send": trace.phases["send"]}
+            # A TLS alert is the reason for both, and the earlier hop.
+            raise (unread if unread.outcome is Outcome.TLS_ERROR else unsent) from unread
+    return await _read(stream, reader, trace, deadline)
+
+
 async def _read(
     stream: Stream | SecureStream, reader: ResponseReader, trace: Trace, deadline: int
-) -> None:
+) -> Answer:
     """Read one answer from `stream` into `reader`: the phases wait and transfer."""
     trace.enter("wait")
     data = await stream.receive("wait", deadline)
@@ -134,12 +141,13 @@ async def _read(
     trace.body = reader.body
     try:
         reader.feed(data)
-        while not reader.complete:
+        while reader.head is None or not reader.complete:
             data = await stream.receive("transfer", deadline)
             if data:
                 reader.feed(data)
             else:
                 reader.end()
+        return reader.head, reader.body
     finally:
         # Closing the connection is no part of the transfer.
         trace.enter(None)

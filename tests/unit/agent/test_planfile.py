@@ -36,6 +36,7 @@ def test_a_minimal_plan_has_the_defaults() -> None:
         ({"url": "x"}, "url: expected a scheme of http, https, tcp, tls, dns, got none"),
         ({"url": "http:///x"}, "url: no host in it"),
         ({"url": "http://x:99999/"}, "url: Port out of range"),
+        ({"url": "http://x:0/"}, "url: port 0 cannot be connected to"),
         ({"url": "http://u:p@x/"}, "url: credentials do not belong in it"),
         ({"url": "http://x/a b"}, "url: only visible ASCII"),
         ({"url": "tcp://x"}, "url: tcp:// needs a port"),
