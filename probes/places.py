@@ -10,6 +10,7 @@ from harness.ports import Clock, Cluster, KubeClient, Kubectl, Vantage
 from probes.build import cached_agent
 from probes.execute import ExecVantage, pod_address
 from probes.logs import FailureLogs
+from probes.onnode import node_gateway, node_of, node_vantage
 from probes.plan import DEVBOX, GATEWAY, IN_CLUSTER, IN_CLUSTER_GATEWAY, NODE, POD_PREFIX
 from probes.pod import PodVantage
 from probes.store import SampleStore
@@ -60,6 +61,8 @@ class ClusterPlaces:
                 client=self._client,
                 clock=self._clock,
             )
+        if place == NODE:
+            return node_vantage(node_of(self._client), agent=self._local.agent, clock=self._clock)
         if place.startswith(POD_PREFIX):
             address = pod_address(place, namespace=namespace)
             return ExecVantage(name=place, address=address, kubectl=self._kubectl)
@@ -70,6 +73,14 @@ class ClusterPlaces:
     ) -> tuple[Artefact, ...]:
         """The logs behind failed attempts, as files of `store`."""
         return FailureLogs(self._client, store).collect(service, prefix=prefix)
+
+    def node_gateway(self, scheme: str) -> str:
+        """HOST:PORT of the gateway on the node: its NodePort.
+
+        Errors:
+            ProbeError: the gateway has no NodePort, or the node has no address.
+        """
+        return node_gateway(self._client, scheme)
 
     def missing(self, vantage: str) -> str:
         """Why this cluster cannot have a vantage at all; empty when it can."""

@@ -41,9 +41,14 @@ class Probe:
 
 
 def route_of(
-    vantage: str, *, service: ServiceObserved, action: ProbeAction, cluster: Cluster
+    vantage: str,
+    *,
+    service: ServiceObserved,
+    action: ProbeAction,
+    cluster: Cluster,
+    node_gateway: str = "",
 ) -> Route:
-    """How `vantage` gets to the service.
+    """How `vantage` gets to the service; `node_gateway` is HOST:PORT of the gateway on the node.
 
     Errors:
         UsageError: there is no such vantage.
@@ -56,7 +61,9 @@ def route_of(
         return _through(service, action, f"{_bracketed(cluster.gateway.host)}:{port}")
     if vantage == IN_CLUSTER or vantage.startswith(POD_PREFIX):
         return Route(url=_cluster_local(service) + action.path)
-    if vantage in (IN_CLUSTER_GATEWAY, NODE):
+    if vantage == NODE:
+        return _through(service, action, node_gateway)
+    if vantage == IN_CLUSTER_GATEWAY:
         return _through(service, action, f"{INTERNAL_GATEWAY}:{_PORTS[action.scheme]}")
     raise UsageError(f"there is no vantage {vantage!r}")
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from harness.core.errors import ProbeError, VpmError
+from harness.core.errors import VpmError
 from harness.core.identity import VantageIdentity
 from harness.core.observation import SKIPPED, Artefact, ProbeObserved, ServiceObserved
 from harness.core.sli import summarise
 from harness.ports import Clock, Cluster, ProbeRequest, Vantage
 from harness.spec.model import ProbeAction
 from probes.build import agent_bytes
-from probes.plan import Probe, agent_plan, has_samples, route_of
+from probes.plan import NODE, Probe, Route, agent_plan, has_samples, route_of
 from probes.samples import AgentOutput, read_output
 from probes.store import SampleStore
 from probes.summaries import observed_from_summary
@@ -38,6 +38,8 @@ class Places(Protocol):
     def place_of(self, vantage: str) -> str: ...
 
     def missing(self, vantage: str) -> str: ...
+
+    def node_gateway(self, scheme: str) -> str: ...
 
     def logs(
         self, service: ServiceObserved, store: SampleStore, *, prefix: str
@@ -77,8 +79,8 @@ class Prober:
                 asked[vantage] = replace(asked[vantage], details={SKIPPED: missing})
                 continue
             try:
-                route = route_of(vantage, service=service, action=action, cluster=self._cluster)
-            except ProbeError as error:
+                route = self._route(vantage, service, action)
+            except VpmError as error:
                 asked[vantage] = replace(asked[vantage], error=str(error))
                 continue
             asked[vantage] = replace(asked[vantage], url=route.url)
@@ -91,6 +93,15 @@ class Prober:
             logs = self._places.logs(service, self._store, prefix=f"{number:02d}")
             asked = {name: replace(seen, logs=logs) for name, seen in asked.items()}
         return tuple(asked[vantage] for vantage in action.vantages)
+
+    def _route(self, vantage: str, service: ServiceObserved, action: ProbeAction) -> Route:
+        return route_of(
+            vantage,
+            service=service,
+            action=action,
+            cluster=self._cluster,
+            node_gateway=self._places.node_gateway(action.scheme) if vantage == NODE else "",
+        )
 
     def _asked(self, service: ServiceObserved, action: ProbeAction, vantage: str) -> ProbeObserved:
         """What a probe will be, before anything was sent."""
