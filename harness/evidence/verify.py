@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from harness.evidence.checks.arithmetic import arithmetic_findings
+from harness.evidence.checks.contracts import contract_findings
 from harness.evidence.checks.copies import copies_to_check, copy_findings, stray_findings
 from harness.evidence.checks.derivation import derivation_findings
 from harness.evidence.checks.duplicates import duplicate_findings
@@ -81,6 +82,7 @@ def verify_all(paths: Sequence[Path], *, options: VerifyOptions) -> Verified:
         for run in runs:
             found.extend(_run_findings(run))
             found.extend(chain_findings(run, known, claims))
+            found.extend(contract_findings(run, reports))
             found.extend(signature_findings(run, keys))
         found.extend(_dated_findings(reports, runs, known, options))
         found.extend(duplicate_findings(runs, known))

@@ -11,6 +11,7 @@ from harness.evidence.checks.finding import Finding, shown
 from harness.evidence.checks.load import LoadedRun, file_hash
 from harness.evidence.ledger import FILE_NAME, TOMBSTONE, LedgerEntry, digest_of
 from harness.evidence.markdown import render
+from harness.evidence.model import RENDERER
 from harness.evidence.pictures import pictures
 from harness.evidence.sign import SIGNATURE
 
@@ -119,6 +120,10 @@ def chain_findings(
 def text_findings(run: LoadedRun) -> Iterator[Finding]:
     """Markdown and pictures must be what the JSON renders to."""
     for document in run.documents:
+        if document.evidence.renderer != RENDERER:
+            found = f"{document.evidence.renderer}"
+            yield Finding(run.at(document.path), "renderer", f"{RENDERER}", found, "text")
+            continue
         stem = document.path.removesuffix(".json")
         text = render(document.evidence, run_folder="..", digest=document.sha256)
         wanted = {f"{stem}.md": text}

@@ -6,12 +6,16 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from harness.core.observation import Artefact, ContractObserved
+from harness.evidence import EvidenceStore
+from harness.evidence.canonical import sha256
 from harness.evidence.checks.derivation import derivation_findings
 from harness.evidence.checks.finding import Finding
 from harness.evidence.checks.load import Document, LoadedRun, load_run
@@ -20,6 +24,7 @@ from harness.evidence.model import Malformed, decode
 from harness.evidence.store import RunFolder, read_ledger
 from harness.evidence.verify import verify, verify_all
 from tests.support.golden import Golden, at_path, leaves, other, with_value
+from tests.support.stories import SteppedClock, Story, write_run
 
 
 def findings(golden: Golden, path: Path | None = None) -> tuple[Finding, ...]:
@@ -202,3 +207,53 @@ def test_the_ledger_knows_both_runs_in_their_order(untouched: Golden) -> None:
     assert entries[untouched.first.name].previous == ()
     [before] = entries[untouched.run.name].previous
     assert before.run_id == untouched.first.name
+
+
+def test_a_record_that_is_not_the_journal_s_is_found(golden: Golden) -> None:
+    other_record = (golden.first / "record.json.gz").read_bytes()
+    (golden.run / "record.json.gz").write_bytes(other_record)
+    mend_hashes(golden.run)
+    [finding] = findings(golden)
+    assert (finding.file.rpartition("/")[2], finding.rule) == ("record.json.gz", "derivation")
+
+
+def test_another_renderer_is_named(golden: Golden) -> None:
+    document = golden.run / "evidence/default.hello.load.json"
+    edit_json(document, lambda value: value.update(renderer=9))
+    mend_hashes(golden.run)
+    told = {(finding.field, finding.found, finding.rule) for finding in findings(golden)}
+    assert ("renderer", "9", "text") in told
+
+
+def with_runner_files(golden: Golden) -> Path:
+    """A later run whose contract names a file of the runner."""
+    log = golden.reports / "codex_runs/apply_hello_dev_x/apply.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("[APPLY] manifest=hello-ksvc.yaml\n")
+    clock = SteppedClock(golden.mended.at + timedelta(minutes=10, seconds=20))
+    story = ContractStory(
+        at=golden.mended.at + timedelta(minutes=10), tool=golden.mended.tool, suffix="c0c0c0"
+    )
+    write_run(EvidenceStore(golden.reports, clock), story)
+    return log
+
+
+class ContractStory(Story):
+    """A story whose contract left files, recorded with the path of another machine."""
+
+    def contract(self) -> ContractObserved:
+        content = b"[APPLY] manifest=hello-ksvc.yaml\n"
+        kept = Artefact("apply.log", len(content), sha256(content))
+        folder = "/home/other/reports/codex_runs/apply_hello_dev_x"
+        return replace(super().contract(), folder=folder, artefacts=(kept,))
+
+
+def test_the_runner_s_files_are_checked_too(golden: Golden) -> None:
+    log = with_runner_files(golden)
+    assert findings(golden) == ()
+    log.write_text("[APPLY] manifest=other-ksvc.yaml\n")
+    [edited] = findings(golden)
+    log.unlink()
+    [gone] = findings(golden)
+    assert edited.file == gone.file == "reports/codex_runs/apply_hello_dev_x/apply.log"
+    assert gone.found == "none"
