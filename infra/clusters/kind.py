@@ -217,7 +217,7 @@ def _require_free(address: str, port: int) -> None:
             raise PortTaken(
                 f"port {port} of {address} is in use, and the cluster's gateway needs it",
                 mend=f"end what uses it (ss -ltnp 'sport = :{port}'), or take another: "
-                "--vpm-option http-port=8080",
+                "--http-port (pytest: --vpm-http-port)",
             )
 
 

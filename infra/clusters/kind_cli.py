@@ -34,7 +34,7 @@ _FAILURES: Final[tuple[tuple[str, type[ClusterError], str], ...]] = (
     (r"permission denied.*docker.*sock", EngineUnavailable,
      "let this user speak to the engine: sudo usermod -aG docker $USER, then log in again"),
     (r"port is already allocated|address already in use|ports are not available", PortTaken,
-     "end what uses the port, or take others: --kind-http-port, --kind-https-port"),
+     "end what uses the port, or take others: --http-port, --https-port"),
     (r"failed to pull image|manifest unknown|pull access denied|toomanyrequests|no such host",
      ImageUnavailable, "check the network and the image's name, or load a bundle: vpm bundle load"),
     (r"no space left on device", ResourcesExhausted, "free disk space: docker system prune"),
