@@ -5,21 +5,20 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from functools import lru_cache
+from contextlib import contextmanager
 from pathlib import Path
 
-from harness.core.errors import UsageError, VpmError
 from harness.core.judge import judge_ended
 from harness.core.observation import Artefact, ProbeObserved
 from harness.core.plan import Plan, make_plan
-from harness.core.record import Event, RunRecord
+from harness.core.record import RunRecord
 from harness.core.verdict import RunVerdict
 from harness.evidence import new_run_id
 from harness.evidence.store import EvidenceStore, RunFolder
 from harness.evidence.write import write_evidence
 from harness.options import RunOptions
-from harness.ports import Cluster, ClusterDriver, ClusterRequest
+from harness.ports import Cluster
+from harness.provider import ChosenCluster, Progress, silent
 from harness.run.engine import Run
 from harness.run.journal import JOURNAL, read_record
 from harness.run.load import find_root
@@ -28,75 +27,8 @@ from harness.spec.model import ClusterSpec
 from harness.timing.clock import SystemClock
 from harness.toolbox import Toolbox, stamp_contract
 from harness.toolinfo import tool_info
-from infra.clusters.choose import choose
 
 REPORTS = "reports"
-
-
-@lru_cache(maxsize=8)
-def _choose(provider: str) -> tuple[ClusterDriver, str]:
-    return choose(provider)
-
-
-def check_choice(options: RunOptions) -> None:
-    """Find out before anything is started or written whether the choices can work.
-
-    Errors:
-        UsageError: an option is missing. ClusterError, CommandError: no such cluster here.
-    """
-    if options.cluster == "existing" and not options.context:
-        raise UsageError(
-            f"{options.prefix}cluster=existing needs a context by name",
-            mend=f"{options.prefix}context=NAME; `kubectl config get-contexts` lists them",
-        )
-    _choose(options.cluster)
-
-
-def describe_choice(options: RunOptions) -> str:
-    """Which cluster will be used, and why, in one line; or why none can."""
-    try:
-        driver, why = _choose(options.cluster)
-    except VpmError as error:
-        return f"no cluster: {error.message}"
-    return f"{driver.provider} cluster ({why})"
-
-
-class ChosenCluster:
-    """Opens the cluster that the options choose for a scenario; implements ClusterOpener."""
-
-    def __init__(self, spec: ClusterSpec, options: RunOptions) -> None:
-        self._spec = spec
-        self._options = options
-        self._driver: ClusterDriver | None = None
-
-    def open(self) -> AbstractContextManager[Cluster]:
-        """Choose the driver and open its cluster."""
-        self._driver, _ = _choose(self._options.cluster)
-        return self._driver.open(request_for(self._spec, self._options, self._driver.provider))
-
-    def diagnostics(self, cluster: Cluster, folder: Path) -> None:
-        """Have the driver collect what it knows."""
-        if self._driver is not None:
-            self._driver.diagnostics(cluster, folder)
-
-
-def request_for(spec: ClusterSpec, options: RunOptions, provider: str) -> ClusterRequest:
-    """What a driver is asked for: the scenario's wishes and the caller's choices."""
-    extra = dict(options.emulator)
-    if options.kubeconfig:
-        extra["kubeconfig"] = options.kubeconfig
-    return ClusterRequest(
-        name=spec.name,
-        knative=spec.knative,
-        context=options.context,
-        allowed_contexts=tuple(pattern.format(name=spec.name) for pattern in spec.contexts),
-        gateway=options.gateway,
-        domain=options.domain,
-        keep=options.keep or ("always" if provider == "kind" else "never"),
-        bootstrap=options.bootstrap,
-        fresh=options.fresh,
-        options=extra,
-    )
 
 
 class RunEvidence:
@@ -132,9 +64,7 @@ class RunEvidence:
             shutil.rmtree(private, ignore_errors=True)
 
 
-def open_run(
-    plan: Plan, path: Path, options: RunOptions, *, tell: Callable[[Event], None] | None = None
-) -> Run:
+def open_run(plan: Plan, path: Path, options: RunOptions, *, progress: Progress = silent) -> Run:
     """Open a run of a plan; its cluster is opened by its first step."""
     clock = SystemClock()
     root = find_root(path.parent)
@@ -147,13 +77,13 @@ def open_run(
         scenario_folder=path.parent,
         clock=clock,
         tool=tool_info(root),
-        cluster=ChosenCluster(plan.scenario.cluster, options),
+        cluster=ChosenCluster(plan.scenario.cluster, options, progress),
         tools=Toolbox(root=root, reports=store.reports, clock=clock, options=options),
         evidence=RunEvidence(store, folder, language),
         language=language,
         stamp=stamp_contract,
     )
-    return Run(plan, settings, folder, run_id, tell=tell or (lambda _: None))
+    return Run(plan, settings, folder, run_id)
 
 
 @contextmanager

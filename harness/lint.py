@@ -13,10 +13,11 @@ from harness.runner.examine import Examiner
 from harness.runner.settings import RunnerSettings
 from harness.spec.parse import read_scenario
 from harness.timing.clock import SystemClock
+from infra.knative.retired import retired_images
 
 
-def lint_scenario(path: Path) -> Plan:
-    """The plan of a scenario in which nothing is wrong, contracts included.
+def lint_scenario(path: Path) -> tuple[Plan, tuple[Problem, ...]]:
+    """The plan of a scenario in which nothing is wrong, contracts included, and its warnings.
 
     Errors:
         SpecError: every problem, each at file:line:column; what the policy refuses is found
@@ -27,7 +28,13 @@ def lint_scenario(path: Path) -> Plan:
     problems = tuple(_refused_contracts(plan, path))
     if problems:
         raise SpecError(problems)
-    return plan
+    return plan, tuple(_warnings(plan, find_root(path.parent)))
+
+
+def _warnings(plan: Plan, root: Path) -> Iterator[Problem]:
+    for service in plan.scenario.services.values():
+        text = (root / service.manifest).read_text(encoding="utf-8")
+        yield from retired_images(text, service.manifest)
 
 
 def _refused_contracts(plan: Plan, path: Path) -> Iterator[Problem]:

@@ -38,6 +38,13 @@ CHOICES: tuple[Choice, ...] = (
     Choice("fresh", "do not use a cluster that was kept", flag=True),
     Choice("lang", "language of the evidence (default: the scenario's)", ("en", "ja")),
     Choice("reports", "folder of the evidence (default: reports/ of the repository)"),
+    Choice("knative", "version of Knative Serving (default: the scenario's)"),
+    Choice("bundle", "folder or file with the manifests and images, in place of the network"),
+    Choice("image-map", "YAML file with lines of `IMAGE: OTHER-IMAGE`"),
+    Choice("kind-bin", "kind executable (default: $KIND_BIN, then PATH)"),
+    Choice("kind-image", "kind node image (default: that of this kind)"),
+    Choice("http-port", "port of the kind cluster's gateway on this machine (default: 80)"),
+    Choice("https-port", "TLS port of the kind cluster's gateway (default: 443)"),
     Choice("images", "file with more images for the embedded cluster"),
     Choice("port", "HTTP port of the embedded gateway (default: 80 where it can be bound)"),
     Choice("time-scale", "how much faster the embedded cluster's clock runs"),
@@ -59,6 +66,13 @@ class RunOptions:
     fresh: bool = False
     lang: Literal["en", "ja"] | None = None
     reports: Path | None = None
+    knative: str | None = None
+    bundle: str | None = None
+    image_map: str | None = None
+    kind_bin: str | None = None
+    kind_image: str | None = None
+    http_port: str | None = None
+    https_port: str | None = None
     images: str | None = None
     port: str | None = None
     time_scale: str | None = None
@@ -66,7 +80,15 @@ class RunOptions:
     prefix: str = "--"
 
     @property
-    def emulator(self) -> dict[str, str]:
-        """The options that only the embedded cluster has."""
-        written = {"images": self.images, "port": self.port, "time-scale": self.time_scale}
+    def of_providers(self) -> dict[str, str]:
+        """The options that only some providers have; a driver refuses those it has not."""
+        written = {
+            "images": self.images,
+            "port": self.port,
+            "time-scale": self.time_scale,
+            "image": self.kind_image,
+            "http-port": self.http_port,
+            "https-port": self.https_port,
+            "kubeconfig": self.kubeconfig,
+        }
         return {name: value for name, value in written.items() if value is not None}

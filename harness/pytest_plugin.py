@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if wants_scenarios(config):
         from harness.pytest_scenario import Runs
 
-        config.stash[runs_key()] = Runs(options_of(config))
+        config.stash[runs_key()] = Runs(config, options_of(config))
 
 
 def runs_key() -> pytest.StashKey[Runs]:
@@ -61,7 +61,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     """Which cluster scenarios will use, and why."""
     if not wants_scenarios(config) or hasattr(config, "workerinput"):
         return None
-    from harness.app import describe_choice
+    from harness.provider import describe_choice
 
     return f"vpm: {describe_choice(options_of(config))}"
 
@@ -73,7 +73,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     from harness.pytest_scenario import Runs, ScenarioFile
 
     if runs_key() not in parent.config.stash:
-        parent.config.stash[runs_key()] = Runs(options_of(parent.config))
+        parent.config.stash[runs_key()] = Runs(parent.config, options_of(parent.config))
     file: pytest.Collector = ScenarioFile.from_parent(parent, path=file_path)
     return file
 
@@ -91,7 +91,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Stop before the first step where the cluster that was asked for cannot be had."""
     scenario = sys.modules.get("harness.pytest_scenario")
     if scenario is not None and not session.config.option.collectonly:
-        scenario.stop_without_cluster(session.items, options_of(session.config))
+        scenario.stop_without_cluster(session.items, session.config.stash[runs_key()])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from _pytest._code.code import TerminalRepr
 
-from harness.app import check_choice, open_run
+from harness.app import open_run
 from harness.core.errors import SpecError, UsageError, VpmError
 from harness.core.explain import explain, headline
 from harness.core.plan import Plan
 from harness.core.verdict import RunVerdict, StepVerdict
 from harness.options import RunOptions
+from harness.provider import choose_driver
 from harness.run.engine import Run
 from harness.run.load import load_plan
+from infra.clusters.pytest_kind_options import map_options
+
+_PYTEST_KIND = (
+    "cluster_name",
+    "keep_cluster",
+    "kubeconfig",
+    "kind_image",
+    "kind_bin",
+    "kind_kubectl_bin",
+)
 
 
 class Runs:
     """The runs of a session, one for each scenario file whose steps are asked for."""
 
-    def __init__(self, options: RunOptions) -> None:
+    def __init__(self, config: pytest.Config, options: RunOptions) -> None:
+        self._config = config
         self._options = options
         self._open: dict[Path, Run] = {}
         self._done: list[tuple[Run, RunVerdict]] = []
@@ -30,8 +43,36 @@ class Runs:
     def get(self, path: Path, plan: Plan) -> Run:
         """The run of a scenario file; opened when it is asked for first."""
         if path not in self._open:
-            self._open[path] = open_run(plan, path, self._options)
+            options = self.options_for(plan)
+            self._open[path] = open_run(plan, path, options, progress=self._progress)
         return self._open[path]
+
+    def options_for(self, plan: Plan) -> RunOptions:
+        """The session's choices, with what pytest-kind's own options add to them.
+
+        Errors:
+            UsageError, ClusterError: no cluster can be chosen, or an option contradicts another.
+        """
+        driver, _ = choose_driver(self._options)
+        given = {name: self._config.getoption(name, None) for name in _PYTEST_KIND}
+        asked = map_options(given, provider=driver.provider, cluster=plan.scenario.cluster.name)
+        return replace(
+            self._options,
+            keep=self._options.keep or asked.keep,
+            kind_bin=self._options.kind_bin or asked.kind_bin,
+            kind_image=self._options.kind_image or asked.image,
+        )
+
+    def _progress(self, line: str) -> None:
+        """Tell a person what is being waited for: always with -v, and where it takes minutes."""
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        quick = self._options.cluster in ("auto", "embedded")
+        if reporter is None or capture is None or (quick and reporter.verbosity <= 0):
+            return
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(f"vpm: {line}")
 
     def close(self, path: Path, *, interrupted: bool = False) -> None:
         """Close a run: its cluster is let go and its evidence written."""
@@ -128,12 +169,12 @@ class StepItem(pytest.Item):
         return self.path, 0, f"{self.plan.scenario.name}: {self.name}"
 
 
-def stop_without_cluster(items: Sequence[pytest.Item], options: RunOptions) -> None:
+def stop_without_cluster(items: Sequence[pytest.Item], runs: Runs) -> None:
     """End the session when there are steps to do and no cluster can be chosen for them."""
-    if not any(isinstance(item, StepItem) for item in items):
-        return
+    plans = {item.path: item.plan for item in items if isinstance(item, StepItem)}
     try:
-        check_choice(options)
+        for plan in plans.values():
+            runs.options_for(plan)
     except VpmError as error:
         pytest.exit(str(error), returncode=int(error.exit_code))
 

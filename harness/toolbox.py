@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -51,11 +51,18 @@ class ScenarioContracts:
 
     def preview(self, contract: Path) -> ContractObserved:
         """What the contract would do; changes neither the cluster nor the inbox."""
-        return self._runner(contract.parent).preview(contract)
+        return self._below_reports(self._runner(contract.parent).preview(contract))
 
     def execute(self, contract: Path) -> ContractObserved:
         """Do what the contract says, once."""
-        return self._runner(contract.parent).execute(contract)
+        return self._below_reports(self._runner(contract.parent).execute(contract))
+
+    def _below_reports(self, seen: ContractObserved) -> ContractObserved:
+        """Evidence names folders from `reports/` on: it is read on other machines, too."""
+        folder = Path(seen.folder)
+        if folder.is_relative_to(self.reports):
+            return replace(seen, folder=str(folder.relative_to(self.reports)))
+        return seen
 
     def _runner(self, inbox: Path) -> Runner:
         usual = RunnerSettings.of_repository(self.root)

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "ask": ("harness.cli.ask:ask", "Turn an /ask comment into a contract."),
         "evidence": ("harness.cli.evidence:evidence", "Verify, render and sign evidence."),
         "cluster": ("harness.cli.cluster:cluster", "Start, list and end clusters."),
+        "bundle": ("harness.cli.bundle:bundle", "Carry a cluster to a machine without a network."),
         "doctor": ("harness.cli.doctor:doctor", "Check this machine, and say how to mend it."),
     }
 )

@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from harness.app import check_choice, describe_choice, judge_folder, open_run
+from harness.app import judge_folder, open_run
 from harness.cli.options import run_options, to_run_options
 from harness.core.explain import explain, headline
 from harness.core.record import StepRecord
 from harness.core.verdict import RunVerdict, StepVerdict
+from harness.provider import choose_driver, describe_choice
 from harness.run.engine import Run
 from harness.run.load import find_scenarios, load_plan
 
@@ -42,16 +43,20 @@ def run(
     options = to_run_options(choices)
     files = [file for path in paths for file in find_scenarios(path)]
     plans = [(load_plan(file), file) for file in files]
-    check_choice(options)
+    choose_driver(options, _progress)
     if not as_json:
         click.echo(f"vpm: {describe_choice(options)}")
     verdicts = []
     for plan, file in plans:
-        current = open_run(plan, file, options)
+        current = open_run(plan, file, options, progress=_progress)
         verdicts.append(_drive(current, steps or tuple(plan.by_id), quiet=as_json))
     if as_json:
         click.echo(json.dumps([_as_json(verdict) for verdict in verdicts], indent=2))
     context.exit(max(verdict.exit_code for verdict in verdicts))
+
+
+def _progress(line: str) -> None:
+    click.echo(f"  {line}", err=True)
 
 
 def _drive(current: Run, steps: tuple[str, ...], *, quiet: bool) -> RunVerdict:

@@ -24,12 +24,14 @@ def lint(context: click.Context, /, paths: tuple[Path, ...]) -> None:
     failed = False
     for file in [file for path in paths or (Path("scenarios"),) for file in find_scenarios(path)]:
         try:
-            linted = lint_scenario(file)
+            linted, warnings = lint_scenario(file)
         except SpecError as error:
             failed = True
             for problem in error.problems:
                 click.echo(problem, err=True)
         else:
+            for warning in warnings:
+                click.echo(f"warning: {warning}", err=True)
             click.echo(f"{linted.source}: ok, {len(linted.scenario.steps)} steps")
     context.exit(ExitCode.USAGE if failed else ExitCode.PASS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from harness.core.errors import UsageError, VpmError
@@ -33,15 +33,30 @@ from harness.run.actions import Stage, perform
 from harness.run.journal import JOURNAL, Journal
 from harness.run.tools import Folder, Settings
 from harness.spec.model import EvidenceAction
+from harness.spec.words import ExitCode
 
 Listener = Callable[[Event], None]
+
+
+class NotAccepted(VpmError):
+    """What a cluster's block ends with when the run in it was not accepted."""
+
+
+def _nobody(_: Event) -> None:
+    """Listens to nothing."""
 
 
 class Run:
     """A run of one plan. Steps are done once; what they need is done before them."""
 
     def __init__(
-        self, plan: Plan, settings: Settings, folder: Folder, run_id: str, *, tell: Listener
+        self,
+        plan: Plan,
+        settings: Settings,
+        folder: Folder,
+        run_id: str,
+        *,
+        tell: Listener = _nobody,
     ) -> None:
         self.plan = plan
         self.folder = folder
@@ -108,14 +123,27 @@ class Run:
                 self._mend_faults()
                 self._collect_diagnostics()
             finally:
-                self._open.close()
+                self._close_cluster()
         except VpmError as error:
             return str(error)
         return None
 
+    def _close_cluster(self) -> None:
+        """A driver that keeps clusters on failure learns of one as an exception in its block."""
+        if self._accepted:
+            self._open.close()
+            return
+        failure = NotAccepted("the run was not accepted")
+        with suppress(NotAccepted):
+            self._open.__exit__(NotAccepted, failure, None)
+
+    @property
+    def _accepted(self) -> bool:
+        return judge_run(self.plan, self.record).exit_code == ExitCode.PASS
+
     def _collect_diagnostics(self) -> None:
         cluster = self._cluster
-        if cluster is not None and judge_run(self.plan, self.record).exit_code != 0:
+        if cluster is not None and not self._accepted:
             collect = self._settings.cluster.diagnostics
             self._settings.evidence.adopt_diagnostics(lambda folder: collect(cluster, folder))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from harness.core.errors import UsageError
 
@@ -15,7 +15,7 @@ _DEFAULT_NAME: Final = "pytest-kind"
 class KindOptions:
     """What pytest-kind's options ask of our driver; None where they ask nothing."""
 
-    keep: str | None = None
+    keep: Literal["always"] | None = None
     kind_bin: str | None = None
     image: str | None = None
 

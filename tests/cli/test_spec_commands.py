@@ -123,6 +123,26 @@ def test_a_contract_that_the_policy_refuses_is_a_problem_of_the_scenario(tmp_pat
     )
 
 
+def test_a_sample_image_that_was_deleted_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "hello.yaml").write_text(
+        "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: hello}\nspec:\n"
+        "  template: {spec: {containers: [\n    {\n"
+        "    image: gcr.io/knative-samples/helloworld-go}]}}\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "scenario.yaml").write_text(
+        "apiVersion: vpm.dev/v1\nkind: Scenario\nname: old\n"
+        "services: {hello: {manifest: hello.yaml}}\n"
+        "steps: [{name: apply hello, apply: {service: hello}}]\n",
+        encoding="utf-8",
+    )
+    result = vpm("lint", "scenario.yaml", folder=tmp_path)
+    assert result.returncode == 0
+    assert "warning: hello.yaml:7:12: the image gcr.io/knative-samples/" in result.stderr
+    assert "use ghcr.io/knative/helloworld-go" in result.stderr
+
+
 def test_plan_shows_the_steps_without_running_them() -> None:
     result = vpm("plan", "scenarios/goal_m2")
     assert result.returncode == 0

@@ -21,6 +21,7 @@ from harness.core.observation import (
 from harness.core.record import RunOpened, RunRecord, ToolInfo
 from harness.core.verdict import RunVerdict
 from harness.ports import Cluster, CommandResult, Gateway
+from harness.run.engine import NotAccepted
 from harness.run.tools import EvidenceCopy, Folder, Settings, Tools
 from harness.spec.model import LoadAction, ProbeAction
 
@@ -196,7 +197,7 @@ class FakeCluster:
         if self.error:
             raise ClusterError(self.error, mend="start it")
         self.log.append("opened")
-        yield Cluster(
+        opened = Cluster(
             identity=IDENTITY,
             kubeconfig=Path("kubeconfig"),
             context=IDENTITY.context,
@@ -204,6 +205,11 @@ class FakeCluster:
             domain="example.com",
             capabilities=self.capabilities,
         )
+        try:
+            yield opened
+        except NotAccepted:
+            self.log.append("closed after a failure")
+            raise
         self.log.append("closed")
         if self.error_at_end:
             raise ClusterError(self.error_at_end)

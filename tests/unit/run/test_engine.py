@@ -201,7 +201,7 @@ def test_diagnostics_are_collected_while_the_cluster_is_open(open_run: OpenRun) 
     run = open_run(CHAIN, cluster=cluster, tools=FakeTools(ready=NOT_READY))
     run.step("ready")
     run.close()
-    assert cluster.log == ["opened", "diagnostics", "closed"]
+    assert cluster.log == ["opened", "diagnostics", "closed after a failure"]
 
 
 def test_a_cluster_that_can_not_be_closed_is_an_error_of_the_run(open_run: OpenRun) -> None:
