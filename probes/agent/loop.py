@@ -22,6 +22,7 @@ Task = Coroutine[Any, Any, None]
 Request = tuple[object, int, int]
 
 _SWEEP_NS = 5_000_000
+_SLACK_NS = 60_000
 
 
 @types.coroutine
@@ -127,7 +128,8 @@ class Loop:
 
     def _wait(self) -> None:
         """Wait for events, timers or deadlines, and make the tasks they concern ready."""
-        timer = self._sleeping[0][0] if self._sleeping else 1 << 62
+        # The system wakes a sleeper up to its timer slack too late: the last stretch is polled.
+        timer = self._sleeping[0][0] - _SLACK_NS if self._sleeping else 1 << 62
         until = min(timer, self._next_sweep)
         for watched in self._poller.wait(0 if self._notices else until - mono_ns()):
             if watched is self._waker:
