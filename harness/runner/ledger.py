@@ -66,13 +66,13 @@ class Ledger:
 
     def entries(self, cluster: str) -> list[Entry]:
         """The lines of one cluster, oldest first."""
-        return _read(self._path(cluster))
+        return _read(self._path(cluster), about="")
 
     def done(self, *, id: str, content: str, cluster: str) -> Entry | None:
         """The entry that says that this contract already succeeded here, or None."""
         matching = (
             entry
-            for entry in self.entries(cluster)
+            for entry in _read(self._path(cluster), about=id)
             if (entry.id, entry.content) == (id, content) and entry.mark in DONE_MARKS
         )
         return next(matching, None)
@@ -82,7 +82,7 @@ class Ledger:
         found = [
             entry
             for path in sorted(self._folder.glob("*.jsonl"))
-            for entry in _read(path)
+            for entry in _read(path, about=run_id)
             if entry.run_id == run_id
         ]
         return found[-1] if found else None
@@ -91,12 +91,14 @@ class Ledger:
         return self._folder / f"{safe_name(cluster)}.jsonl"
 
 
-def _read(path: Path) -> list[Entry]:
+def _read(path: Path, *, about: str) -> list[Entry]:
+    """The entries in whose line `about` stands; the others are not even parsed."""
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         return []
-    return [entry for line in lines if (entry := _decode(line)) is not None]
+    wanted = (line for line in lines if about.encode() in line)
+    return [entry for line in wanted if (entry := _decode(line)) is not None]
 
 
 def _decode(line: bytes) -> Entry | None:

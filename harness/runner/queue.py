@@ -77,7 +77,7 @@ class Queue:
         """Lock a waiting contract and move it to `_running`; None when another took it.
 
         The run is called `run_id`, or like the file; with a number behind when that is taken.
-        What is no regular file is claimed without being opened, with `problem` set.
+        What is no regular file is not opened but filed as refused, with `problem` set.
         """
         descriptor, problem = None, ""
         try:
@@ -91,7 +91,8 @@ class Queue:
             return None
         run_id = reserve(self._reports, run_id or path.stem)
         claim = Claim(path.name, run_id, path, State.INBOX, False, descriptor, problem)
-        return self._moved(claim)
+        # What cannot be opened cannot be locked either: one rename decides and ends it.
+        return self._moved(claim, Event.REFUSE if problem else Event.CLAIM)
 
     def orphans(self) -> Iterator[Claim]:
         """Contracts that a killed runner left in `_running`, each locked for the caller."""
@@ -120,9 +121,9 @@ class Queue:
         files = (self._inbox / folder / f"{name}.json" for folder in set(FOLDER_OF.values()))
         return (self._reports / name).exists() or any(file.exists() for file in files)
 
-    def _moved(self, claim: Claim) -> Claim | None:
+    def _moved(self, claim: Claim, event: Event) -> Claim | None:
         try:
-            self.advance(claim, Event.CLAIM)
+            self.advance(claim, event)
         except FileNotFoundError:
             claim.close()
             (self._reports / claim.run_id).rmdir()

@@ -108,7 +108,8 @@ class _Settlement:
     def settle(self) -> ContractObserved:
         """Judge, and carry out what may be carried out."""
         if self._claim.problem:
-            return self._refuse(str(Refusal(Reason.NOT_A_FILE, self._claim.problem)))
+            reason = str(Refusal(Reason.NOT_A_FILE, self._claim.problem))
+            return self._report.ended(Outcome(Event.REFUSE, reason))
         limit = self._shop.examiner.policy.limits.contract_bytes
         data = self._claim.read(limit)
         examined = self._shop.examine(data, name=Path(self._claim.name).stem)

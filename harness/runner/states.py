@@ -38,6 +38,7 @@ class Event(StrEnum):
 TRANSITIONS: Mapping[tuple[State, Event], State] = MappingProxyType(
     {
         (State.INBOX, Event.CLAIM): State.CLAIMED,
+        (State.INBOX, Event.REFUSE): State.REFUSED,
         (State.CLAIMED, Event.RELEASE): State.INBOX,
         (State.CLAIMED, Event.REFUSE): State.REFUSED,
         (State.CLAIMED, Event.FAIL): State.FAILED,

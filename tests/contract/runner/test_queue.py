@@ -119,6 +119,17 @@ def test_a_free_name_is_one_that_nothing_has_had(queue: Queue, tmp_path: Path) -
     assert queue.free_name("y") == "y"
 
 
+@pytest.mark.parametrize("target", ["/etc/passwd", "nowhere"])
+def test_a_link_is_refused_without_being_opened(queue: Queue, tmp_path: Path, target: str) -> None:
+    path = tmp_path / "inbox" / "x.json"
+    path.symlink_to(target)
+    claim = claimed(queue, path)
+    assert (claim.state, claim.descriptor, claim.read(10)) == (State.REFUSED, None, b"")
+    assert claim.path == tmp_path / "inbox" / "_refused" / "x.json"
+    assert queue.claim(path) is None
+    assert list(queue.orphans()) == []
+
+
 def test_many_threads_claim_each_contract_once(queue: Queue) -> None:
     paths = [queue.submit(f"c{number}", b"{}") for number in range(40)]
     claims: list[Claim] = []
