@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.embedded.address import is_loopback
+from infra.embedded.lock import AlreadyRunning, hold
 from infra.embedded.node.launch import launch
 from infra.embedded.settings import Settings
 
@@ -22,16 +23,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    settings = _settings(arguments)
+    try:
+        with hold(settings.state_dir):
+            return _serve(settings, arguments.pod_network)
+    except AlreadyRunning as error:
+        return _fail(error, _BAD_USAGE)
+
+
+def _serve(settings: Settings, pod_network: str) -> int:
     # Imported only now, so that bad usage is answered at once, and that the node's processes start
     # while the rest is loaded.
-    launched = launch(arguments.pod_network)
+    launched = launch(pod_network)
     from infra.embedded.gateway import EnvoyError
     from infra.embedded.kubelet import CatalogueError, NodeError
-    from infra.embedded.server import AlreadyRunning, serve
+    from infra.embedded.server import serve
 
     try:
-        serve(_settings(arguments), launched)
-    except (AlreadyRunning, CatalogueError) as error:
+        serve(settings, launched)
+    except CatalogueError as error:
         return _fail(error, _BAD_USAGE)
     except (NodeError, EnvoyError, OSError) as error:
         return _fail(error, _CANNOT_START)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -37,25 +36,20 @@ _log = logging.getLogger(__name__)
 _KEEP_ALIVE = 120  # seconds: kubectl and client libraries keep connections for 90
 
 
-class AlreadyRunning(Exception):
-    """Another process serves the same state directory."""
-
-
 def serve(settings: Settings, launched: Launched) -> None:
     """Run the cluster, whose node's processes are starting, until SIGTERM or SIGINT.
 
-    Raises AlreadyRunning, and OSError or a part's own error when the cluster cannot start.
+    The caller holds the state directory.  Raises OSError or a part's own error when the cluster
+    cannot start.
     """
-    settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _lock(settings.state_dir / "lock"):
+    settings.cluster_file.unlink(missing_ok=True)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_Cluster(settings, launched).run())
+    finally:
         settings.cluster_file.unlink(missing_ok=True)
-        try:
-            with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-                runner.run(_Cluster(settings, launched).run())
-        finally:
-            settings.cluster_file.unlink(missing_ok=True)
-            if settings.ephemeral:
-                shutil.rmtree(settings.state_dir, ignore_errors=True)
+        if settings.ephemeral:
+            shutil.rmtree(settings.state_dir, ignore_errors=True)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -199,13 +193,3 @@ def _address(path: Path, port: int) -> str:
         address = free_address((port,))
         write_private(path, address.encode())
     return address
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AlreadyRunning(f"a cluster is already running in {path.parent}") from error
-        yield

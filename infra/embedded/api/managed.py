@@ -91,10 +91,25 @@ def note(call: Call, submitted: Obj, old: Obj | None, new: Obj, clock: Clock) ->
         me = manager_of(call, "Update")
         mine = owners[me].paths if me in owners else frozenset()
         owners[me] = Owned(mine | changed, clock.stamp())
+    if old is not None and _same(old, new) and _sets(owners) == _sets(parse(old)):
+        owners = parse(old)  # nothing has changed: neither do the times
     record = render({manager: owned for manager, owned in owners.items() if owned.paths})
     new["metadata"].pop("managedFields", None)
     if record:
         new["metadata"]["managedFields"] = record
+
+
+def _same(old: Obj, new: Obj) -> bool:
+    """Whether two versions of an object are equal but for the record of their managers."""
+    before, after = (
+        {**obj, "metadata": {k: v for k, v in obj["metadata"].items() if k != "managedFields"}}
+        for obj in (old, new)
+    )
+    return before == after
+
+
+def _sets(owners: Mapping[Manager, Owned]) -> dict[Manager, frozenset[Path]]:
+    return {manager: owned.paths for manager, owned in owners.items() if owned.paths}
 
 
 def _difference(call: Call, old: Obj | None, new: Obj) -> tuple[frozenset[Path], frozenset[Path]]:
