@@ -24,6 +24,7 @@ check: setup ## Format, lint, types, import contracts, unit tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/vpm lint scenarios
+	@test ! -x $(BIN)/actionlint || $(BIN)/actionlint
 	@$(BIN)/pytest tests/unit -q -n $(WORKERS)
 
 format: setup ## Format the code
