@@ -59,6 +59,12 @@ def early_refusal(peer: Peer) -> None:
     peer.hang()
 
 
+def refuses_and_closes(peer: Peer) -> None:
+    """The same, and close with the rest of the request unread: the kernel sends a reset."""
+    peer.sock.recv(1000)
+    peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+
+
 def never_reads(peer: Peer) -> None:
     peer.hang()
 
@@ -81,6 +87,7 @@ HTTP_CASES = (
     case("never-reads-upload", never_reads, "send_timeout", **BIG_UPLOAD),
     case("resets-upload", resets_upload, "send_reset", **BIG_UPLOAD),
     case("answers-before-reading", early_refusal, "status_mismatch", **BIG_UPLOAD),
+    case("answers-and-resets-upload", refuses_and_closes, "status_mismatch", **BIG_UPLOAD),
     # The answer does not end.
     case("drips-status-line", drips(b"", b"HTTP/1.1 200 " + b"O" * 500), "transfer_timeout"),
     case("drips-header", drips(HEAD, b"X-A: b\r\n"), "transfer_timeout"),
