@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,8 @@ from harness.core.plan import Plan, make_plan
 from harness.core.record import RunRecord
 from harness.core.verdict import RunVerdict
 from harness.evidence import new_run_id
+from harness.evidence.checks.load import load_documents
+from harness.evidence.outputs import append_step_summary
 from harness.evidence.store import EvidenceStore, RunFolder
 from harness.evidence.write import write_evidence
 from harness.options import RunOptions
@@ -44,9 +47,13 @@ class RunEvidence:
     ) -> Sequence[Artefact]:
         """Every document of the run, its ledger entry and the copies that were asked for."""
         wanted = {(copy.service, copy.claim): copy.path for copy in copies}
-        return write_evidence(
+        written = write_evidence(
             self._store, self._folder, record, verdict, language=self._language, copies=wanted
         )
+        page = os.environ.get("GITHUB_STEP_SUMMARY")
+        if page:
+            append_step_summary(Path(page), load_documents(self._folder.path))
+        return written
 
     def append_history(
         self, name: str, run_id: str, probes: Sequence[ProbeObserved]
