@@ -20,10 +20,13 @@ class Listeners:
 
 
 def targets(routing: Routing) -> Iterable[tuple[str, bool]]:
-    """Each host that must answer, and whether on the external listener."""
+    """A host of each rule, and whether on the external listener.
+
+    Envoy has a rule's hosts as one virtual host: the last, the full name, speaks for all.
+    """
     for rule in routing.rules:
-        for host in rule.hosts:
-            yield host, rule.external
+        if rule.hosts:
+            yield rule.hosts[-1], rule.external
 
 
 async def wait_until_served(routing: Routing, listeners: Listeners) -> None:

@@ -60,15 +60,18 @@ class Image:
 
 
 class Catalogue:
-    """Images by pattern, the first match wins."""
+    """Images by pattern, the first match wins; and the registries that can be asked for others."""
 
-    def __init__(self, images: Iterable[Image]) -> None:
+    def __init__(self, images: Iterable[Image], registries: Iterable[str] = ()) -> None:
         self._images = tuple(images)
+        self._registries = frozenset(registries)
 
     @classmethod
     def load(cls, files: Iterable[Path] = ()) -> "Catalogue":
         """The built-in catalogue after the given ones; raises CatalogueError."""
-        return cls([image for path in (*files, BUILT_IN) for image in _read(path)])
+        parts = [_read(path) for path in (*files, BUILT_IN)]
+        images = [image for images, _ in parts for image in images]
+        return cls(images, [registry for _, registries in parts for registry in registries])
 
     @property
     def modules(self) -> tuple[str, ...]:
@@ -82,7 +85,8 @@ class Catalogue:
                 if candidate.builtin == "absent":
                     break
                 return candidate
-        raise not_found(image)
+        registry = _parse(image)[0]
+        raise (not_found if registry in self._registries else unreachable)(image)
 
     def resolve(self, image: str) -> str:
         """The digest of an image; raises ImageError."""
@@ -92,16 +96,38 @@ class Catalogue:
 
 def not_found(image: str) -> ImageError:
     """The error of a registry that answers 404 for this image."""
-    registry, repository, reference = _parse(image)
-    scheme = "http" if registry.partition(":")[2] or registry.endswith(".local") else "https"
-    url = f"{scheme}://{registry}/v2/{repository}/manifests/{reference}"
-    name = image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
+    url, name = _url(image), _full(image)
     return ImageError(
         resolving=f"HEAD {url}: unexpected status code 404 Not Found"
         " (HEAD responses have no body, use GET for details)",
         pulling=f'rpc error: code = NotFound desc = failed to pull and unpack image "{name}":'
         f' failed to resolve reference "{name}": {name}: not found',
     )
+
+
+def unreachable(image: str) -> ImageError:
+    """The error of a registry whose name does not resolve: the cluster has no way outside."""
+    registry, name = _parse(image)[0], _full(image)
+    host = registry.partition(":")[0]
+    return ImageError(
+        resolving=f'Get "https://{registry}/v2/": dial tcp: lookup {host} on 10.96.0.10:53:'
+        " no such host",
+        pulling=f'failed to pull and unpack image "{name}": failed to resolve reference "{name}":'
+        f' failed to do request: Head "{_url(image)}": dial tcp: lookup {host}:'
+        " Temporary failure in name resolution",
+    )
+
+
+def _url(image: str) -> str:
+    """The manifest's address in the registry; registries with a port speak plain HTTP."""
+    registry, repository, reference = _parse(image)
+    scheme = "http" if ":" in registry else "https"
+    return f"{scheme}://{registry}/v2/{repository}/manifests/{reference}"
+
+
+def _full(image: str) -> str:
+    """The name with its tag."""
+    return image if "@" in image or ":" in image.rpartition("/")[2] else f"{image}:latest"
 
 
 def _parse(image: str) -> tuple[str, str, str]:
@@ -118,7 +144,7 @@ def _parse(image: str) -> tuple[str, str, str]:
     return registry, repository, digest or tag
 
 
-def _read(path: Path) -> list[Image]:
+def _read(path: Path) -> tuple[list[Image], list[str]]:
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -126,7 +152,12 @@ def _read(path: Path) -> list[Image]:
     entries = document.get("images") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise CatalogueError(f"{path}: expected a list under the key `images`")
-    return [_image(entry, f"{path}: images[{n}]", path.parent) for n, entry in enumerate(entries)]
+    registries = document.get("registries", [])
+    if not isinstance(registries, list) or not all(isinstance(r, str) for r in registries):
+        raise CatalogueError(f"{path}: registries: expected a list of names")
+    folder = path.parent
+    images = [_image(entry, f"{path}: images[{n}]", folder) for n, entry in enumerate(entries)]
+    return images, registries
 
 
 def _image(entry: Any, where: str, folder: Path) -> Image:
