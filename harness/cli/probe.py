@@ -29,6 +29,8 @@ from harness.spec.words import ExitCode
 from harness.timing.clock import SystemClock
 
 _LOG_WIDTH = 240
+# Options that are called otherwise than the scenario's keys.
+_OPTIONS = {"vantages": "vantage", "headers": "header", "objectives": "objective"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +210,16 @@ def _validated(raw: dict[str, Any]) -> ProbeAction:
     try:
         return ProbeAction.model_validate(raw)
     except ValidationError as error:
-        problems = [
-            f"--{'.'.join(str(part) for part in detail['loc'][:1]) or 'vantage'}: "
-            f"{detail['input']!r} {detail['msg'].removeprefix('Value error, ')}"
-            for detail in error.errors()
-        ]
-        raise UsageError("\n".join(problems)) from error
+        raise UsageError("\n".join(_problems(error))) from error
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    """Each problem under the option's own name; a list with a bad member is not also empty."""
+    details = error.errors()
+    deep = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
+    for detail in details:
+        field = str(detail["loc"][0]) if detail["loc"] else "vantages"
+        if detail["type"] == "too_short" and field in deep:
+            continue
+        message = detail["msg"].removeprefix("Value error, ")
+        yield f"--{_OPTIONS.get(field, field)}: {detail['input']!r} {message}"

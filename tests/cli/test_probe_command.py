@@ -70,8 +70,10 @@ def test_options_become_an_action() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--vantage", "moon"], "'moon' is not a vantage"),
-        (["--vantage", ""], "vantages"),
+        (["--vantage", "moon"], "--vantage: 'moon' is not a vantage"),
+        (["--vantage", ""], "--vantage: []"),
+        (["--vantage", "devbox,devbox"], "the vantage 'devbox' is listed twice"),
+        (["--objective", "latency>=99%"], "--objective"),
         (["--rate", "fast"], "--rate: 'fast' is not a rate"),
         (["--requests", "0"], "--requests: 0"),
         (["--header", "nothing"], "is not NAME:VALUE"),
