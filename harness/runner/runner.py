@@ -8,7 +8,7 @@ from pathlib import Path
 from harness.contracts.forms import safe_name
 from harness.contracts.model import dump, stamp
 from harness.contracts.policy import Policy, parse_policy
-from harness.core.errors import UsageError, VpmError
+from harness.core.errors import ClusterError, CommandError, UsageError, VpmError
 from harness.core.identity import ClusterIdentity
 from harness.core.observation import ContractObserved
 from harness.ports import Clock, KubeClient, Kubectl
@@ -78,6 +78,8 @@ class Runner:
             seen = preview(job, console=console, folder=report.folder)
         except Stopped as stop:
             return report.ended(Outcome(stop.event, stop.message), console.records)
+        except (ClusterError, CommandError) as error:
+            return report.ended(Outcome(Event.MISMATCH, error.message), console.records)
         refusal = shop.examiner.approval_refusal(examined, provider=shop.cluster.provider)
         unchanged = {
             "cluster": seen.cluster_unchanged,
@@ -172,6 +174,11 @@ def load_policy(path: Path) -> Policy:
     Errors:
         UsageError: it cannot be read. SpecError: every problem in it.
     """
+    if not path.exists():
+        raise UsageError(
+            f"{path}: there is no policy, so no contract may run",
+            mend="write one: `vpm runner schema policy` prints its schema",
+        )
     return parse_policy(_read(path, MAX_POLICY), source=str(path))
 
 

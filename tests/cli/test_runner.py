@@ -142,7 +142,7 @@ def test_bad_usage_is_told_and_exits_2(
 def test_a_missing_policy_is_told(tmp_path: Path, vpm: Vpm) -> None:
     result = vpm("runner", "--repo", str(tmp_path), "lint", "x.json")
     assert result.returncode == 2
-    assert "codex/policy.yaml: No such file or directory" in result.stderr
+    assert "codex/policy.yaml: there is no policy, so no contract may run" in result.stderr
 
 
 def test_a_signer_is_made_and_its_approval_counts(desk: Desk, runner: Vpm) -> None:

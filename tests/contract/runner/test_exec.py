@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from harness.core.errors import CommandError
 from harness.core.observation import ContractObserved
-from harness.ports import CommandResult
+from harness.ports import CommandResult, ResourceKind
 from harness.runner.drain import drain
 from harness.runner.lock import cluster_lock
 from harness.timing.clock import SystemClock
@@ -183,3 +184,58 @@ def test_a_cluster_in_use_leaves_the_contract_waiting(desk: Desk) -> None:
     assert "another run holds the cluster" in drained.troubles[0].message
     assert waiting.exists()
     assert desk.runner().execute(waiting).state == "succeeded"
+
+
+class NoKubectl(FakeKubectl):
+    """A machine without kubectl."""
+
+    def run(
+        self, args: Sequence[str], *, timeout: float, stdin: bytes | None = None
+    ) -> CommandResult:
+        raise CommandError("kubectl is not installed")
+
+
+def test_a_machine_without_kubectl_is_an_environment_mismatch(desk: Desk) -> None:
+    runner = desk.runner(kubectl=NoKubectl())
+    for observed in (runner.preview(desk.contract()), runner.execute(desk.contract())):
+        assert (observed.state, observed.reason) == (
+            "environment_mismatch",
+            "kubectl is not installed",
+        )
+
+
+class FakeClient:
+    """The two calls of a KubeClient that the preflight makes."""
+
+    def __init__(self, *, uid: str, serves: bool = True) -> None:
+        self._uid = uid
+        self._serves = serves
+
+    def get(self, kind: ResourceKind, namespace: str, name: str) -> dict[str, object]:
+        assert (kind.plural, namespace, name) == ("namespaces", "", "kube-system")
+        return {"metadata": {"uid": self._uid}}
+
+    def serves(self, kind: ResourceKind) -> bool:
+        assert (kind.group, kind.version, kind.plural, kind.kind) == (
+            "serving.knative.dev",
+            "v1",
+            "services",
+            "Service",
+        )
+        return self._serves
+
+
+@pytest.mark.parametrize(
+    ("client", "state"),
+    [
+        (FakeClient(uid=identity().uid), "succeeded"),
+        (FakeClient(uid="another"), "environment_mismatch"),
+        (FakeClient(uid=identity().uid, serves=False), "environment_mismatch"),
+    ],
+)
+def test_a_client_saves_the_preflight_two_processes(
+    desk: Desk, client: FakeClient, state: str
+) -> None:
+    observed = desk.runner(client=client).execute(desk.contract())
+    assert observed.state == state
+    assert "api-resources" not in desk.kubectl.verbs
