@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "schema": ("harness.cli.spec:schema", "Print the JSON Schema of scenarios."),
         "judge": ("harness.cli.run:judge", "Judge a run folder again, offline."),
         "probe": ("harness.cli.probe:probe", "Probe a KService from several vantages."),
+        "sli": ("harness.cli.sli:sli", "Show trends: availability, error budget, burn rate."),
         "load": ("harness.cli.load:load", "Load a KService with Locust."),
         "runner": ("harness.cli.runner:runner", "Run contracts from the inbox."),
         "ask": ("harness.cli.ask:ask", "Turn an /ask comment into a contract."),

@@ -111,7 +111,8 @@ def trend_lines(trend: Trend) -> tuple[str, ...]:
 
 
 def _window_text(window: WindowTrend) -> str:
-    text = f"{ratio_text(window.good, window.valid)} in {window.runs} runs"
+    runs = "1 run" if window.runs == 1 else f"{window.runs} runs"
+    text = f"{ratio_text(window.good, window.valid)} in {runs}"
     if window.budget_left is None or window.burn_rate is None:
         return text
     return f"{text}; error budget left {window.budget_left:.1%}, burn rate {window.burn_rate:.2f}"

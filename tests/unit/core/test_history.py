@@ -53,7 +53,7 @@ def test_lines_say_counts_interval_budget_and_burn_rate() -> None:
     (trend,) = trends([run(1, 1000, 995)], now=NOW, objective=0.99, windows=[DAY])
     assert trend_lines(trend) == (
         "default/hello from devbox over 1 d: 995/1000 = 99.50% (95 % interval 98.83% to 99.79%) "
-        "in 1 runs; error budget left 50.0%, burn rate 0.50",
+        "in 1 run; error budget left 50.0%, burn rate 0.50",
     )
 
 
