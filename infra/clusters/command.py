@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -19,12 +20,16 @@ _LIMIT: Final = 200_000
 
 
 def find_program(name: str, *, given: str | None = None, variable: str = "") -> Path:
-    """The program's path: `given`, else what the environment variable names, else on PATH.
+    """The path of a program: the `given` one, else what the environment variable names, else one
+    that came with this Python environment (its version is locked), else one on PATH.
 
     Errors:
         ToolMissing: it is in none of these places, or what was given cannot be executed.
     """
     asked = given or (os.environ.get(variable) if variable else None)
+    beside = Path(sys.executable).with_name(name)
+    if not asked and beside.is_file():
+        return beside
     found = shutil.which(asked or name)
     if found:
         return Path(found)

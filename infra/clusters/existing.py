@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from harness.ports import Clock, Cluster, ClusterRequest, Gateway
 from harness.timing.clock import SystemClock
 from infra.clusters.command import find_program
 from infra.clusters.errors import GatewayUnreachable
-from infra.clusters.gateway import find_gateway, parse_gateway, port_forward
+from infra.clusters.gateway import answers, find_gateway, parse_gateway, port_forward
 from infra.clusters.identity import ClusterApi, configured_domain, read_identity
 from infra.clusters.kubeconfig import PinnedContext, kubeconfig_files, pin
 from infra.clusters.preflight import check_serving, ingress_class
@@ -41,12 +42,14 @@ class ExistingDriver:
         clock: Clock | None = None,
         connect: Connect = KubernetesClient,
         installer: Installer | None = None,
+        kubectl: Path | None = None,
     ) -> None:
         self._progress = progress
         self._chosen_because = chosen_because
         self._clock = clock or SystemClock()
         self._connect = connect
         self._installer = installer
+        self._kubectl = kubectl
 
     @contextmanager
     def open(self, request: ClusterRequest) -> Iterator[Cluster]:
@@ -60,7 +63,7 @@ class ExistingDriver:
         given = parse_gateway(request.gateway) if request.gateway else None
         api = self._connect(pinned.kubeconfig, pinned.context)
         if request.bootstrap:
-            self._install(api, pinned, request)
+            self._install(api, pinned, request, given)
         identity = read_identity(
             api,
             provider=PROVIDER,
@@ -77,12 +80,21 @@ class ExistingDriver:
     def diagnostics(self, cluster: Cluster, folder: Path) -> None:
         """Nothing of its own: what a cluster says about itself is read through its API."""
 
-    def _install(self, api: ClusterApi, pinned: PinnedContext, request: ClusterRequest) -> None:
+    def _install(
+        self,
+        api: ClusterApi,
+        pinned: PinnedContext,
+        request: ClusterRequest,
+        given: Gateway | None,
+    ) -> None:
         if self._installer is None:
             raise ClusterError("this driver was made without an installer: it cannot bootstrap")
         # A domain that somebody configured stays, unless another is asked for.
         domain = request.domain or (None if configured_domain(api) else DEFAULT_DOMAIN)
-        self._installer.install(api, pinned, knative=request.knative, wanted=Wanted(domain=domain))
+        wanted = Wanted(domain=domain)
+        if given:
+            wanted = replace(wanted, gateway_answers=lambda: answers(given.host, given.http_port))
+        self._installer.install(api, pinned, knative=request.knative, wanted=wanted)
 
     def _find(self, api: ClusterApi, pinned: PinnedContext, stack: ExitStack) -> Gateway:
         try:
@@ -90,7 +102,7 @@ class ExistingDriver:
         except GatewayUnreachable as error:
             self._progress(f"{error.message}; using kubectl port-forward")
         argv = [
-            str(find_program("kubectl")),
+            str(self._kubectl or find_program("kubectl")),
             f"--kubeconfig={pinned.kubeconfig}",
             f"--context={pinned.context}",
             f"--namespace={KOURIER_NAMESPACE}",

@@ -41,7 +41,7 @@ def test_the_engine(path: Path, answer: dict[str, object], status: Status, words
 
 
 @pytest.mark.usefixtures("path")
-@pytest.mark.parametrize("check", ["engine", "kind", "kubectl"])
+@pytest.mark.parametrize("check", ["engine", "kind"])
 def test_what_is_not_installed_is_named(check: str) -> None:
     found = find(check)
     assert found.status is Status.FAILURE
@@ -69,15 +69,17 @@ def test_kind(path: Path, version: str, status: Status) -> None:
 )
 def test_kubectl_may_be_one_version_older(path: Path, version: str, status: Status) -> None:
     answer = json.dumps({"clientVersion": {"gitVersion": version}})
-    install(path, "kubectl", [Call(("version", "--client", "--output=json"), stdout=answer)])
-    found = find("kubectl")
+    call = Call(("version", "--client", "--output=json"), stdout=answer)
+    program = install(path, "kubectl", [call])
+    found = find("kubectl", Programs(kubectl=str(program)))
     assert found.status is status
     assert version in found.seen
 
 
 def test_a_kubectl_that_answers_nonsense_is_a_finding(path: Path) -> None:
-    install(path, "kubectl", [Call(("version", "--client", "--output=json"), stdout="{}")])
-    assert find("kubectl").status is Status.FAILURE
+    call = Call(("version", "--client", "--output=json"), stdout="{}")
+    program = install(path, "kubectl", [call])
+    assert find("kubectl", Programs(kubectl=str(program))).status is Status.FAILURE
 
 
 @pytest.mark.parametrize(

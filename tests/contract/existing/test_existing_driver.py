@@ -89,7 +89,7 @@ def test_the_gateway_is_found_by_nodeport(
 
 
 def test_a_port_forward_is_the_last_resort(
-    request_: Callable[..., ClusterRequest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request_: Callable[..., ClusterRequest], tmp_path: Path
 ) -> None:
     kubeconfig = tmp_path / "kubeconfig"
     forward = (
@@ -97,16 +97,16 @@ def test_a_port_forward_is_the_last_resort(
         "port-forward", "--address=127.0.0.1", "service/kourier", ":80",
     )  # fmt: skip
     said = "Forwarding from 127.0.0.1:40123 -> 8080\n"
-    install(tmp_path / "bin", "kubectl", [Call(forward, stdout=said)])
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    program = install(tmp_path / "bin", "kubectl", [Call(forward, stdout=said)])
     lines: list[str] = []
-    with ExistingDriver(progress=lines.append).open(request_(gateway=None)) as cluster:
+    driver = ExistingDriver(progress=lines.append, kubectl=program)
+    with driver.open(request_(gateway=None)) as cluster:
         assert cluster.gateway.http_port == 40123
     assert "kourier does not exist; using kubectl port-forward" in lines[0]
     install(tmp_path / "bin", "kubectl", [Call(forward, stderr="error: no pods\n", exit=1)])
     with (
         pytest.raises(GatewayUnreachable, match="no pods"),
-        ExistingDriver().open(request_(gateway=None)),
+        driver.open(request_(gateway=None)),
     ):
         pass
 
@@ -223,6 +223,21 @@ def test_an_api_that_is_gone(tmp_path: Path) -> None:
         pass
 
 
+def _at(request_: Callable[..., ClusterRequest], port: int) -> ClusterRequest:
+    return request_(bootstrap=True, gateway=f"127.0.0.1:{port}")
+
+
+def test_bootstrap_without_an_installer_is_an_error(
+    request_: Callable[..., ClusterRequest], server: ApiServer
+) -> None:
+    with (
+        pytest.raises(ClusterError, match="without an installer"),
+        ExistingDriver().open(request_(bootstrap=True)),
+    ):
+        pass
+    assert server.kube.calls == []
+
+
 def test_bootstrap_on_request_installs_everything_but_the_nodeports(
     request_: Callable[..., ClusterRequest], server: ApiServer, tmp_path: Path
 ) -> None:
@@ -233,11 +248,11 @@ def test_bootstrap_on_request_installs_everything_but_the_nodeports(
         manifests=write_manifests(tmp_path / "manifests"),
     )
     driver = ExistingDriver(installer=installer)
-    with driver.open(request_(bootstrap=True)) as cluster:
+    with gateway() as port, driver.open(_at(request_, port)) as cluster:
         assert cluster.identity.knative_version == "1.18.1"
         assert cluster.domain == "127.0.0.1.sslip.io"
     assert ("patch", "Service/kourier") not in server.kube.calls
     changed = len(server.kube.calls)
-    with driver.open(request_(bootstrap=True)):
+    with gateway() as port, driver.open(_at(request_, port)):
         pass
     assert len(server.kube.calls) == changed
