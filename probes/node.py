@@ -76,10 +76,8 @@ def _cluster_dns(inside: Inside) -> Seen:
 
 
 NODE: Final = (
-    Check[Inside]("node-kubelet", "no pod starts without the kubelet", _kubelet),
-    Check[Inside]("node-disk", "a node under disk pressure evicts pods", _disk),
-    Check[Inside]("node-inotify", "the node shares this machine's limits", _watches),
+    Check("node-kubelet", "no pod starts without the kubelet", _kubelet),
+    Check("node-disk", "a node under disk pressure evicts pods", _disk),
+    Check("node-inotify", "the node shares this machine's limits", _watches),
 )
-POD: Final = (
-    Check[Inside]("pod-dns", "the in-cluster vantage resolves cluster names", _cluster_dns),
-)
+POD: Final = (Check("pod-dns", "the in-cluster vantage resolves cluster names", _cluster_dns),)
