@@ -27,6 +27,26 @@ def canonical(value: object) -> bytes:
     ).encode()
 
 
+def json_lines(value: Mapping[str, Json]) -> bytes:
+    """An object as JSON text: one line for each key, and for each item of a list of objects.
+
+    Errors:
+        ValueError: the value holds NaN or an infinity.
+    """
+    fields = ",\n".join(f" {_ENCODE(key)}: {_lines(part)}" for key, part in value.items())
+    return f"{{\n{fields}\n}}\n".encode()
+
+
+def _lines(part: Json) -> str:
+    if isinstance(part, list) and any(isinstance(item, dict) for item in part):
+        items = ",\n".join(f"  {_ENCODE(item)}" for item in part)
+        return f"[\n{items}\n ]"
+    return _ENCODE(part)
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
 def sha256(content: bytes) -> str:
     """The SHA-256 of `content`, lower-case hexadecimal."""
     return hashlib.sha256(content).hexdigest()

@@ -7,13 +7,13 @@ runs that did not know of each other name the same entry before them, and the ne
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from harness.core.observation import Artefact
-from harness.evidence.canonical import Json, NotJson, canonical, parse_object, sha256
+from harness.evidence.canonical import Json, NotJson, canonical, json_lines, parse_object, sha256
 from harness.evidence.model import Malformed
 
 SCHEMA: Literal["vpm.ledger/v1"] = "vpm.ledger/v1"
@@ -88,8 +88,8 @@ def digest_of(entry: Mapping[str, Json]) -> str:
 
 def encode_entry(entry: LedgerEntry) -> bytes:
     """The entry's bytes, sealed with its digest."""
-    sealed = replace(entry, digest=digest_of(_ADAPTER.dump_python(entry, mode="json")))
-    return _ADAPTER.dump_json(sealed, indent=1) + b"\n"
+    value: dict[str, Json] = _ADAPTER.dump_python(entry, mode="json")
+    return json_lines({**value, "digest": digest_of(value)})
 
 
 def decode_entry(content: bytes) -> LedgerEntry:

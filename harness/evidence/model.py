@@ -6,7 +6,6 @@ derived from them. Additive changes keep the version; anything else is a new `SC
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -24,7 +23,7 @@ from harness.core.observation import (
 from harness.core.outcome import Hop
 from harness.core.record import ToolInfo
 from harness.core.verdict import Claim, Verdict
-from harness.evidence.canonical import Json, NotJson, parse_object
+from harness.evidence.canonical import Json, NotJson, json_lines, parse_object
 
 SCHEMA: Literal["vpm.evidence/v1"] = "vpm.evidence/v1"
 _EMPTY: tuple[Json, ...] = (None, "", [], {})
@@ -181,14 +180,13 @@ class Malformed(ValueError):
 
 
 def encode(evidence: Evidence) -> bytes:
-    """The document's bytes: JSON in the order of the fields, one space of indentation.
+    """The document's bytes: JSON in the order of the fields, one line for each field and for each
+    item of a list, so that a difference between two documents is a few lines.
 
-    Indented, because evidence is reviewed as text; nested fields without a value are left out.
+    Nested fields without a value are left out.
     """
     value = _ADAPTER.dump_python(evidence, mode="json")
-    told = {key: _without_empty(part) for key, part in value.items()}
-    text = json.dumps(told, indent=1, ensure_ascii=False, allow_nan=False)
-    return f"{text}\n".encode()
+    return json_lines({key: _without_empty(part) for key, part in value.items()})
 
 
 def _without_empty(value: Json) -> Json:
