@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,26 +36,6 @@ def test_a_vantage_without_a_pod_is_refused(vantage: str) -> None:
 
 
 @dataclass
-class LocalExec:
-    """Runs what follows `--` here, as `kubectl exec` would in the pod."""
-
-    def run(
-        self, args: Sequence[str], *, timeout: float, stdin: bytes | None = None
-    ) -> CommandResult:
-        command = [sys.executable, *args[args.index("python3") + 1 :]]
-        done = subprocess.run(
-            command, input=stdin, capture_output=True, timeout=timeout, check=False
-        )
-        return replace(
-            DONE,
-            argv=tuple(args),
-            exit_code=done.returncode,
-            stdout=done.stdout.decode(),
-            stderr=done.stderr.decode(),
-        )
-
-
-@dataclass
 class Answers:
     """Gives one answer to everything."""
 
@@ -74,21 +52,6 @@ class Answers:
 
 def request(tmp_path: Path, plan: str = PLAN) -> ProbeRequest:
     return ProbeRequest(plan, tmp_path / "samples", 20.0)
-
-
-def test_the_engine_runs_from_memory_and_leaves_its_samples(tmp_path: Path) -> None:
-    vantage = ExecVantage("kubectl://web", PodAddress("tools", "web"), LocalExec())
-    result = vantage.probe(request(tmp_path))
-    lines = result.samples.read_text().splitlines()
-    assert len(lines) == 3
-    assert '"outcome":"connect_refused"' in lines[1]
-    assert result.vantage.pod == "web"
-
-
-def test_a_bad_plan_is_the_probers_error(tmp_path: Path) -> None:
-    vantage = ExecVantage("kubectl://web", PodAddress("tools", "web"), LocalExec())
-    with pytest.raises(ProbeError, match="the probe engine ended with 2"):
-        vantage.probe(request(tmp_path, plan="{}"))
 
 
 @pytest.mark.parametrize(
