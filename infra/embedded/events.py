@@ -3,7 +3,8 @@
 A repeated event raises the count of the first one, as Kubernetes' recorder does.
 """
 
-import hashlib
+import itertools
+from weakref import WeakKeyDictionary
 
 from infra.embedded.clock import Clock, rfc3339_micro
 from infra.embedded.kinds import EVENT
@@ -11,18 +12,28 @@ from infra.embedded.store import Obj, Store
 
 NORMAL, WARNING = "Normal", "Warning"
 
+_REMEMBERED = 4096  # like the recorder's cache: an older event starts a count of its own
+_Identity = tuple[str, str, str, str, str]
+_recent: WeakKeyDictionary[Store, dict[_Identity, str]] = WeakKeyDictionary()
+_counter = itertools.count()
+
 
 def record(
     store: Store, clock: Clock, obj: Obj, type: str, reason: str, message: str, component: str
 ) -> Obj:
-    """Record an event about `obj`; one that is equal to an earlier one only raises its count."""
-    event = new_event(clock, obj, type, reason, message, component)
-    meta = event["metadata"]
-    earlier = store.find(EVENT, meta["namespace"], meta["name"])
-    if earlier is None:
-        return store.create(EVENT, event)
-    again = {"count": earlier.get("count", 1) + 1, "lastTimestamp": clock.stamp()}
-    return store.update(EVENT, earlier | again)
+    """Record an event about `obj`; one that is equal to a recent one only raises its count."""
+    identity = (obj["metadata"].get("uid", ""), type, reason, message, component)
+    recent = _recent.setdefault(store, {})
+    namespace = obj["metadata"].get("namespace") or "default"
+    earlier = store.find(EVENT, namespace, recent.get(identity, ""))
+    if earlier is not None:
+        again = {"count": earlier.get("count", 1) + 1, "lastTimestamp": clock.stamp()}
+        return store.update(EVENT, earlier | again)
+    created = store.create(EVENT, new_event(clock, obj, type, reason, message, component))
+    recent[identity] = created["metadata"]["name"]
+    if len(recent) > _REMEMBERED:
+        del recent[next(iter(recent))]
+    return created
 
 
 def new_event(clock: Clock, obj: Obj, type: str, reason: str, message: str, component: str) -> Obj:
@@ -32,7 +43,7 @@ def new_event(clock: Clock, obj: Obj, type: str, reason: str, message: str, comp
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": _name(obj, type, reason, message, component),
+            "name": _name(obj, clock),
             "namespace": namespace or "default",
         },
         "involvedObject": involved(obj),
@@ -55,7 +66,7 @@ def scheduler_event(clock: Clock, pod: Obj, type: str, reason: str, message: str
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "name": _name(pod, type, reason, message),
+            "name": _name(pod, clock),
             "namespace": pod["metadata"]["namespace"],
         },
         "involvedObject": involved(pod),
@@ -86,8 +97,7 @@ def involved(obj: Obj) -> Obj:
     return {key: value for key, value in fields.items() if value}
 
 
-def _name(obj: Obj, *identity: str) -> str:
-    """A name that equal events share: the object's, and 16 hexadecimal digits as Kubernetes'."""
-    meta = obj["metadata"]
-    text = "\0".join((meta.get("uid", ""), *identity))
-    return f"{meta['name']}.{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+def _name(obj: Obj, clock: Clock) -> str:
+    """The object's name and the time in nanoseconds: events in order of their names are in time."""
+    ticks = int(clock.now().timestamp() * 1_000_000) * 1000 + next(_counter) % 1000
+    return f"{obj['metadata']['name']}.{ticks:x}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.embedded.autoscaler.decider import (
+    UNKNOWN,
     DeciderSpec,
     DeciderState,
     Decision,
@@ -96,6 +97,8 @@ class Multiscaler:
             # Without pods nobody reports, except the activator about requests that wait.
             if load.concurrency or load.rps or self._ready_pods(key):
                 decider.history.record(now, load)
+            if decider.decision.pods == UNKNOWN:
+                self._decide(key, decider, now)  # the first data need not wait for their turn
             if now >= decider.due:
                 decider.due += DECIDE_INTERVAL * max(1, (now - decider.due) // DECIDE_INTERVAL)
                 self._decide(key, decider, now)

@@ -149,7 +149,7 @@ def test_nothing_is_ready_without_a_ready_pod() -> None:
         await cluster.until(
             lambda: cluster.status(KSERVICE, "hello") == ("Unknown", "RevisionMissing", message)
         )
-        assert cluster.status(REVISION, "hello-00001", "Active") is not None
+        await cluster.until(lambda: cluster.status(REVISION, "hello-00001", "Active"))
         assert cluster.store.find(KINGRESS, "default", "hello") is None
 
     simulate(story)

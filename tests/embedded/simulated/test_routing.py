@@ -177,7 +177,7 @@ def test_cluster_local_services_have_no_public_host() -> None:
         assert cluster.status(ROUTE, "hello", "CertificateProvisioned") == (
             "True",
             "TLSNotEnabled",
-            "TLS is not enabled for cluster-local",
+            "external-domain-tls is not enabled",
         )
 
     simulate(story)

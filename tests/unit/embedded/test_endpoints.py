@@ -87,6 +87,15 @@ def test_subsets_leave_out_pods_that_leave() -> None:
     assert endpoints.subsets_of([], []) == []
 
 
+def test_ports_are_in_the_recorded_order() -> None:
+    """golden 02-lifecycle/ready-endpoints"""
+    names = ("http", "https", "http-autometric", "http-usermetric", "http-queueadm", "http-istio")
+    numbers = (8012, 8112, 9090, 9091, 8022, 8012)
+    ports = [{"name": n, "port": p, "protocol": "TCP"} for n, p in zip(names, numbers, strict=True)]
+    (subset,) = endpoints.subsets_of([endpoints.endpoint_of(pod())], ports)
+    assert [p["port"] for p in subset["ports"]] == [9091, 8012, 8022, 8012, 8112, 9090]
+
+
 def test_a_services_endpoints_follow_its_pods_and_go_with_it() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(SERVICE, service(targetPort=8080))

@@ -23,10 +23,11 @@ NETWORK = NetworkConfig(
 DOMAINS = [Domain("127.0.0.1.sslip.io", {})]
 
 
-def revision(name: str, ready: str = "True") -> Obj:
+def revision(name: str, ready: str = "True", port: str = "http1") -> Obj:
     conditions = [{"type": "Ready", "status": ready}]
     status = {"observedGeneration": 1, "conditions": conditions}
-    return {"metadata": {"name": name, "generation": 1}, "status": status}
+    spec = {"containers": [{"ports": [{"name": port}]}]}
+    return {"metadata": {"name": name, "generation": 1}, "spec": spec, "status": status}
 
 
 def configuration(name: str, latest: str = "", ready: str = "True") -> Obj:
@@ -157,6 +158,13 @@ def test_the_recorded_split_gives_the_recorded_ingress() -> None:
 def _splits(rule: Obj) -> list[Obj]:
     found: list[Obj] = rule["http"]["paths"][0]["splits"]
     return found
+
+
+def test_http2_in_clear_text_has_a_port_of_its_own() -> None:
+    traffic = assign([named("h2", 100)], {}, {"h2": revision("h2", port="h2c")})
+    assert traffic.by_tag is not None
+    ingress = ingress_of(ROUTE, traffic.by_tag, frozenset(), NETWORK, DOMAINS)
+    assert [s["servicePort"] for s in _splits(ingress["spec"]["rules"][0])] == [81]
 
 
 def test_cluster_local_hosts_have_no_public_rule() -> None:

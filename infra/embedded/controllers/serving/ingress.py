@@ -70,7 +70,7 @@ def _split(route: Obj, target: Target) -> Obj:
         "percent": target.percent,
         "serviceName": target.revision,
         "serviceNamespace": namespace,
-        "servicePort": 80,
+        "servicePort": 81 if target.protocol == "h2c" else 80,
     }
 
 

@@ -7,16 +7,9 @@ from infra.embedded.controllers import meta
 from infra.embedded.controllers.serving import names
 from infra.embedded.store import Obj
 
-HTTP_PORT, TLS_PORT, ADMIN_PORT = 8012, 8112, 8022
+HTTP_PORT, HTTP2_PORT, TLS_PORT, ADMIN_PORT = 8012, 8013, 8112, 8022
 AUTOMETRIC_PORT, USERMETRIC_PORT = 9090, 9091
 _DEFAULT_USER_PORT = 8080
-_PORTS = {
-    "http-queueadm": ADMIN_PORT,
-    "http-autometric": AUTOMETRIC_PORT,
-    "http-usermetric": USERMETRIC_PORT,
-    "queue-port": HTTP_PORT,
-    "https-port": TLS_PORT,
-}
 _TIMES = (
     "initialDelaySeconds",
     "timeoutSeconds",
@@ -43,11 +36,8 @@ def queue_container(revision: Obj, serving: Obj, image: str) -> Obj:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "env": _environment(revision, serving),
-        "ports": [
-            {"name": name, "containerPort": port, "protocol": "TCP"}
-            for name, port in _PORTS.items()
-        ],
-        "readinessProbe": _readiness(serving.get("readinessProbe") or {}),
+        "ports": _ports(serving),
+        "readinessProbe": _readiness(serving.get("readinessProbe") or {}, serving_port(serving)),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -58,6 +48,23 @@ def queue_container(revision: Obj, serving: Obj, image: str) -> Obj:
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
     }
+
+
+def serving_port(serving: Obj) -> int:
+    """Where queue-proxy takes requests: HTTP/2 in clear text has a port of its own."""
+    ports = serving.get("ports") or [{}]
+    return HTTP2_PORT if ports[0].get("name") == "h2c" else HTTP_PORT
+
+
+def _ports(serving: Obj) -> list[Obj]:
+    named = {
+        "http-queueadm": ADMIN_PORT,
+        "http-autometric": AUTOMETRIC_PORT,
+        "http-usermetric": USERMETRIC_PORT,
+        "queue-port": serving_port(serving),
+        "https-port": TLS_PORT,
+    }
+    return [{"name": n, "containerPort": p, "protocol": "TCP"} for n, p in named.items()]
 
 
 def user_probe(serving: Obj) -> str:
@@ -89,12 +96,12 @@ def _handler(probe: Obj, port: int) -> dict[str, Any]:
     return {"tcpSocket": {"port": own or port, "host": "127.0.0.1"}}
 
 
-def _readiness(probe: Obj) -> Obj:
+def _readiness(probe: Obj, port: int) -> Obj:
     """The kubelet's probe of queue-proxy, with the times that the user chose."""
     header = {"name": "K-Network-Probe", "value": "queue"}
     delay = {"initialDelaySeconds": d} if (d := probe.get("initialDelaySeconds")) else {}
     return {
-        "httpGet": {"path": "/", "port": HTTP_PORT, "scheme": "HTTP", "httpHeaders": [header]},
+        "httpGet": {"path": "/", "port": port, "scheme": "HTTP", "httpHeaders": [header]},
         **delay,
         "timeoutSeconds": probe.get("timeoutSeconds") or 1,
         "periodSeconds": probe.get("periodSeconds") or 10,
@@ -111,7 +118,7 @@ def _environment(revision: Obj, serving: Obj) -> list[Obj]:
         "SERVING_SERVICE": own.get(names.SERVICE, ""),
         "SERVING_CONFIGURATION": own.get(names.CONFIGURATION, ""),
         "SERVING_REVISION": names.name(revision),
-        "QUEUE_SERVING_PORT": str(HTTP_PORT),
+        "QUEUE_SERVING_PORT": str(serving_port(serving)),
         "QUEUE_SERVING_TLS_PORT": str(TLS_PORT),
         "CONTAINER_CONCURRENCY": str(spec.get("containerConcurrency", 0)),
         "REVISION_TIMEOUT_SECONDS": str(spec.get("timeoutSeconds", 300)),

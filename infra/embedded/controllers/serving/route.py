@@ -117,8 +117,7 @@ class Routes:
         wanted = ingress_of(route, traffic.by_tag, local_tags, network, all_domains)
         ingress = self._store.find(KINGRESS, names.namespace(route), names.name(route))
         self._placeholders(draft, list(traffic.by_tag), local_tags, ingress)
-        message = "TLS is not enabled for cluster-local" if local else _NO_TLS
-        marks.mark_true(CERTIFICATE, "TLSNotEnabled", message)
+        marks.mark_true(CERTIFICATE, "TLSNotEnabled", _NO_TLS)
         ingress = self._apply_ingress(draft, ingress, wanted)
         ready = conditions.find(ingress)
         if not meta.observed(ingress) or ready is None:

@@ -14,6 +14,7 @@ from infra.embedded.controllers.runtime.controller import (
     owner,
 )
 from infra.embedded.controllers.serving import names, queue_proxy
+from infra.embedded.controllers.serving.queue_proxy import HTTP2_PORT, HTTP_PORT
 from infra.embedded.controllers.serving.status import Draft, StatusWriter
 from infra.embedded.controllers.workloads.addresses import free_cluster_ip
 from infra.embedded.kinds import DEPLOYMENT, ENDPOINTS, SERVICE, SKS
@@ -24,29 +25,30 @@ ACTIVATOR = ("knative-serving", "activator-service")
 PUBLIC, PRIVATE = "Public", "Private"
 
 
-def ports(protocol: str) -> list[Obj]:
-    """Ports of the public Service."""
-    name = "http2" if protocol == "h2c" else "http"
+def ports(protocol: str, *, public: bool = True) -> list[Obj]:
+    """Ports for requests.  The public Service has one of its own for HTTP/2 in clear text."""
+    h2c = protocol == "h2c"
+    name, target = ("http2", HTTP2_PORT) if h2c else ("http", HTTP_PORT)
+    port = 81 if h2c and public else 80
     return [
-        {"name": name, "port": 80, "protocol": "TCP", "targetPort": queue_proxy.HTTP_PORT},
+        {"name": name, "port": port, "protocol": "TCP", "targetPort": target},
         {"name": "https", "port": 443, "protocol": "TCP", "targetPort": queue_proxy.TLS_PORT},
     ]
 
 
 def private_ports(protocol: str) -> list[Obj]:
-    """Ports of the private Service: the public ones and those that the system uses."""
-    named = (
-        (queue_proxy.AUTOMETRIC_PORT, "autometric"),
-        (queue_proxy.USERMETRIC_PORT, "usermetric"),
+    """Ports of the private Service: those for requests and those that the system uses."""
+    requests = ports(protocol, public=False)
+    serving = requests[0]["targetPort"]
+    system = (
+        ("http-autometric", queue_proxy.AUTOMETRIC_PORT, "http-autometric"),
+        ("http-usermetric", queue_proxy.USERMETRIC_PORT, "http-usermetric"),
+        ("http-queueadm", queue_proxy.ADMIN_PORT, queue_proxy.ADMIN_PORT),
+        ("http-istio", serving, serving),
     )
-    numbered = ((queue_proxy.ADMIN_PORT, "http-queueadm"), (queue_proxy.HTTP_PORT, "http-istio"))
-    return [
-        *ports(protocol),
-        *(
-            {"name": f"http-{n}", "port": p, "protocol": "TCP", "targetPort": f"http-{n}"}
-            for p, n in named
-        ),
-        *({"name": n, "port": p, "protocol": "TCP", "targetPort": p} for p, n in numbered),
+    return requests + [
+        {"name": name, "port": port, "protocol": "TCP", "targetPort": target}
+        for name, port, target in system
     ]
 
 

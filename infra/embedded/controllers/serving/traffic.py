@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from infra.embedded.controllers import conditions, meta
+from infra.embedded.controllers.serving.pod_spec import protocol
 from infra.embedded.store import Obj
 
 DEFAULT = ""  # the tag of the route's own host
@@ -18,6 +19,7 @@ class Target:
     tag: str = ""
     latest: bool = False
     configuration: str = ""
+    protocol: str = "http1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _target(
         entry.get("tag", ""),
         bool(entry.get("latestRevision", bool(configuration))),
         configuration,
+        protocol(revision),
     )
 
 

@@ -1,5 +1,6 @@
 """Endpoints and EndpointSlices: the pods behind a Service with a selector."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 
 from infra.embedded.clock import Clock
@@ -74,7 +75,16 @@ def subsets_of(members: Sequence[Obj], ports: Sequence[Obj]) -> list[Obj]:
     if not ready and not unready:
         return []
     groups = {"addresses": ready, "notReadyAddresses": unready}
-    return [{**{k: v for k, v in groups.items() if v}, "ports": list(ports)}]
+    return [{**{k: v for k, v in groups.items() if v}, "ports": sorted(ports, key=_port_digest)}]
+
+
+def _port_digest(port: Obj) -> bytes:
+    """What Kubernetes sorts the ports of a subset by: a digest of Go's rendering of each."""
+    rendered = (
+        f"(v1.EndpointPort){{Name:(string){port.get('name', '')} Port:(int32){port['port']} "
+        f"Protocol:(v1.Protocol){port['protocol']} AppProtocol:(*string)<nil>}}"
+    )
+    return hashlib.md5(rendered.encode(), usedforsecurity=False).digest()
 
 
 class EndpointSlices:
