@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import socket
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -48,6 +50,18 @@ def test_a_start_that_had_to_wait_says_so() -> None:
     assert summary.targets[0].lateness.percentiles["p99"] > 1.8 * SLOW * NS
     running = [(s.start_mono_ns, s.start_mono_ns + s.duration_s * NS) for s in samples]
     assert max(sum(a <= start < b for a, b in running) for start, _ in running) == 2
+
+
+def test_vantages_share_a_start_and_one_that_is_late_says_so() -> None:
+    with serve(answers(OK)) as server:
+        target = {"name": "t", "url": f"http://127.0.0.1:{server.port}/"}
+        begin = time.time() + 0.3
+        (sample,), summary = run_plan({"start_at": begin, "targets": [target]})
+        _, late = run_plan({"start_at": begin - 60, "targets": [target]})
+    started = datetime.datetime.fromisoformat(sample.start_utc).timestamp()
+    assert started - sample.lateness_ns / NS == pytest.approx(begin, abs=2e-6)
+    assert summary.late_start_s == 0
+    assert 59 < late.late_start_s < 70
 
 
 def test_several_targets_share_one_schedule() -> None:
@@ -101,7 +115,8 @@ def test_connections_are_kept_where_asked_and_possible(
 ) -> None:
     with serve(behave) as server:
         url = f"http://127.0.0.1:{server.port}/"
-        samples = run_target(url=url, requests=4, rate=30, keepalive=keepalive)
+        target = {"name": "t", "url": url, "requests": 4, "rate": 30, "keepalive": keepalive}
+        samples, _ = run_plan({"concurrency": 1, "targets": [target]})
         assert server.connections == connections
     assert [sample.outcome for sample in samples] == ["ok"] * 4
     assert [sample.reused for sample in samples] == reused

@@ -11,7 +11,7 @@ import pytest
 from probes.agent.sample import Sample
 from tests.contract.agent.cases import OK, TIMEOUT, answers
 from tests.contract.agent.certificates import Authority, server_context
-from tests.contract.agent.running import probe, run_target
+from tests.contract.agent.running import probe, run_plan
 from tests.contract.agent.servers import Handler, Peer, serve
 
 
@@ -162,14 +162,16 @@ def test_keep_alive_over_tls_shakes_hands_once(authority: Authority) -> None:
             peer.send(OK)
 
     with serve(over_tls(authority.leaf("good.test"), serve_two)) as server:
-        first, second = run_target(
-            url=f"https://good.test:{server.port}/",
-            requests=2,
-            rate=20,
-            keepalive=True,
-            resolve=[f"good.test:{server.port}:127.0.0.1"],
-            tls={"ca_file": str(authority.pem)},
-        )
+        target = {
+            "name": "t",
+            "url": f"https://good.test:{server.port}/",
+            "requests": 2,
+            "rate": 1000,
+            "keepalive": True,
+            "resolve": [f"good.test:{server.port}:127.0.0.1"],
+            "tls": {"ca_file": str(authority.pem)},
+        }
+        (first, second), _ = run_plan({"concurrency": 1, "targets": [target]})
     assert (first.outcome, first.reused) == ("ok", False)
     assert (second.outcome, second.reused) == ("ok", True)
     assert list(second.phases) == ["send", "wait", "transfer"]
