@@ -7,6 +7,8 @@ import struct
 import threading
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from probes.agent.sample import Sample
 from tests.contract.agent.cases import OK, TIMEOUT, answers
@@ -218,3 +220,28 @@ def test_the_dns_probe_checks_the_answers() -> None:
     assert dns_probe(answer, "dns://www.test", expect=expect).outcome == "ok"
     wrong = dns_probe(answer, "dns://www.test", expect={"body": {"contains": "10.0.0.3"}})
     assert wrong.outcome == "body_mismatch"
+
+
+scraps = st.sampled_from(
+    [
+        a("www.test", "127.0.0.1"),
+        a("www.test", "::1"),
+        cname("www.test", "b.test"),
+        cname("b.test", "www.test"),
+        record("www.test", TXT, 1, b"\x05ab"),
+        b"\xc0\x0c",
+        b"",
+    ]
+) | st.binary(max_size=30)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(scraps, max_size=4), st.integers(0, 15), st.booleans())
+def test_whatever_a_resolver_says_is_an_outcome_of_its_own(
+    said: list[bytes], rcode: int, truncated: bool
+) -> None:
+    sample = dns_probe(
+        lambda question: reply(question, *said, rcode=rcode, truncated=truncated), "dns://www.test"
+    )
+    assert sample.hop in ("none", "resolve")
+    assert sample.duration_s < TIMEOUT + 0.1
