@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 import yaml
 
 from harness.contracts.model import approved_content, digest, validate
+from harness.ports import CommandResult
 from harness.runner.desk import make_reader
 from harness.runner.drain import preview_all
 from harness.runner.overlay import overlay_entries
@@ -16,6 +18,7 @@ from tests.support.runner import (
     HELLO,
     OVERLAY,
     Desk,
+    FakeKubectl,
     contract_document,
     identity,
     manifest,
@@ -214,3 +217,49 @@ def test_what_the_overlay_offers_to_comments(desk: Desk) -> None:
         (HELLO, "hello"),
         (ECHO, "metrics-echo"),
     ]
+
+
+def test_a_cluster_that_vanishes_after_a_failure_leaves_the_failure(desk: Desk) -> None:
+    class Vanishing(FakeKubectl):
+        def run(
+            self, args: Sequence[str], *, timeout: float, stdin: bytes | None = None
+        ) -> CommandResult:
+            if "wait" in self.verbs:
+                return CommandResult(("kubectl", *args), 1, "", "connection refused", 0.0)
+            return super().run(args, timeout=timeout, stdin=stdin)
+
+    kubectl = Vanishing()
+    kubectl.state["never_ready"] = True
+    observed = desk.runner(kubectl=kubectl).execute(desk.contract())
+    assert observed.state == "failed"
+    assert observed.reason.startswith("wait exited 1: error: timed out")
+
+
+def test_an_object_that_is_deleted_meanwhile_is_a_failure(desk: Desk) -> None:
+    class Deleting(FakeKubectl):
+        def run(
+            self, args: Sequence[str], *, timeout: float, stdin: bytes | None = None
+        ) -> CommandResult:
+            result = super().run(args, timeout=timeout, stdin=stdin)
+            if args[0] == "wait":
+                self.state["objects"].clear()
+            return result
+
+    observed = desk.runner(kubectl=Deleting()).execute(desk.contract())
+    assert (observed.state, observed.reason) == ("failed", "Service hello is not there any more")
+
+
+@pytest.mark.parametrize("verb", ["diff", "apply", "dry-run"])
+def test_a_command_that_hangs_is_named(desk: Desk, verb: str) -> None:
+    class Hanging(FakeKubectl):
+        def run(
+            self, args: Sequence[str], *, timeout: float, stdin: bytes | None = None
+        ) -> CommandResult:
+            dry = "--dry-run=server" in args
+            if (args[0] == verb and not dry) or (verb == "dry-run" and dry):
+                return CommandResult(("kubectl", *args), None, "", "", timeout)
+            return super().run(args, timeout=timeout, stdin=stdin)
+
+    observed = desk.runner(kubectl=Hanging()).execute(desk.contract())
+    named = {"dry-run": "server-side dry run"}.get(verb, verb)
+    assert (observed.state, observed.reason) == ("failed", f"{named}: timed out after 20.0 s")

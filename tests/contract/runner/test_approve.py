@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.contracts.model import parse_contract
 from harness.core.errors import UsageError
@@ -154,3 +155,55 @@ def test_a_redacted_record_is_not_restored(desk: Desk) -> None:
     with pytest.raises(UsageError, match="redacted"):
         make_rollback(first.run_id, settings=desk.settings, policy=policy, now=NOW)
     assert json.loads((folder / "status.json").read_text())["state"] == "succeeded"
+
+
+def test_a_waiting_contract_is_found_by_its_id(desk: Desk) -> None:
+    (desk.settings.inbox / "broken.json").write_bytes(b"{")
+    waiting = desk.settings.inbox / "another-name.json"
+    waiting.write_bytes(desk.contract("the_id", signed=False).read_bytes())
+
+    approved = approve(desk, "the_id")
+
+    assert (approved.contract.id, approved.requeued) == ("the_id", None)
+    assert desk.runner().execute(waiting).state == "succeeded"
+
+
+def test_a_diff_of_a_run_that_has_none_is_told(desk: Desk) -> None:
+    approver = Approver(
+        settings=desk.settings,
+        examiner=make_examiner(desk.settings),
+        approvals=FileApprovals(desk.settings.approvals),
+    )
+    consent = Consent(by="tester", at=NOW, pem=PEM, diff_of="nope")
+    with pytest.raises(UsageError, match="the run nope has no diff"):
+        approver.approve(str(desk.contract(signed=False)), consent)
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (None, "the run changed nothing"),
+        ("a: 1\n", "has no metadata"),
+        ("metadata: {name: a}\n---\nmetadata: {name: b}\n", "shows 2 objects"),
+    ],
+)
+def test_a_record_that_cannot_be_restored_is_told(
+    desk: Desk, before: str | None, said: str
+) -> None:
+    folder = Path(desk.runner().execute(desk.contract()).folder)
+    (folder / "before.yaml").unlink()
+    if before is not None:
+        (folder / "before.yaml").write_text(before)
+    policy = load_policy(desk.settings.policy)
+    with pytest.raises(UsageError, match=said):
+        make_rollback(folder.name, settings=desk.settings, policy=policy, now=NOW)
+
+
+def test_annotations_of_people_survive_a_rollback(desk: Desk) -> None:
+    folder = Path(desk.runner().execute(desk.contract()).folder)
+    live = yaml.safe_load(manifest())
+    live["metadata"]["annotations"] = {"team": "x", "serving.knative.dev/creator": "somebody"}
+    (folder / "before.yaml").write_text(yaml.safe_dump(live))
+    policy = load_policy(desk.settings.policy)
+    made = make_rollback(folder.name, settings=desk.settings, policy=policy, now=NOW)
+    assert yaml.safe_load(made.manifest.read_text())["metadata"]["annotations"] == {"team": "x"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.core.errors import CommandError
+from harness.core.errors import CommandError, UsageError
 from harness.core.observation import ContractObserved
 from harness.ports import CommandResult, ResourceKind
 from harness.runner.drain import drain
@@ -239,3 +239,75 @@ def test_a_client_saves_the_preflight_two_processes(
     observed = desk.runner(client=client).execute(desk.contract())
     assert observed.state == state
     assert "api-resources" not in desk.kubectl.verbs
+
+
+class FlakyDisk(FakeKubectl):
+    """The machine fails once, in the middle of a run."""
+
+    failed = False
+
+    def run(
+        self, args: Sequence[str], *, timeout: float, stdin: bytes | None = None
+    ) -> CommandResult:
+        if args[0] == "wait" and not self.failed:
+            self.failed = True
+            raise OSError("no space left on device")
+        return super().run(args, timeout=timeout, stdin=stdin)
+
+
+def test_after_the_machine_s_trouble_the_next_drain_goes_on(desk: Desk) -> None:
+    desk.in_inbox(desk.contract("a"))
+    desk.in_inbox(desk.contract("b", signed=False, kind="noop", actions=[]))
+    runner = desk.runner(kubectl=FlakyDisk())
+    told: list[object] = []
+
+    first = drain(runner, tell=told.append)
+    second = drain(runner, tell=told.append)
+
+    assert [trouble.message for trouble in first.troubles] == ["no space left on device"]
+    assert [seen.state for seen in first.observed] == ["noop"]
+    assert [(seen.run_id, seen.state) for seen in second.observed] == [("a", "succeeded")]
+    assert len(told) == 3
+
+
+def test_judging_a_claim_says_why_it_would_be_refused(desk: Desk) -> None:
+    desk.in_inbox(desk.contract("good"))
+    desk.in_inbox(desk.contract("unapproved", signed=False))
+    desk.in_inbox(desk.file("bad.json", b"{"))
+    runner = desk.runner()
+    reasons = {}
+    for claim in runner.claims():
+        reasons[claim.run_id] = runner.judge(claim).partition(":")[0]
+        claim.close()
+    assert reasons == {"bad": "not_json", "good": "", "unapproved": "approval_missing"}
+
+
+def test_a_contract_that_is_gone_or_taken_is_told(desk: Desk) -> None:
+    runner = desk.runner()
+    with pytest.raises(UsageError, match="No such file"):
+        runner.execute(desk.repo / "nope.json")
+    with pytest.raises(UsageError, match="another runner has taken it"):
+        runner.execute(desk.settings.inbox / "nope.json")
+    with pytest.raises(UsageError, match="No such file"):
+        runner.preview(desk.repo / "nope.json")
+
+
+def test_again_wants_a_contract(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="not_json"):
+        desk.runner().execute(desk.file("bad.json", b"{"), again=True)
+
+
+def test_again_of_again_remembers_the_first(desk: Desk) -> None:
+    first = desk.runner().execute(desk.contract())
+    again = desk.runner().execute(desk.contract(), again=True)
+    filed = desk.settings.inbox / "_done" / f"{again.run_id}.json"
+    third = desk.runner().execute(filed, again=True)
+    assert third.contract_id.startswith(f"{first.contract_id}_again_2")
+    assert third.contract_id.count("again") == 1
+
+
+def test_a_run_can_be_given_its_name(desk: Desk) -> None:
+    runner = desk.runner()
+    names = [runner.execute(desk.contract(id), run_id="mine").run_id for id in ("a", "b")]
+    names.append(runner.preview(desk.contract("c"), run_id="mine").run_id)
+    assert names == ["mine", "mine-2", "mine-3"]

@@ -188,3 +188,46 @@ def test_a_built_manifest_with_a_secret_in_it_is_not_used(
 def test_a_folder_without_kustomization(reader: ManifestReader, overlay: Path) -> None:
     (overlay / "sub").mkdir()
     assert "no kustomization" in reader.read(f"{OVERLAY}/sub").facts.problem
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "kustomization.yaml:"),
+        ("- a", "one mapping is wanted"),
+        ("a: 1\n---\nb: 1\n", "one mapping is wanted"),
+        ("resources: [x]\nresources: [y]\n", "appears twice"),
+    ],
+)
+def test_a_kustomization_that_cannot_be_read(
+    reader: ManifestReader, overlay: Path, text: str, said: str
+) -> None:
+    (overlay / "kustomization.yaml").write_text(text)
+    assert said in reader.read(OVERLAY).facts.problem
+
+
+def test_folders_that_name_each_other_end_somewhere(reader: ManifestReader, overlay: Path) -> None:
+    kustomization(overlay / "a", resources=["../b"])
+    kustomization(overlay / "b", resources=["../a"])
+    assert "kustomize failed" in reader.read(f"{OVERLAY}/a").facts.problem
+
+
+def test_a_long_chain_of_folders_is_refused(reader: ManifestReader, overlay: Path) -> None:
+    for number in range(25):
+        kustomization(overlay / f"f{number}", resources=[f"../f{number + 1}"])
+    kustomization(overlay / "f25", resources=[])
+    assert reader.read(f"{OVERLAY}/f0").facts.problem == "more than 20 folders"
+
+
+def test_a_patch_file_is_a_source(reader: ManifestReader, overlay: Path) -> None:
+    patch = {"spec": {"template": {"spec": {"timeoutSeconds": 7}}}}
+    target = {"kind": "Service", "name": "hello"}
+    (overlay / "patch.yaml").write_text(
+        yaml.safe_dump({**yaml.safe_load(manifest()), **patch, "metadata": {"name": "hello"}})
+    )
+    kustomization(
+        overlay, resources=["hello-ksvc.yaml"], patches=[{"path": "patch.yaml", "target": target}]
+    )
+    read = reader.read(OVERLAY)
+    assert read.facts.problem == ""
+    assert b"timeoutSeconds: 7" in read.content

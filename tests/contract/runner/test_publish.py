@@ -204,3 +204,22 @@ def test_an_api_that_is_not_there_is_told() -> None:
     with pytest.raises(CommandError, match="cannot be reached") as caught:
         pulls.offer("b", title="t", body="")
     assert "t0ken" not in str(caught.value)
+
+
+def test_an_answer_without_a_url_is_told(github: tuple[str, type[FakeGitHub]]) -> None:
+    api, handler = github
+    handler.pulls.append({"head": "owner:b"})
+    with pytest.raises(CommandError, match="without the URL"):
+        PullRequests("owner/name", "t0ken", api=api).offer("b", title="t", body="")
+
+
+def test_a_huge_file_is_not_published(repository: Path, run_folder: Path) -> None:
+    (run_folder / "huge.log").write_bytes(b"x" * 5_000_000)
+    with pytest.raises(UsageError, match=r"huge\.log: 5000000 bytes"):
+        GitPublisher(GitRepository(repository)).publish("apply_hello", run_folder)
+
+
+def test_a_status_that_is_none_is_told(repository: Path, run_folder: Path) -> None:
+    (run_folder / "status.json").write_text("{}")
+    with pytest.raises(UsageError, match="not the status of a run"):
+        GitPublisher(GitRepository(repository)).publish("apply_hello", run_folder)

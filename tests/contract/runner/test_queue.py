@@ -193,3 +193,16 @@ def _target(link: Path) -> str:
         return str(link.readlink())
     except OSError:
         return ""
+
+
+def test_a_link_in_the_running_folder_is_left_alone(queue: Queue, tmp_path: Path) -> None:
+    folder = tmp_path / "inbox" / "_running"
+    folder.mkdir()
+    (folder / "x.json").symlink_to("/etc/passwd")
+    assert list(queue.orphans()) == []
+
+
+def test_run_folders_are_reserved_once(tmp_path: Path) -> None:
+    names = [reserve(tmp_path / "reports", "x") for _ in range(3)]
+    assert names == ["x", "x-2", "x-3"]
+    assert reserve(tmp_path / "reports", "../../x") == "x-4"
