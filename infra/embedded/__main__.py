@@ -45,7 +45,20 @@ def _serve(settings: Settings, pod_network: str) -> int:
         return _fail(error, _BAD_USAGE)
     except (NodeError, EnvoyError, OSError) as error:
         return _fail(error, _CANNOT_START)
+    except ExceptionGroup as group:  # a part has ended, and the cluster with it
+        expected, other = group.split((NodeError, EnvoyError))
+        if expected is None or other is not None:
+            raise
+        return _fail(_first(expected), _CANNOT_START)
     return 0
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The first error of a group, whatever groups it is wrapped in."""
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _fail(error: Exception, code: int) -> int:

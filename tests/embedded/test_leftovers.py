@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -132,3 +134,35 @@ def test_two_clusters_at_the_same_time(tmp_path: Path) -> None:
             for cluster in (one, two)
         ]
         assert pods[0] != pods[1]
+
+
+def child(cluster: Cluster, word: str) -> int:
+    """The process id of the server's child whose command line has this word."""
+    server = int(cluster.info["pid"])
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    found = [p for p in children if word in Path(f"/proc/{p}/cmdline").read_text()]
+    return int(found[0])
+
+
+def test_envoy_is_started_again(tmp_path: Path) -> None:
+    with serve(tmp_path / "state", "revive") as cluster:
+        with_hello(cluster)
+        os.kill(child(cluster, "envoy"), signal.SIGKILL)
+        eventually(lambda: works(cluster), what="the gateway answers again")
+
+
+def works(cluster: Cluster) -> bool:
+    try:
+        return answer(cluster.info) == b"Hello World!\n"
+    except OSError:
+        return False
+
+
+def test_a_cluster_without_its_node_ends_and_says_why(tmp_path: Path) -> None:
+    cluster = start(tmp_path / "state", "node")
+    assert cluster.process is not None
+    os.kill(child(cluster, "infra.embedded.node"), signal.SIGKILL)
+    assert cluster.process.wait(20) == 4
+    log = (tmp_path / "state.log").read_text()
+    assert "error: the node's processes have ended, and all pods with them" in log
+    assert "Traceback" not in log

@@ -176,13 +176,17 @@ class Gateway:
 
     async def _write_clusters(self, names: set[str], *, wait: bool) -> None:
         """Write the backends; with `wait` return when Envoy has them, so that routes may follow."""
-        taken = await self._envoy.cluster_updates() if wait else 0
-        if self._programmer.clusters(names) and wait:
-            for _ in range(_TRIES):
-                if await self._envoy.cluster_updates() > taken:
-                    return
-                await asyncio.sleep(_PAUSE)
-            _log.warning("Envoy does not take its clusters")
+        try:
+            taken = await self._envoy.cluster_updates() if wait else 0
+            if self._programmer.clusters(names) and wait:
+                for _ in range(_TRIES):
+                    if await self._envoy.cluster_updates() > taken:
+                        return
+                    await asyncio.sleep(_PAUSE)
+                _log.warning("Envoy does not take its clusters")
+        except OSError as error:  # it ended: when it is back it reads what is written
+            _log.warning("Envoy does not answer: %s", error)
+            self._programmer.clusters(names)
 
     def _leave(self, names: set[str]) -> None:
         """Nothing has led to these backends for a while."""
@@ -225,7 +229,11 @@ class Gateway:
 
     async def _sample(self) -> None:
         while True:
-            busy = self._load.sample(await self._envoy.get(load.QUERY))
+            busy = False
+            try:
+                busy = self._load.sample(await self._envoy.get(load.QUERY))
+            except OSError:
+                await self._envoy.revive()
             await load.pause(busy=busy)
 
 

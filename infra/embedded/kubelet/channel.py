@@ -24,6 +24,7 @@ class Channel:
         self._numbers = itertools.count()
         self._waiting: dict[str, asyncio.Future[tuple[wire.Message, list[int]]]] = {}
         self._loop = asyncio.get_running_loop()
+        self.ended = asyncio.Event()
         self._loop.add_reader(end.fileno(), self._readable)
 
     def send(self, message: wire.Message, fds: Sequence[int] = ()) -> None:
@@ -58,7 +59,7 @@ class Channel:
     def _readable(self) -> None:
         received = wire.receive(self._end)
         if received is None:
-            self._ended()
+            self._hung_up()
             return
         message, fds = received
         future = self._waiting.pop("" if "" in self._waiting else message.get("id", ""), None)
@@ -70,8 +71,9 @@ class Channel:
             for fd in fds:
                 os.close(fd)
 
-    def _ended(self) -> None:
+    def _hung_up(self) -> None:
         self._loop.remove_reader(self._end.fileno())
+        self.ended.set()
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(NodeError("the node process ended"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import resource
 import shutil
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from infra.embedded.node.launch import Launched, launch
 from infra.embedded.store import Store
 
 _log = logging.getLogger(__name__)
+
+MAX_FILES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Kubelet:
 
     async def start(self) -> None:
         """Start the node's processes and the pods' network; raises NodeError."""
+        _allow_many_files()
         state = self._settings.state_dir
         shutil.rmtree(state / "pods", ignore_errors=True)  # of pods that died with a server
         base = state / "rootfs"
@@ -101,6 +105,7 @@ class Kubelet:
     async def run(self) -> None:
         """Keep pods as the store says, serve names and Services to them; until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self.node.runtime.watch())
             group.create_task(dns.serve(self.node))
             group.create_task(services.ServiceProxy(self.node).run())
             group.create_task(self._watch())
@@ -202,6 +207,13 @@ class Kubelet:
         task = asyncio.ensure_future(work)
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
+
+
+def _allow_many_files() -> None:
+    """Each pod takes a few descriptors, more than the usual soft limit has for hundreds of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
 
 
 def _why(reason: str) -> str:

@@ -52,6 +52,11 @@ class Runtime:
         self.net = net
         self._processes: dict[str, Process] = {}
 
+    async def watch(self) -> None:
+        """Wait for the end of the node's processes; raises NodeError then."""
+        await self._control.ended.wait()
+        raise NodeError("the node's processes have ended, and all pods with them")
+
     @classmethod
     async def open(
         cls, launched: Launched, preload: Sequence[str]
