@@ -13,7 +13,9 @@ from typing import Any, Final
 
 from harness.core.errors import CommandError
 from harness.core.finding import Check, Seen, failure, ok, skipped, warning
+from harness.timing.clock import SystemClock
 
+_EARLIEST_YEAR: Final = 2026
 _GIB: Final = 1024**3
 _COMMAND_TIMEOUT: Final = 2.0
 _MAGIC_LOOPBACK: Final = "127.0.0.1.sslip.io"
@@ -185,6 +187,20 @@ def _proxies(machine: Machine) -> Seen:
     )
 
 
+def _clock(machine: Machine) -> Seen:
+    now = SystemClock().now()
+    if now.year < _EARLIEST_YEAR:
+        return failure(f"it is {now:%Y-%m-%d} here", "set the clock: sudo timedatectl set-ntp true")
+    asked = machine.host.run("timedatectl show --property=NTPSynchronized --value")
+    synchronised = asked.stdout.strip() if asked.rc == 0 else ""
+    if synchronised == "no":
+        return warning(
+            f"{now:%Y-%m-%dT%H:%M:%SZ}, not synchronised", "sudo timedatectl set-ntp true"
+        )
+    says = "synchronised" if synchronised == "yes" else "nothing here says whether it is right"
+    return ok(f"{now:%Y-%m-%dT%H:%M:%SZ}, {says}")
+
+
 def _envoy(_machine: Machine) -> Seen:
     beside = Path(sys.executable).with_name("envoy")
     program = str(beside) if beside.exists() else shutil.which("envoy")
@@ -244,6 +260,7 @@ _INOTIFY = Check(
     _inotify,
 )
 _DNS = Check("dns-magic", "the devbox vantage resolves the public URL", _magic_names)
+_CLOCK = Check("clock", "evidence and certificates are dated by this clock", _clock)
 _PROXIES = Check("proxies", "a proxy between probe and gateway answers in its place", _proxies)
 
 LOCAL: Final[Mapping[str, tuple[Check[Machine], ...]]] = {
@@ -255,6 +272,7 @@ LOCAL: Final[Mapping[str, tuple[Check[Machine], ...]]] = {
         Check("envoy", "Envoy is the embedded cluster's gateway", _envoy),
         Check("loopback", "each pod and gateway has an address of 127.0.0.0/8", _bindable),
         Check("namespaces", "in a pod, cluster names must resolve to the cluster", _namespaces),
+        _CLOCK,
         _DNS,
         _PROXIES,
     ),
@@ -265,9 +283,10 @@ LOCAL: Final[Mapping[str, tuple[Check[Machine], ...]]] = {
         _INOTIFY,
         Check("cgroups", "kind needs cgroups that the engine may delegate", _cgroups),
         Check("ports", "the gateway's ports must lead to our cluster", _ports),
+        _CLOCK,
         _DNS,
         _PROXIES,
     ),
-    "existing": (_SYSTEM, _MEMORY, _DISK, _DNS, _PROXIES),
+    "existing": (_SYSTEM, _MEMORY, _DISK, _CLOCK, _DNS, _PROXIES),
 }
 """The checks of this machine by provider."""

@@ -9,7 +9,8 @@ from typing import Final
 
 from harness.core.errors import ClusterError
 from harness.core.finding import Check, Seen, failure, ok, skipped, warning
-from infra.clusters.gateway import answers, http_node_port
+from harness.timing.clock import SystemClock
+from infra.clusters.gateway import answers, date_of, http_node_port
 from infra.clusters.identity import (
     KNATIVE_CONTROLLER,
     ClusterApi,
@@ -32,6 +33,7 @@ from infra.clusters.resources import (
 from infra.knative.catalogue import load_catalogue
 from infra.knative.checks import missing_webhook
 
+_CLOCK_TOLERANCE: Final = 2.0
 _CONTROL_PLANE: Final = ("activator", "autoscaler", "controller", "webhook")
 
 
@@ -144,6 +146,15 @@ def _gateway(subject: Subject) -> Seen:
     return ok(f"{host}:{port} answers 404 from envoy for an unknown host")
 
 
+def _clock(subject: Subject) -> Seen:
+    date = date_of(*subject.gateway) if subject.gateway else None
+    if date is None:
+        return skipped("the gateway does not say what time it is")
+    behind = (SystemClock().now() - date).total_seconds()
+    seen = f"this machine is {behind:+.0f} s from the gateway"
+    return ok(seen) if abs(behind) <= _CLOCK_TOLERANCE else warning(seen, "synchronise both clocks")
+
+
 CHECKS: Final = (
     Check("kubeconfig", "it holds credentials", _permissions),
     Check("context", "nothing works without the API server", _reachable),
@@ -154,6 +165,7 @@ CHECKS: Final = (
     Check("domain", "it is part of every public URL", _domain),
     Check("kourier-service", "it leads from the host's port to the gateway", _service),
     Check("gateway", "READY says nothing about this hop", _gateway),
+    Check("gateway-clock", "the cluster's times are compared with this machine's", _clock),
 )
 
 

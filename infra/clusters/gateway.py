@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from harness.core.errors import UsageError
@@ -92,6 +94,19 @@ def answers(host: str, port: int, *, timeout: float = 2.0) -> str | None:
     if response.status == 404 and server == "envoy":
         return None
     return f"answered {response.status} from {server or 'an unnamed server'}, not 404 from envoy"
+
+
+def date_of(host: str, port: int, *, timeout: float = 2.0) -> datetime | None:
+    """What time it is for the gateway, to the second; None when it does not say."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("HEAD", "/", headers={"Host": _UNKNOWN_HOST})
+        date = connection.getresponse().getheader("date")
+        return parsedate_to_datetime(date) if date else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
 
 
 def find_gateway(

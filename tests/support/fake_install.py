@@ -155,17 +155,22 @@ class _Envoy(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response_only(404)
         self.send_header("server", "envoy")
+        self.send_header("date", self.server.date or self.date_time_string())
         self.send_header("content-length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_args: object) -> None:
         """Stay quiet."""
 
 
 @contextmanager
-def gateway(port: int = 0) -> Iterator[int]:
+def gateway(port: int = 0, *, date: str = "") -> Iterator[int]:
     """Something that answers as kourier does for an unknown host; yields its port."""
     with HTTPServer(("127.0.0.1", port), _Envoy) as server:
+        server.date = date
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

@@ -137,6 +137,20 @@ def test_a_silent_gateway(kube: FakeKube, kubeconfig: Path) -> None:
     assert findings(kube, kubeconfig)["gateway"].status is Status.SKIPPED
 
 
+@pytest.mark.parametrize(
+    ("date", "status"),
+    [
+        ("", Status.OK),
+        ("Sun, 22 Nov 2020 09:00:00 GMT", Status.WARNING),
+        ("yesterday", Status.SKIPPED),
+    ],
+)
+def test_clocks_are_compared(kube: FakeKube, kubeconfig: Path, date: str, status: Status) -> None:
+    with gateway(date=date) as port:
+        found = findings(kube, kubeconfig, gateway=("127.0.0.1", port))["gateway-clock"]
+    assert found.status is status
+
+
 def test_a_missing_kubeconfig_is_a_finding(kube: FakeKube, tmp_path: Path) -> None:
     found = findings(kube, tmp_path / "nothing")["kubeconfig"]
     assert found.status is Status.FAILURE

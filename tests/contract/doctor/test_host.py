@@ -140,6 +140,21 @@ def test_mount_namespaces(command: str) -> None:
     assert "Operation not permitted" in found.seen
 
 
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        (FakeRun(stdout="yes\n"), Status.OK, ", synchronised"),
+        (FakeRun(stdout="no\n"), Status.WARNING, "not synchronised"),
+        (FakeRun(127), Status.OK, "nothing here says"),
+    ],
+)
+def test_clock(answer: FakeRun, status: Status, words: str) -> None:
+    host = FakeHost(runs={"timedatectl show --property=NTPSynchronized --value": answer})
+    found = find(Machine(host, "existing"), "clock")
+    assert found.status is status
+    assert words in found.seen
+
+
 def test_a_check_that_breaks_is_a_finding() -> None:
     found = find(Machine(FakeHost(files={"/proc/meminfo": "nonsense: x\n"}), "kind"), "memory")
     assert found.status is Status.FAILURE
@@ -156,6 +171,7 @@ def test_this_machine_is_looked_at_in_time(tmp_path: Path) -> None:
         "envoy",
         "loopback",
         "namespaces",
+        "clock",
         "dns-magic",
         "proxies",
     ]
