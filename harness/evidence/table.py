@@ -20,7 +20,9 @@ def code(text: str) -> str:
     line = " ".join(text.split()).replace("|", "\\|")
     if not line:
         return "–"
-    ticks = "`" * (1 + max((len(run) for run in _RUNS_OF_TICKS.findall(line)), default=0))
+    if "`" not in line:
+        return f"`{line}`"
+    ticks = "`" * (1 + max(len(run) for run in _RUNS_OF_TICKS.findall(line)))
     gap = " " if line[0] == "`" or line[-1] == "`" else ""
     return f"{ticks}{gap}{line}{gap}{ticks}"
 
