@@ -161,6 +161,22 @@ def test_files_at_absolute_paths_are_seen_by_the_pod_only(own: Cluster, namespac
     assert not Path("/etc/of-test").exists()
 
 
+def test_a_mounted_config_map_follows_its_object(own: Cluster, namespace: str) -> None:
+    config = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "live", "namespace": namespace},
+    }
+    own.apply({**config, "data": {"value": "one"}})
+    container = {"volumeMounts": [{"name": "v", "mountPath": "/live"}]}
+    script = "while ! grep -q two /live/value; do sleep 0.05; done; echo seen"
+    volumes = [{"name": "v", "configMap": {"name": "live"}}]
+    own.apply(once("p", namespace, script, container=container, volumes=volumes))
+    running(own, "p", namespace)
+    own.apply({**config, "data": {"value": "two"}})
+    assert output(own, "p", namespace) == "seen\n"
+
+
 def test_writes_do_not_reach_the_host(own: Cluster, namespace: str) -> None:
     own.apply(once("p", namespace, "touch /root-file-of-test /etc/etc-file-of-test && echo ok"))
     assert output(own, "p", namespace) == "ok\n"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from infra.embedded.clock import Clock
 from infra.embedded.errors import BadRequest, InternalError
-from infra.embedded.kinds import POD
+from infra.embedded.kinds import CONFIGMAP, POD, SECRET
 from infra.embedded.kubelet import dns, services
 from infra.embedded.kubelet.channel import NodeError
 from infra.embedded.kubelet.containers import ContainerRunner
@@ -109,6 +109,7 @@ class Kubelet:
             group.create_task(dns.serve(self.node))
             group.create_task(services.ServiceProxy(self.node).run())
             group.create_task(self._watch())
+            group.create_task(self._watch_configuration())
 
     async def stop(self) -> None:
         """End all pods without grace and the node's processes."""
@@ -186,6 +187,14 @@ class Kubelet:
                 scheduler.schedule(pod)
             elif bound == self._settings.node_name:
                 self._keep(pod)
+
+    async def _watch_configuration(self) -> None:
+        async for event in self._store.watch(CONFIGMAP, SECRET):
+            if event.type == "MODIFIED":
+                meta = event.obj["metadata"]
+                for runner in self._pods.values():
+                    if runner.sandbox.pod["metadata"]["namespace"] == meta["namespace"]:
+                        runner.refresh(event.kind.kind, meta["name"])
 
     def _keep(self, pod: Obj) -> None:
         uid, deleted = pod["metadata"]["uid"], "deletionTimestamp" in pod["metadata"]

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from infra.embedded import events
@@ -43,6 +42,14 @@ class PodRunner:
     def update(self, pod: Obj) -> None:
         """The pod has changed in the store."""
         self.sandbox.pod = pod
+
+    def refresh(self, kind: str, name: str) -> None:
+        """A ConfigMap or Secret has changed: volumes that show it follow."""
+        if self.sandbox.volumes and volumes.refers(self.sandbox.pod, kind, name):
+            try:
+                self._write_volumes()
+            except volumes.VolumeError as error:
+                self._complain("FailedMount", str(error))
 
     def find(self, name: str | None) -> ContainerRunner | None:
         """A container by name; without one the default container."""
@@ -111,17 +118,11 @@ class PodRunner:
                 container.state.state = status.INITIALIZING
         self._write()
         sandbox.address = network.allocate()
-        meta = sandbox.pod["metadata"]
         while True:
             try:
                 if sandbox.namespace is None:
                     sandbox.namespace = await network.attach(sandbox.address)
-                sandbox.volumes = volumes.set_up(
-                    sandbox.pod,
-                    Path(sandbox.folder) / "volumes",
-                    self._node.lookup(meta["namespace"]),
-                    self._node.token,
-                )
+                self._write_volumes()
             except NodeError as error:
                 self._complain("FailedCreatePodSandBox", str(error))
             except volumes.VolumeError as error:
@@ -131,6 +132,13 @@ class PodRunner:
             await self._node.clock.sleep(backoff.next())
         if not network.isolated and _mounts(sandbox.pod):
             self._complain("MountsNotVisible", f"no mount namespaces: {network.reason}")
+
+    def _write_volumes(self) -> None:
+        """Write the volumes as they should be now; raises VolumeError."""
+        sandbox = self.sandbox
+        lookup = self._node.lookup(sandbox.pod["metadata"]["namespace"])
+        folder = sandbox.folder / "volumes"
+        sandbox.volumes = volumes.set_up(sandbox.pod, folder, lookup, self._node.token)
 
     def _complain(self, reason: str, message: str) -> None:
         self.sandbox.event(events.WARNING, reason, message)

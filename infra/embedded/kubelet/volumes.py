@@ -28,6 +28,17 @@ def set_up(pod: Obj, folder: Path, lookup: Lookup, token: Token) -> dict[str, Pa
     return paths
 
 
+def refers(pod: Obj, kind: str, name: str) -> bool:
+    """Whether a volume of the pod shows this ConfigMap or Secret."""
+    key = {"ConfigMap": "configMap", "Secret": "secret"}[kind]
+    for volume in pod["spec"].get("volumes") or ():
+        for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
+            shown = source.get(key) or {}
+            if name in (shown.get("name"), shown.get("secretName")):
+                return True
+    return False
+
+
 def mounts(container: Obj, volumes: Mapping[str, Path]) -> tuple[tuple[str, str, bool], ...]:
     """(source, target, read-only) of a container's volumeMounts."""
     made: list[tuple[str, str, bool]] = []
@@ -101,8 +112,10 @@ def _write(folder: Path, files: Files) -> None:
     for relative, (content, mode) in files.items():
         path = folder / relative
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        new = path.with_name(f"..{path.name}.new")
+        new.unlink(missing_ok=True)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
-        path.chmod(mode)
+        new.chmod(mode)
+        new.replace(path)  # a container that reads meanwhile sees the old or the new
