@@ -12,8 +12,8 @@ from harness.contracts.asked import LOCAL, Author, contracts_for
 from harness.contracts.model import Contract, Origin, Target, dump
 from harness.core.errors import UsageError
 from harness.core.verdict import ExitCode
-from harness.runner.desk import make_reader
 from harness.runner.event import Comment, read_event
+from harness.runner.offline import make_reader
 from harness.runner.overlay import overlay_entries
 from harness.runner.queue import Queue
 from harness.runner.runner import load_policy
@@ -112,7 +112,7 @@ def _contracts(settings: RunnerSettings, comment: Comment) -> tuple[Contract, ..
         origin=comment.origin,
         rules=policy.ask,
         target=Target(contexts=historical.contexts, namespace=historical.namespace),
-        entries=overlay_entries(settings.repo, policy=policy, reader=make_reader(settings)),
+        entries=overlay_entries(settings.repo, policy=policy, reader=make_reader(settings, policy)),
         now=SystemClock().now(),
     )
 

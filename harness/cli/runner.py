@@ -20,10 +20,10 @@ from harness.core.observation import ContractObserved
 from harness.core.verdict import ExitCode
 from harness.options import RunOptions
 from harness.runner.approvals import FileApprovals
-from harness.runner.desk import make_examiner
 from harness.runner.drain import Drained, Trouble, drain, preview_all
 from harness.runner.examine import Examined, Examiner
 from harness.runner.kubectl import KubectlProcess
+from harness.runner.offline import make_examiner
 from harness.runner.runner import Runner, load_policy
 from harness.runner.settings import RunnerSettings
 from harness.runner.states import EXIT_OF, State

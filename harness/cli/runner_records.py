@@ -21,8 +21,8 @@ from harness.contracts.policy import Policy
 from harness.core.errors import UsageError
 from harness.runner.approvals import FileApprovals
 from harness.runner.approve import Approver, Consent
-from harness.runner.desk import make_examiner
 from harness.runner.git import GitRepository
+from harness.runner.offline import make_examiner
 from harness.runner.publish import GITHUB, GitPublisher, PullRequests
 from harness.runner.rollback import make_rollback
 from harness.runner.runner import load_policy

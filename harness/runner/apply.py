@@ -16,7 +16,7 @@ from harness.contracts.kinds import KSERVICE
 from harness.contracts.model import Manifest
 from harness.contracts.refusal import Refusal
 from harness.ports import CommandResult
-from harness.runner.folder import Console, RunFolder
+from harness.runner.folder import Console
 from harness.runner.ledger import Mark
 from harness.runner.lock import ClusterLock
 from harness.runner.manifests import ManifestRead
@@ -46,7 +46,6 @@ class ManifestRun:
     read: ManifestRead
     namespace: str
     console: Console
-    folder: RunFolder
     diff: str = field(default="", init=False)
 
     @property

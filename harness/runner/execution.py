@@ -55,9 +55,9 @@ class Execution:
         except Stopped as stop:
             event, reason = stop.event, stop.message
         except (ClusterError, CommandError) as error:
-            event, reason = (Event.FAIL if self._begun else Event.MISMATCH), error.message
-        if self._begun and event is not Event.SUCCEED:
-            event = Event.CHANGE_NOTHING if event is Event.CHANGE_NOTHING else Event.FAIL
+            event, reason = Event.MISMATCH, error.message
+        if self._begun and event in (Event.REFUSE, Event.MISMATCH):
+            event = Event.FAIL  # both would say that nothing was changed
         return Outcome(event, reason, tuple(self._changes), "".join(self._diffs))
 
     @property
@@ -99,7 +99,7 @@ class Execution:
     def _manifest_run(self, action: Manifest) -> ManifestRun:
         namespace = action.resource.namespace or self._job.contract.target.namespace
         read = self._job.reads[action.manifest]
-        return ManifestRun(action, read, namespace, self._console, self._folder)
+        return ManifestRun(action, read, namespace, self._console)
 
     def _before(self, runs: list[ManifestRun]) -> dict[str, Shown]:
         if not runs:

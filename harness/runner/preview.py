@@ -34,7 +34,7 @@ def preview(job: Job, *, console: Console, folder: RunFolder) -> Previewed:
     contract = job.contract
     _log_commands(contract, folder)
     check_cluster(contract, cluster=job.cluster, console=console, client=job.client)
-    runs = [_run(job, action, console, folder) for action in contract.manifests]
+    runs = [_run(job, action, console) for action in contract.manifests]
     before = [_fingerprint(run.snapshot()) for run in runs]
     for run in runs:
         run.dry_run()
@@ -65,9 +65,9 @@ def _log_commands(contract: Contract, folder: RunFolder) -> None:
         folder.log("DRY", line)
 
 
-def _run(job: Job, action: Manifest, console: Console, folder: RunFolder) -> ManifestRun:
+def _run(job: Job, action: Manifest, console: Console) -> ManifestRun:
     namespace = action.resource.namespace or job.contract.target.namespace
-    return ManifestRun(action, job.reads[action.manifest], namespace, console, folder)
+    return ManifestRun(action, job.reads[action.manifest], namespace, console)
 
 
 def _fingerprint(snapshot: str) -> str:

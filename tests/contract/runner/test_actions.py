@@ -10,8 +10,8 @@ import yaml
 
 from harness.contracts.model import approved_content, digest, validate
 from harness.ports import CommandResult
-from harness.runner.desk import make_reader
 from harness.runner.drain import preview_all
+from harness.runner.offline import make_reader
 from harness.runner.overlay import overlay_entries
 from harness.runner.runner import load_policy
 from tests.support.runner import (
@@ -212,7 +212,7 @@ def test_what_the_overlay_offers_to_comments(desk: Desk) -> None:
     (overlay / "broken.yaml").write_text("{")
     (overlay / "notes.txt").write_text("x")
     policy = load_policy(desk.settings.policy)
-    entries = overlay_entries(desk.repo, policy=policy, reader=make_reader(desk.settings))
+    entries = overlay_entries(desk.repo, policy=policy, reader=make_reader(desk.settings, policy))
     assert [(entry.path, entry.name) for entry in entries] == [
         (HELLO, "hello"),
         (ECHO, "metrics-echo"),

@@ -13,7 +13,7 @@ from harness.contracts.model import parse_contract
 from harness.core.errors import UsageError
 from harness.runner.approvals import FileApprovals
 from harness.runner.approve import Approved, Approver, Consent
-from harness.runner.desk import make_examiner
+from harness.runner.offline import make_examiner
 from harness.runner.rollback import make_rollback
 from harness.runner.runner import load_policy
 from tests.support.runner import HELLO, PEM, Desk, identity, manifest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from harness.contracts.policy import Policy
 from harness.runner.approvals import FileApprovals
 from harness.runner.examine import Examiner
 from harness.runner.kubectl import KubectlProcess
@@ -25,13 +26,12 @@ def make_examiner(settings: RunnerSettings) -> Examiner:
     policy = load_policy(settings.policy)
     return Examiner(
         policy=policy,
-        reader=make_reader(settings),
+        reader=make_reader(settings, policy),
         approvals=FileApprovals(settings.approvals),
     )
 
 
-def make_reader(settings: RunnerSettings) -> ManifestReader:
+def make_reader(settings: RunnerSettings, policy: Policy) -> ManifestReader:
     """Reads manifests under the repository's policy, without a cluster."""
     kubectl = KubectlProcess(kubeconfig=Path(os.devnull), context="none", clock=SystemClock())
-    policy = load_policy(settings.policy)
     return ManifestReader(repo=settings.repo, policy=policy, kubectl=kubectl)
