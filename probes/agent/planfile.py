@@ -13,8 +13,9 @@ from .addresses import parse_server
 from .plan import BodyCheck, Dns, Expect, Limits, Plan, Target, Tls
 from .rewrite import parse_connect_to, parse_resolve
 
-MAX_RATE = 100_000.0
+MIN_RATE, MAX_RATE = 0.001, 100_000
 MAX_REQUESTS = 10_000_000
+_LATEST_START = 253_402_300_799  # The end of the year 9999, where ISO 8601 and datetime end.
 SCHEMES = ("http", "https", "tcp", "tls", "dns")
 
 # The gateway's activator answers these by itself, so a probe that sends them proves nothing.
@@ -38,7 +39,7 @@ def parse_plan(text: str) -> Plan:
     """The plan that the JSON `text` describes; PlanError names every mistake in it."""
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlanError([f"plan: not JSON: {error}"]) from error
     errors: list[str] = []
     plan = _decode_object(Plan, value, "plan", errors)
@@ -148,6 +149,10 @@ def _check_plan(plan: Plan, errors: list[str]) -> None:
             "samples: expected all, failures or none",
         ),
         (bool(plan.output), "output: expected a path or -"),
+        (
+            plan.start_at is None or 0 <= plan.start_at <= _LATEST_START,
+            "start_at: expected UTC in seconds since the epoch",
+        ),
     )
     errors.extend(f"plan.{message}" for holds, message in rules if not holds)
     for i, target in enumerate(plan.targets):
@@ -158,17 +163,20 @@ def _target_errors(target: Target) -> list[str]:
     dns, limits, body = target.dns, target.limits, target.expect.body
     rules = (
         (bool(target.name), "name: expected at least one character"),
-        (0 < target.rate <= MAX_RATE, f"rate: expected more than 0, at most {MAX_RATE:.0f} per s"),
+        (MIN_RATE <= target.rate <= MAX_RATE, f"rate: expected {MIN_RATE} to {MAX_RATE} per s"),
         (0 <= target.requests <= MAX_REQUESTS, f"requests: expected 0 to {MAX_REQUESTS}"),
         (0 <= target.warmup <= MAX_REQUESTS, f"warmup: expected 0 to {MAX_REQUESTS}"),
-        (target.offset >= 0, "offset: expected 0 or more seconds"),
+        (0 <= target.offset <= 86_400, "offset: expected 0 to 86400 seconds"),
         (0 < target.timeout <= 3600, "timeout: expected more than 0, at most 3600 seconds"),
         (0 <= target.max_redirects <= 20, "max_redirects: expected 0 to 20"),
         (bool(_TOKEN.match(target.method)), "method: expected an HTTP token"),
         (dns.mode in ("system", "auto", "servers"), "dns.mode: expected system, auto or servers"),
         ((dns.mode == "servers") == bool(dns.servers), "dns.servers: goes with mode servers"),
         (dns.family in ("any", "4", "6"), "dns.family: expected any, 4 or 6"),
-        (dns.timeout is None or dns.timeout > 0, "dns.timeout: expected more than 0 seconds"),
+        (
+            dns.timeout is None or 0 < dns.timeout <= 3600,
+            "dns.timeout: expected more than 0, at most 3600 seconds",
+        ),
         (min(limits.header_bytes, limits.header_count) > 0, "limits: expected positive numbers"),
         (limits.body_bytes >= 0, "limits.body_bytes: expected 0 or more"),
         (

@@ -165,6 +165,17 @@ def test_a_bad_plan_is_refused_with_all_its_errors(
     assert all(line.startswith(error) for line, error in zip(lines, errors, strict=True))
 
 
+def test_an_output_that_cannot_be_written_is_the_probers_trouble(agent: Path) -> None:
+    with serve(answers(OK)) as server:
+        plan = json.dumps(plan_for(server, output="/no/such/folder/samples.jsonl"))
+        done = subprocess.run(
+            command(agent), input=plan, capture_output=True, text=True, timeout=30, check=False
+        )
+        assert server.connections == 0
+    assert done.returncode == 4
+    assert done.stderr.startswith("cannot run: [Errno 2] No such file or directory")
+
+
 @pytest.mark.parametrize("arguments", [[], ["a", "b"], ["/no/such/plan.json"]])
 def test_bad_usage(agent: Path, arguments: list[str]) -> None:
     done = subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -30,8 +31,13 @@ def test_a_minimal_plan_has_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("target", "error"),
     [
-        ({"rate": -1}, "rate: expected more than 0"),
+        ({"rate": -1}, "rate: expected 0.001 to 100000 per s"),
+        ({"rate": 1e-300}, "rate: expected 0.001"),
         ({"rate": True}, "rate: expected an integer or a number, got a boolean"),
+        ({"rate": math.nan}, "rate: expected 0.001"),
+        ({"timeout": math.inf}, "timeout: expected more than 0"),
+        ({"offset": math.inf}, "offset: expected 0 to 86400 seconds"),
+        ({"dns": {"timeout": math.nan}}, "dns.timeout: expected more than 0"),
         ({"requests": 1.5}, "requests: expected an integer, got a number"),
         ({"url": "x"}, "url: expected a scheme of http, https, tcp, tls, dns, got none"),
         ({"url": "http:///x"}, "url: no host in it"),
@@ -82,6 +88,9 @@ def test_a_prober_cannot_look_like_a_kubelet_or_knative(header: tuple[str, str])
         ({"concurrency": 0}, "plan.concurrency: expected 1 to 10000"),
         ({"samples": "some"}, "plan.samples: expected all, failures or none"),
         ({"output": ""}, "plan.output: expected a path or -"),
+        ({"start_at": math.nan}, "plan.start_at: expected UTC in seconds since the epoch"),
+        ({"start_at": math.inf}, "plan.start_at: expected UTC in seconds since the epoch"),
+        ({"start_at": 1.8e12}, "plan.start_at: expected UTC in seconds since the epoch"),
         ({"targets": []}, "plan.targets: expected at least one"),
         ({"targets": [{"name": "a", "url": "http://x/"}] * 2}, "plan.targets: each name"),
         ({"targets": {}}, "plan.targets: expected a list, got an object"),
@@ -92,8 +101,13 @@ def test_mistakes_of_the_whole_plan(plan: dict[str, Any], error: str) -> None:
     assert found.startswith(error)
 
 
+def test_endless_nesting_is_no_json() -> None:
+    with pytest.raises(PlanError, match="plan: not JSON"):
+        parse_plan("[" * 100_000)
+
+
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
     max_leaves=5,
 )
