@@ -60,6 +60,9 @@ class Labeler:
                         revisions.add(status[field])
         self._mark(CONFIGURATION, key, configurations)
         self._mark(REVISION, key, revisions)
+        if route is None:
+            self._marked.pop((CONFIGURATION.resource, key), None)
+            self._marked.pop((REVISION.resource, key), None)
         return None
 
     def _mark(self, kind: Kind, route: Key, wanted: set[str]) -> None:

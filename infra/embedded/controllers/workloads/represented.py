@@ -3,7 +3,7 @@
 from infra.embedded.controllers import meta
 from infra.embedded.store import Obj
 
-REPRESENTS = "embedded.vpm-harness.dev/represents"
+REPRESENTS = "emulator.vpm.dev/represents"
 WHY = "a part of the embedded cluster's own process; no pods run for it"
 
 
