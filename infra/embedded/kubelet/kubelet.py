@@ -4,23 +4,21 @@ import asyncio
 import logging
 import resource
 import shutil
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from infra.embedded.clock import Clock
 from infra.embedded.errors import BadRequest, InternalError
-from infra.embedded.kinds import CONFIGMAP, POD, SECRET
+from infra.embedded.kinds import POD
 from infra.embedded.kubelet import dns, services
 from infra.embedded.kubelet.channel import NodeError
 from infra.embedded.kubelet.containers import ContainerRunner
-from infra.embedded.kubelet.environment import Obj
 from infra.embedded.kubelet.images import Catalogue
+from infra.embedded.kubelet.keeper import PodKeeper
 from infra.embedded.kubelet.logs import LogOptions
 from infra.embedded.kubelet.network import PodNetwork
-from infra.embedded.kubelet.node import API_ADDRESS, Node, cancel
-from infra.embedded.kubelet.pods import PodRunner
+from infra.embedded.kubelet.node import API_ADDRESS, Node
 from infra.embedded.kubelet.runtime import Runtime
-from infra.embedded.kubelet.scheduler import Scheduler
 from infra.embedded.kubelet.settings import NodeSettings
 from infra.embedded.node.launch import Launched, launch
 from infra.embedded.store import Store
@@ -57,8 +55,7 @@ class Kubelet:
         self.catalogue = Catalogue.load(settings.images)
         self.dns_faults = dns.DnsFaults()
         self._node: Node | None = None
-        self._pods: dict[str, PodRunner] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._keeper: PodKeeper | None = None
 
     async def start(self) -> None:
         """Start the node's processes and the pods' network; raises NodeError."""
@@ -108,13 +105,13 @@ class Kubelet:
             group.create_task(self.node.runtime.watch())
             group.create_task(dns.serve(self.node))
             group.create_task(services.ServiceProxy(self.node).run())
-            group.create_task(self._watch())
-            group.create_task(self._watch_configuration())
+            self._keeper = PodKeeper(self.node)
+            group.create_task(self._keeper.run())
 
     async def stop(self) -> None:
         """End all pods without grace and the node's processes."""
-        await cancel(*self._ending)
-        await asyncio.gather(*(runner.close() for runner in self._pods.values()))
+        if self._keeper is not None:
+            await self._keeper.close()
         self.network.close()
         await self.node.runtime.close()
 
@@ -163,7 +160,7 @@ class Kubelet:
 
     def _container(self, namespace: str, pod: str, container: str | None) -> ContainerRunner:
         obj = self._store.get(POD, namespace, pod)
-        runner = self._pods.get(obj["metadata"]["uid"])
+        runner = self._keeper.find(obj) if self._keeper else None
         found = runner.find(container) if runner else None
         if found is not None:
             return found
@@ -174,48 +171,6 @@ class Kubelet:
             f'container "{container or names[0]}" in pod "{pod}" is waiting to start:'
             " ContainerCreating"
         )
-
-    async def _watch(self) -> None:
-        scheduler = Scheduler(self._store, self._clock, self._settings.node_name)
-        async for event in self._store.watch(POD):
-            pod = event.obj
-            bound = pod["spec"].get("nodeName")
-            if event.type == "DELETED":
-                self._forget(pod)
-                scheduler.retry()
-            elif not bound and "deletionTimestamp" not in pod["metadata"]:
-                scheduler.schedule(pod)
-            elif bound == self._settings.node_name:
-                self._keep(pod)
-
-    async def _watch_configuration(self) -> None:
-        async for event in self._store.watch(CONFIGMAP, SECRET):
-            if event.type == "MODIFIED":
-                meta = event.obj["metadata"]
-                for runner in self._pods.values():
-                    if runner.sandbox.pod["metadata"]["namespace"] == meta["namespace"]:
-                        runner.refresh(event.kind.kind, meta["name"])
-
-    def _keep(self, pod: Obj) -> None:
-        uid, deleted = pod["metadata"]["uid"], "deletionTimestamp" in pod["metadata"]
-        runner = self._pods.get(uid)
-        if runner is None:
-            if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed") and not deleted:
-                return
-            runner = self._pods[uid] = PodRunner(self.node, pod)
-        runner.update(pod)
-        if deleted:
-            self._end(runner.terminate())
-
-    def _forget(self, pod: Obj) -> None:
-        runner = self._pods.pop(pod["metadata"]["uid"], None)
-        if runner is not None:
-            self._end(runner.close())
-
-    def _end(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(work)
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
 
 
 def _allow_many_files() -> None:

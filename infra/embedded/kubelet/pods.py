@@ -1,24 +1,19 @@
 """One pod: its network and volumes, its containers, its status, its end."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
 from infra.embedded import events
 from infra.embedded.errors import Conflict, NotFound
 from infra.embedded.kinds import POD
-from infra.embedded.kubelet import status, volumes
+from infra.embedded.kubelet import hooks, status, volumes
 from infra.embedded.kubelet.channel import NodeError
 from infra.embedded.kubelet.containers import ContainerRunner
 from infra.embedded.kubelet.environment import Obj
-from infra.embedded.kubelet.execution import exec_probe
 from infra.embedded.kubelet.network import close_namespace
 from infra.embedded.kubelet.node import Backoff, Node, cancel
 from infra.embedded.kubelet.sandbox import Sandbox
 
-DRAIN_SECONDS = 30.0  # how long queue-proxy keeps a pod after it was told to end
 DEFAULT_GRACE = 30.0
-_HOOK_SECONDS = 30.0
 
 
 class PodRunner:
@@ -49,7 +44,7 @@ class PodRunner:
             try:
                 self._write_volumes()
             except volumes.VolumeError as error:
-                self._complain("FailedMount", str(error))
+                self.sandbox.event(events.WARNING, "FailedMount", str(error))
 
     def find(self, name: str | None) -> ContainerRunner | None:
         """A container by name; without one the default container."""
@@ -72,7 +67,7 @@ class PodRunner:
             message = f"Stopping container {container.spec['name']}"
             self.sandbox.event(events.NORMAL, "Killing", message)
         if live and seconds > 0:
-            await self._hooks(seconds)
+            await hooks.before_end(self._node, self.containers, seconds)
         await asyncio.gather(*(container.stop(seconds) for container in live))
         await self.close()
         self._write()
@@ -124,14 +119,15 @@ class PodRunner:
                     sandbox.namespace = await network.attach(sandbox.address)
                 self._write_volumes()
             except NodeError as error:
-                self._complain("FailedCreatePodSandBox", str(error))
+                sandbox.event(events.WARNING, "FailedCreatePodSandBox", str(error))
             except volumes.VolumeError as error:
-                self._complain("FailedMount", str(error))
+                self.sandbox.event(events.WARNING, "FailedMount", str(error))
             else:
                 break
             await self._node.clock.sleep(backoff.next())
         if not network.isolated and _mounts(sandbox.pod):
-            self._complain("MountsNotVisible", f"no mount namespaces: {network.reason}")
+            why = f"no mount namespaces: {network.reason}"
+            sandbox.event(events.WARNING, "MountsNotVisible", why)
 
     def _write_volumes(self) -> None:
         """Write the volumes as they should be now; raises VolumeError."""
@@ -139,30 +135,6 @@ class PodRunner:
         lookup = self._node.lookup(sandbox.pod["metadata"]["namespace"])
         folder = sandbox.folder / "volumes"
         sandbox.volumes = volumes.set_up(sandbox.pod, folder, lookup, self._node.token)
-
-    def _complain(self, reason: str, message: str) -> None:
-        self.sandbox.event(events.WARNING, reason, message)
-
-    async def _hooks(self, grace: float) -> None:
-        """preStop hooks; queue-proxy's is to keep the pod until requests have drained."""
-        hooks = [
-            self._hook(container, hook, grace)
-            for container in self.containers
-            if (hook := (container.spec.get("lifecycle") or {}).get("preStop"))
-        ]
-        await asyncio.gather(*hooks)
-
-    async def _hook(
-        self, container: ContainerRunner, hook: Mapping[str, Any], grace: float
-    ) -> None:
-        seconds = min(grace, _HOOK_SECONDS)
-        if (hook.get("httpGet") or {}).get("path") == "/wait-for-drain":
-            await self._node.clock.sleep(min(grace, DRAIN_SECONDS))
-        elif "sleep" in hook:
-            await self._node.clock.sleep(min(grace, float(hook["sleep"].get("seconds", 0))))
-        elif "exec" in hook:
-            argv = tuple(hook["exec"].get("command") or ())
-            await exec_probe(container, argv, seconds / self._node.clock.scale)
 
     def _changed(self) -> None:
         """Write the status soon, once for all that changes until then."""
