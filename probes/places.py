@@ -36,6 +36,7 @@ class ClusterPlaces:
         self._client = client
         self._kubectl = kubectl
         self._clock = clock
+        self._pods: list[PodVantage] = []
 
     @cached_property
     def _local(self) -> LocalVantage:
@@ -54,13 +55,15 @@ class ClusterPlaces:
         if place == DEVBOX:
             return self._local
         if place == IN_CLUSTER:
-            return PodVantage(
+            pod = PodVantage(
                 name=place,
                 namespace=namespace,
                 image=self._cluster.agent_image,
                 client=self._client,
                 clock=self._clock,
             )
+            self._pods.append(pod)
+            return pod
         if place == NODE:
             return node_vantage(node_of(self._client), agent=self._local.agent, clock=self._clock)
         if place.startswith(POD_PREFIX):
@@ -73,6 +76,11 @@ class ClusterPlaces:
     ) -> tuple[Artefact, ...]:
         """The logs behind failed attempts, as files of `store`."""
         return FailureLogs(self._client, store).collect(service, prefix=prefix)
+
+    def abandon(self) -> None:
+        """Have every engine in the cluster end soon; those here share the terminal's signals."""
+        for pod in self._pods:
+            pod.abandon()
 
     def node_gateway(self, scheme: str) -> str:
         """HOST:PORT of the gateway on the node: its NodePort.

@@ -57,6 +57,7 @@ class PodVantage:
     image: str
     client: KubeClient
     clock: Clock
+    _running_job: AgentJob | None = None
 
     def probe(self, request: ProbeRequest) -> ProbeResult:
         """Run the plan in a pod; the samples are in `request.samples` when it returns.
@@ -87,6 +88,12 @@ class PodVantage:
         request.samples.write_text(output, encoding="utf-8")
         return ProbeResult(self._identity(pod), request.samples)
 
+    def abandon(self) -> None:
+        """Delete the Job of a `probe` that is under way, so that it ends soon; else nothing."""
+        job = self._running_job
+        if job is not None:
+            self.client.delete(JOB, job.namespace, job.name)
+
     @contextmanager
     def _running(self, job: AgentJob) -> Iterator[None]:
         """The Job and its ConfigMap, for the time of a `with` block."""
@@ -94,8 +101,10 @@ class PodVantage:
         try:
             made = self.client.create(JOB, job.namespace, job_manifest(job))
             self.client.patch(CONFIG_MAP, job.namespace, job.name, owned_by(made))
+            self._running_job = job
             yield
         finally:
+            self._running_job = None
             self.client.delete(JOB, job.namespace, job.name)
             self.client.delete(CONFIG_MAP, job.namespace, job.name)
 
@@ -108,6 +117,8 @@ class PodVantage:
         for pod in self.client.watch(POD, job.namespace, name, timeout=left):
             if text_at(pod, "status", "phase") in ("Succeeded", "Failed"):
                 return pod
+            if value_at(pod, "metadata", "deletionTimestamp") is not None:
+                raise ProbeError(f"{self.name}: the pod {name} was deleted while it ran")
             trouble = waiting_trouble(pod)
             if trouble:
                 raise ProbeError(f"{self.name}: {trouble}{self._events(job, name)}")

@@ -41,6 +41,8 @@ class Places(Protocol):
 
     def node_gateway(self, scheme: str) -> str: ...
 
+    def abandon(self) -> None: ...
+
     def logs(
         self, service: ServiceObserved, store: SampleStore, *, prefix: str
     ) -> tuple[Artefact, ...]: ...
@@ -145,6 +147,10 @@ class Prober:
             for place, future in futures.items():
                 try:
                     observed.update(future.result())
+                except KeyboardInterrupt:
+                    # The pool waits for its threads, and they for engines that nobody wants now.
+                    self._places.abandon()
+                    raise
                 except VpmError as error:
                     for probe in by_place[place]:
                         observed[probe.vantage] = replace(asked[probe.vantage], error=str(error))
