@@ -123,6 +123,10 @@ def _documents(stdin: str) -> list[dict[str, Any]]:
 
 def _presume(what: Replay, entries: list[Recorded]) -> None:
     """A recording that begins with an existing service gets it from the recorded manifest."""
+    for pod in sorted(_foreign_pods(entries)):
+        sleeper = ["--command", "--", "sleep", "3600"]
+        what.cluster.kubectl("run", pod, "--image=curlimages/curl", "--restart=Never", *sleeper)
+        what.cluster.kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=30s")
     first = entries[0]
     manifest = what.root / "02-lifecycle" / "hello.yaml"
     exists = first.code == 0 and re.search(r"\bhello\b", first.command)
@@ -131,6 +135,14 @@ def _presume(what: Replay, entries: list[Recorded]) -> None:
     if manifest.exists() and ((exists and not creates) or conflict):
         what.cluster.kubectl("apply", "-f", str(manifest))
         what.cluster.kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=60s")
+
+
+def _foreign_pods(entries: list[Recorded]) -> set[str]:
+    """Pods that commands are run in without having been made by the recording."""
+    used = {
+        found[1] for e in entries if (found := re.search(r"exec (?:-i )?([a-z]+) -", e.command))
+    }
+    return {pod for pod in used if not any(f"run {pod}" in e.command for e in entries)}
 
 
 def _case(what: Replay, entry: Recorded) -> Case:

@@ -27,6 +27,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"https://[\w.-]+:\d+", "https://SERVER"),
         (r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b", "ADDRESS"),
         (r"\b(\d+d)?(\d+h)?(\d+m)?\d+s\b|\b\d+m\b|\b\d+h(\d+m)?\b", "AGE"),
+        (r"(x-envoy-upstream-service-time:) \d+", r"\1 MS"),
         (r"@sha256:[0-9a-f]{64}", "@DIGEST"),
         (r"[ \t]+$", ""),
         (r" {2,}", " "),
