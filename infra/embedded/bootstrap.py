@@ -6,7 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from infra.embedded.api.version import INFO, KNATIVE, KOURIER
-from infra.embedded.kinds import CONFIGMAP, ENDPOINTS, ENDPOINTSLICE, NAMESPACE, NODE, SERVICE, Kind
+from infra.embedded.crds import definition_of
+from infra.embedded.kinds import (
+    BUILT_IN,
+    CONFIGMAP,
+    CRD,
+    ENDPOINTS,
+    ENDPOINTSLICE,
+    NAMESPACE,
+    NODE,
+    SERVICE,
+    Kind,
+)
 from infra.embedded.store import Obj, Store
 
 _KOURIER_CLASS = "kourier.ingress.networking.knative.dev"
@@ -19,6 +30,8 @@ def bootstrap(store: Store, *, domain: str, node: str, api: tuple[str, int]) -> 
         *_configuration(domain),
         _kubernetes_service(),
         *_kubernetes_endpoints(*api),
+        *_definitions(store.clock.stamp()),
+        _webhook(api[0]),
         (NODE, _node(node, api[0], store.clock.stamp())),
     )
     for kind, obj in objects:
@@ -103,6 +116,30 @@ def _kubernetes_service() -> tuple[Kind, Obj]:
             "type": "ClusterIP",
         },
         "status": {"loadBalancer": {}},
+    }
+
+
+def _definitions(now: str) -> Iterator[tuple[Kind, Obj]]:
+    labels = {"app.kubernetes.io/name": "knative-serving", "app.kubernetes.io/version": KNATIVE,
+              "knative.dev/crd-install": "true"}  # fmt: skip
+    for kind in BUILT_IN:
+        if kind.custom:
+            yield CRD, definition_of(kind, labels, now)
+
+
+def _webhook(address: str) -> tuple[Kind, Obj]:
+    """Who waits for Knative's webhook finds it: admission is a part of this process."""
+    return ENDPOINTSLICE, {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "webhook-embedded",
+            "namespace": "knative-serving",
+            "labels": {"kubernetes.io/service-name": "webhook"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": [{"name": "https-webhook", "port": 8443, "protocol": "TCP"}],
     }
 
 

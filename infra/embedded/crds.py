@@ -1,9 +1,10 @@
 """CustomResourceDefinitions: applying one serves its kind."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from infra.embedded.api.shapes import Shape, metadata, of_schema
-from infra.embedded.kinds import CRD, Column, Kind, Registry
+from infra.embedded.kinds import BUILT_IN, CRD, Column, Kind, Registry
 from infra.embedded.store import Event, Obj, Store
 
 
@@ -59,7 +60,46 @@ class DefinitionController:
             return
         self._definitions.define(crd)
         if not (crd.get("status") or {}).get("conditions"):
-            self._store.update_status(CRD, {**crd, "status": _established(crd, self._store)})
+            self._store.update_status(
+                CRD, {**crd, "status": _established(crd, self._store.clock.stamp())}
+            )
+
+
+# Kinds that the cluster knows better than their CRDs do.
+_BUILT_IN = {(kind.group, kind.version, kind.plural): kind for kind in BUILT_IN}
+
+
+def definition_of(kind: Kind, labels: Mapping[str, str], now: str) -> Obj:
+    """The CRD of a kind that is built in, as if it had been applied."""
+    columns = [{"name": c.name, "type": c.type, "jsonPath": c.path} for c in kind.columns]
+    open_schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version: Obj = {
+        "name": kind.version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": open_schema},
+        "subresources": {"status": {}},
+    }
+    names = {
+        "kind": kind.kind,
+        "listKind": kind.list_kind,
+        "plural": kind.plural,
+        "singular": kind.singular,
+        "categories": list(kind.categories),
+        "shortNames": list(kind.short_names),
+    }
+    crd: Obj = {
+        "apiVersion": CRD.api_version,
+        "kind": CRD.kind,
+        "metadata": {"name": kind.resource, "labels": dict(labels)},
+        "spec": {
+            "group": kind.group,
+            "names": names,
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "versions": [version | ({"additionalPrinterColumns": columns} if columns else {})],
+        },
+    }
+    return crd | {"status": _established(crd, now)}
 
 
 def kinds_of(crd: Obj) -> list[Kind]:
@@ -67,7 +107,8 @@ def kinds_of(crd: Obj) -> list[Kind]:
     spec, names = crd["spec"], crd["spec"]["names"]
     versions = sorted(spec["versions"], key=lambda version: not version.get("storage"))
     return [
-        Kind(
+        _BUILT_IN.get((spec["group"], version["name"], names["plural"]))
+        or Kind(
             spec["group"],
             version["name"],
             names["kind"],
@@ -109,12 +150,12 @@ def _column(column: dict[str, Any]) -> Column:
     )
 
 
-def _established(crd: Obj, store: Store) -> Obj:
+def _established(crd: Obj, now: str) -> Obj:
     conditions = [
         {
             "type": kind,
             "status": "True",
-            "lastTransitionTime": store.clock.stamp(),
+            "lastTransitionTime": now,
             "reason": reason,
             "message": message,
         }

@@ -47,8 +47,9 @@ def serve(settings: Settings, launched: Launched) -> None:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_Cluster(settings, launched).run())
     finally:
+        was_ready = settings.cluster_file.exists()
         settings.cluster_file.unlink(missing_ok=True)
-        if settings.ephemeral:
+        if settings.ephemeral and was_ready:  # else whoever started it reads the log there
             shutil.rmtree(settings.state_dir, ignore_errors=True)
 
 
