@@ -14,13 +14,17 @@ KEEPS: tuple[Keep, ...] = ("never", "on-failure", "always")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One option: its name, what it is for, and what it may be (empty: any text)."""
+    """One option: its name, what it is for, and what it may be (empty: any text).
+
+    Options `of_run` say nothing about the cluster itself.
+    """
 
     name: str
     help: str
     values: tuple[str, ...] = ()
     default: str | None = None
     flag: bool = False
+    of_run: bool = False
 
 
 CHOICES: tuple[Choice, ...] = (
@@ -33,11 +37,12 @@ CHOICES: tuple[Choice, ...] = (
         "keep",
         "what becomes of a cluster that this run made (default: kind always, embedded never)",
         KEEPS,
+        of_run=True,
     ),
     Choice("bootstrap", "install Knative and kourier on an existing cluster", flag=True),
     Choice("fresh", "do not use a cluster that was kept", flag=True),
-    Choice("lang", "language of the evidence (default: the scenario's)", ("en", "ja")),
-    Choice("reports", "folder of the evidence (default: reports/ of the repository)"),
+    Choice("lang", "language of the evidence (default: the scenario's)", ("en", "ja"), of_run=True),
+    Choice("reports", "folder of the evidence (default: reports/ of the repository)", of_run=True),
     Choice("knative", "version of Knative Serving (default: the scenario's)"),
     Choice("bundle", "folder or file with the manifests and images, in place of the network"),
     Choice("image-map", "YAML file with lines of `IMAGE: OTHER-IMAGE`"),
@@ -48,7 +53,7 @@ CHOICES: tuple[Choice, ...] = (
     Choice("images", "file with more images for the embedded cluster"),
     Choice("port", "HTTP port of the embedded gateway (default: 80 where it can be bound)"),
     Choice("time-scale", "how much faster the embedded cluster's clock runs"),
-    Choice("agent-image", "image with Python for the in-cluster probes"),
+    Choice("agent-image", "image with Python for the in-cluster probes", of_run=True),
 )
 
 

@@ -92,6 +92,8 @@ class Toolbox:
     options: RunOptions
 
     def __call__(self, cluster: Cluster, folder: Folder) -> Tools:
+        if self.options.agent_image:
+            cluster = replace(cluster, agent_image=self.options.agent_image)
         client = KubernetesClient(cluster.kubeconfig, cluster.context, clock=self.clock)
         kubectl = kubectl_for(cluster, self.clock)
         places = ClusterPlaces(cluster=cluster, client=client, kubectl=kubectl, clock=self.clock)

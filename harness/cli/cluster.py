@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import click
+from pydantic import ValidationError
 
+from harness.cli.options import cluster_options, to_run_options
 from harness.core.errors import UsageError
 from harness.options import PROVIDERS
-from harness.ports import Cluster, ClusterRequest
-from harness.runner.kubectl import KubectlProcess
+from harness.ports import Cluster
+from harness.provider import choose_driver, request_for
+from harness.spec.model import ClusterSpec
 from harness.timing.clock import SystemClock
-from infra.clusters.choose import choose
 from infra.clusters.faults import EmulatorFaults, InjectedFault
 from infra.clusters.kept import Kept, delete_kept, find_kept, kept_clusters, state_of
 from infra.clusters.kind_config import shipped_name
 from infra.clusters.resources import FAULT, KSERVICE, dig, name_of, namespace_of
-from infra.knative.install import Installer
-from infra.knative.manifests import read_image_map
 
 _NAME = click.argument("name", default=shipped_name)
 _JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
@@ -40,50 +40,15 @@ def cluster() -> None:
 
 @cluster.command()
 @_NAME
-@click.option(
-    "--cluster", "provider", type=click.Choice(PROVIDERS), default="auto", show_default=True,
-    help="which cluster to use",
-)  # fmt: skip
-@click.option("--context", help="kubeconfig context, with --cluster existing")
-@click.option("--kubeconfig", help="kubeconfig file of that context (default: $KUBECONFIG)")
-@click.option("--gateway", help="HOST:PORT of the gateway, where it cannot be found")
-@click.option("--domain", help="domain of the KServices (default: 127.0.0.1.sslip.io)")
-@click.option("--knative", default="1.18", show_default=True, help="version of Knative Serving")
-@click.option("--bootstrap", is_flag=True, help="install Knative on a cluster that is not ours")
-@click.option("--bundle", type=click.Path(path_type=Path, exists=True),
-              help="bundle, or folder with the manifests, in place of the network")  # fmt: skip
-@click.option("--image-map", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="YAML file with lines of `IMAGE: OTHER-IMAGE`")  # fmt: skip
-@click.option("--kind-bin", help="kind executable (default: $KIND_BIN, then PATH)")
-@click.option("--kind-image", help="kind node image (default: that of this kind)")
-@click.option("--http-port", help="port of the gateway on this machine (default: 80)")
-@click.option("--https-port", help="TLS port of the gateway on this machine (default: 443)")
+@cluster_options
 @_JSON
-def up(name: str, as_json: bool, **values: Any) -> None:
+def up(name: str, as_json: bool, **choices: Any) -> None:
     """Start the cluster NAME (default: vpm-mini) with Knative on it, and keep it."""
-    installer = Installer(
-        kubectl=lambda kubeconfig, context: KubectlProcess(
-            kubeconfig=kubeconfig, context=context, clock=SystemClock()
-        ),
-        manifests=values["bundle"],
-        images=read_image_map(values["image_map"]) if values["image_map"] else {},
-        progress=_progress,
-    )
-    driver, why = choose(
-        values["provider"], progress=_progress, kind_bin=values["kind_bin"], installer=installer
-    )
+    options = replace(to_run_options(choices), keep="always")
+    driver, why = choose_driver(options, _progress)
     _progress(f"{driver.provider} cluster: {why}")
-    request = ClusterRequest(
-        name=name,
-        knative=values["knative"],
-        context=values["context"],
-        gateway=values["gateway"],
-        domain=values["domain"],
-        keep="always",
-        bootstrap=values["bootstrap"],
-        options=_provider_options(driver.provider, values),
-    )
-    with driver.open(request) as opened:
+    spec = _spec(name)
+    with driver.open(request_for(spec, options, driver.provider)) as opened:
         _show(_described(opened), as_json)
 
 
@@ -207,15 +172,14 @@ def _progress(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _provider_options(provider: str, values: dict[str, Any]) -> dict[str, str]:
-    """The options of one provider; what belongs to another is refused by the driver."""
-    given = {
-        "http-port" if provider == "kind" else "port": values["http_port"],
-        "https-port": values["https_port"],
-        "image": values["kind_image"],
-        "kubeconfig": values["kubeconfig"],
-    }
-    return {name: value for name, value in given.items() if value is not None}
+def _spec(name: str) -> ClusterSpec:
+    try:
+        return ClusterSpec(name=name, contexts=("*",))
+    except ValidationError as error:
+        raise UsageError(
+            f"{name!r} is no name for a cluster",
+            mend="use small letters, digits and '-', at most 63 of them",
+        ) from error
 
 
 def _described(opened: Cluster) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,16 @@ Command = Callable[..., Any]
 
 def run_options(command: Command) -> Command:
     """Add the options of `harness.options` to a command."""
-    for choice in reversed(CHOICES):
+    return _with(CHOICES, command)
+
+
+def cluster_options(command: Command) -> Command:
+    """Add those of the options that are about the cluster itself."""
+    return _with([choice for choice in CHOICES if not choice.of_run], command)
+
+
+def _with(choices: Sequence[Choice], command: Command) -> Command:
+    for choice in reversed(choices):
         command = _option(choice)(command)
     return command
 
