@@ -124,8 +124,9 @@ async def _talk(
         except Failure as unread:
             trace.enter(None)
             trace.phases = {**before, "send": trace.phases["send"]}
-            # A TLS alert is the reason for both, and the earlier hop.
-            raise (unread if unread.outcome is Outcome.TLS_ERROR else unsent) from unread
+            if unread.outcome is Outcome.TLS_ERROR:  # The reason for both, and the earlier hop.
+                raise
+            raise unsent from unread
     return await _read(stream, reader, trace, deadline)
 
 
