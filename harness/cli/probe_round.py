@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -97,6 +98,8 @@ def round_as_json(seen: Round) -> dict[str, Any]:
 def _samples(folder: Path, probe: ProbeObserved) -> tuple[Mapping[str, Any], ...]:
     if probe.samples is None:
         return ()
-    lines = (folder / probe.samples.path).read_bytes().splitlines()
+    file = folder / probe.samples.path
+    content = file.read_bytes()
+    lines = (gzip.decompress(content) if file.suffix == ".gz" else content).splitlines()
     records = (json.loads(line) for line in lines)
     return tuple(record for record in records if record["record"] == _SAMPLE)

@@ -214,3 +214,11 @@ def test_more_attempts_than_have_a_line_each_are_counted_by_the_engine(
     assert seen.latencies_within == {"0.4": 0}
     claim = diagnose(ready=SERVICE, probes=(seen,), objectives=many.objectives)
     assert (claim.diagnosis, claim.hop) == ("nothing-listens", Hop.CONNECT)
+
+
+def test_many_samples_are_compressed(make_prober: MakeProber, store: MemoryStore) -> None:
+    many = action("gateway", requests=3000, rate="6000/s")
+    (seen,) = make_prober(closed_port()).probe(SERVICE, many)
+    assert seen.samples is not None
+    assert list(store.files) == ["samples/01-metrics-echo-gateway.jsonl.gz"]
+    assert (seen.total, seen.failures) == (3000, {"connect_refused": 3000})
