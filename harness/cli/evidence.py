@@ -196,7 +196,12 @@ def prune(reports: Path, older_than: timedelta, lists: tuple[Path, ...], dry_run
 @evidence.command()
 @_paths
 def recover(paths: tuple[Path, ...]) -> None:
-    """Write the evidence of runs that were killed, from what their journals tell."""
+    """Write the evidence of runs that were killed, from what their journals tell.
+
+    Each run is named by its folder: only a person knows that it is not still going on.
+    """
+    if any(wanted.whole for wanted in find_targets(paths).reports.values()):
+        raise UsageError("recover takes run folders, not all runs at once")
     for folder in _run_folders(paths):
         store = EvidenceStore(folder.parent.parent, SystemClock())
         written = recover_run(store, RunFolder(folder))

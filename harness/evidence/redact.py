@@ -1,11 +1,12 @@
 """Secrets taken out of text before it is kept. Pure.
 
-Only characters of a value are replaced, never its quotes, so JSON and YAML stay readable as such.
-Where it is not sure it redacts: a name too many costs a reader less than a leaked key.
+JSON is redacted as JSON, by its keys; all else as text, by what secrets look like. Where it is
+not sure it redacts: a name too many costs a reader less than a leaked key.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 
@@ -29,17 +30,17 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     # PEM blocks, also with escaped line ends
     _rule(
         r"(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----)[^\"']*?"
-        r"(?P<end>-----END [A-Z ]*PRIVATE KEY-----|[\"']|\Z)",
+        r"(?P<end>-----END [A-Z ]*PRIVATE KEY-----|(?=\\*[\"'])|\Z)",
         rf"\g<keep>{MASK}\g<end>",
     ),
     # headers: quoted values up to their quote, bare ones up to the end of the line
     _rule(
         rf"(?P<keep>\b(?:{_HEADERS})(?:{_QUOTE})?\s*[:=,]\s*\[?\s*(?P<q>{_QUOTE}))"
-        r"(?:(?!(?P=q)).)+"
+        r"(?:(?!(?P=q))(?:\\.|.))+"
     ),
     _rule(
         rf"(?P<keep>\b(?:{_HEADERS})[ \t]*[:=][ \t]*)(?!{_QUOTE}|\[|{MASK})"
-        r"[^\r\n]+?(?=\\r|\\n|[\"']|\r|\n|$)"
+        r"[^\r\n]+?(?=\\+[rn\"']|[\"'\r\n]|$)"
     ),
     _rule(r"(?P<keep>\b(?:bearer|basic)\s+)[\w.~+/=-]{6,}"),
     # tokens that show what they are
@@ -63,7 +64,10 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     # options and assignments
     _rule(rf"(?P<keep>--[\w-]*{_NAMES}[= ]\s*)(?!{_QUOTE})[^\s\"'\\]+"),
     _rule(r"(?P<keep>(?:^|\s)-u\s+[^\s:]+:)\S+"),
-    _rule(rf"(?P<keep>{_NAMES}(?:{_QUOTE})?[ \t]*[:=][ \t]*(?P<q>{_QUOTE}))(?:(?!(?P=q)).)+"),
+    _rule(
+        rf"(?P<keep>{_NAMES}(?:{_QUOTE})?[ \t]*[:=][ \t]*(?P<q>{_QUOTE}))"
+        r"(?:(?!(?P=q))(?:\\.|.))+"
+    ),
     _rule(
         rf"(?P<keep>{_NAMES}[ \t]*[:=][ \t]*)(?!{_QUOTE}|(?:true|false|null|none)\b|{MASK})"
         r"[^\s\"'\\,;&{}\[\]<>]+"
@@ -77,6 +81,7 @@ _HINT = re.compile(
 )
 """What every secret that a rule finds contains: most text holds none of it and is left alone."""
 
+_SECRET_KEY = re.compile(rf"[\w.-]*{_NAMES}|{_HEADERS}|auth", re.IGNORECASE)
 _SECRET_KIND = re.compile(rf"(?m)\bkind(?:{_QUOTE})?:\s*(?:{_QUOTE})?Secret\b")
 _YAML_LINE = re.compile(r"(?P<indent>[ \t+-]*)(?P<key>[\w./-]+:)?")
 _YAML_DATA = frozenset({"data:", "stringData:", "binaryData:"})
@@ -86,12 +91,68 @@ _JSON_DATA = re.compile(
 
 
 def redact(text: str) -> str:
-    """The text with every secret masked; text without any comes back unchanged."""
+    """The text with every secret masked; text without any comes back unchanged.
+
+    JSON, and text with a JSON object on each line, stays JSON.
+    """
+    if not _HINT.search(text) and not _SECRET_KIND.search(text):
+        return text
+    lines = text.splitlines(keepends=True)
+    if len(lines) > 1 and all(line[:1] == "{" and line.rstrip()[-1:] == "}" for line in lines):
+        return "".join(redact(line) for line in lines)
+    try:
+        if text.lstrip()[:1] in ("{", "["):
+            return _redact_json(text)
+    except (ValueError, RecursionError):
+        pass  # not JSON after all
+    return _redact_text(text)
+
+
+def _redact_json(text: str) -> str:
+    value = json.loads(text)
+    cleaned = _clean(value)
+    if cleaned == value:
+        return text
+    end = "\n" if text.endswith("\n") else ""
+    indent = 1 if "\n" in text.strip() else None
+    return json.dumps(cleaned, ensure_ascii=False, indent=indent) + end
+
+
+def _clean(value: object) -> object:
+    """A JSON value without secrets, its keys and shape kept."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    secret = value.get("kind") == "Secret"
+    named = _SECRET_KEY.fullmatch(str(value.get("name", ""))) is not None
+    return {
+        key: _masked(item)
+        if (secret and f"{key}:" in _YAML_DATA)
+        or (named and key == "value")
+        or _SECRET_KEY.fullmatch(key)
+        else _clean(item)
+        for key, item in value.items()
+    }
+
+
+def _masked(value: object) -> object:
+    """Every text in a value masked; numbers, truth values and keys stay."""
+    if isinstance(value, str):
+        return MASK if value else value
+    if isinstance(value, list):
+        return [_masked(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    return value
+
+
+def _redact_text(text: str) -> str:
     if _SECRET_KIND.search(text):
         text = _JSON_DATA.sub(r"\g<keep>{}", text)
         text = "".join(_without_data(text.splitlines(keepends=True)))
-    if not _HINT.search(text):
-        return text
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text

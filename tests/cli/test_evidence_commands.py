@@ -71,10 +71,16 @@ def test_verify_names_file_field_expected_and_found(golden: Golden) -> None:
         (["sign", "{reports}", "--key", "{reports}/none.pem"], 2, "openssl genpkey"),
         (["sign", "{reports}/phase2", "--key", "k"], 2, "no run folder"),
         (["site", "--reports", "{reports}/phase2"], 2, "runs/"),
+        (["recover", "{reports}"], 2, "not all runs at once"),
+        (["recover", "{reports}/runs/{run}"], 2, "the run has its evidence"),
+        (["summary", "{reports}"], 0, "INCONCLUSIVE for the claim"),
+        (["metrics", "{reports}"], 0, "# EOF"),
     ],
 )
 def test_exit_codes_and_words(golden: Golden, arguments: list[str], code: int, said: str) -> None:
-    result = evidence(*(argument.format(reports=golden.reports) for argument in arguments))
+    result = evidence(
+        *(argument.format(reports=golden.reports, run=golden.run.name) for argument in arguments)
+    )
     assert result.returncode == code, result.stderr
     assert said in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
@@ -118,9 +124,23 @@ def test_site_and_prune_say_what_they_did(golden: Golden) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["verify"], ["render"], ["sign"], ["require"], ["site"], ["prune"]]
+    "command", [[], ["verify"], ["render"], ["sign"], ["require"], ["site"], ["prune"], ["recover"]]
 )
 def test_every_command_has_help(command: list[str]) -> None:
     result = evidence(*command, "--help")
     assert result.returncode == 0
     assert result.stdout.startswith("Usage: ")
+
+
+def test_a_killed_run_is_recovered(golden: Golden) -> None:
+    for path in (
+        golden.run / "evidence",
+        golden.run / "ledger.json",
+        golden.run / "record.json.gz",
+    ):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    journal = golden.run / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-20])
+    recovered = evidence("recover", golden.run)
+    assert recovered.stdout.startswith(f"recovered: {golden.run.name} (")
+    assert evidence("verify", golden.run).returncode == 0

@@ -60,3 +60,37 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
 def test_bytes_that_are_no_text_stay(content: bytes) -> None:
     found = redact_bytes(b"\xff" + content)
     assert found == b"\xff" + content
+
+
+PIECES = st.sampled_from(
+    [*FORMS.values(), '"', "\\", "\n", "token: ", "password=", "Authorization: ", "kind: Secret\n",
+     "data:\n", "  a: b\n", "'", "{", "}", "-----BEGIN PRIVATE KEY-----", "?token=", "cookie: "]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=6).map("".join), st.lists(PIECES, max_size=3).map("".join))
+def test_json_stays_json_whatever_stands_in_it(text: str, other: str) -> None:
+    for value in ({"a": text, "b": [other, 1]}, {"nested": json.dumps({"log": text})}):
+        for indent in (None, 1):
+            found = json.loads(redact(json.dumps(value, indent=indent)))
+            assert isinstance(found, dict)
+
+
+def test_lines_of_json_stay_lines_of_json() -> None:
+    lines = [json.dumps({"outcome": "ok", "headers": {"set-cookie": f"s={PLANTED}"}})] * 3
+    found = redact("".join(f"{line}\n" for line in lines))
+    assert [json.loads(line)["outcome"] for line in found.splitlines()] == ["ok"] * 3
+    assert PLANTED not in found
+
+
+@pytest.mark.parametrize("depth", [10, 900, 100_000])
+def test_depth_does_not_stop_it(depth: int) -> None:
+    text = "[" * depth + f'"token={PLANTED}"' + "]" * depth
+    assert PLANTED not in redact(text)
+
+
+def test_shape_and_numbers_of_masked_json_stay() -> None:
+    value = {"credentials": {"user": "dev", "tries": 3, "keys": ["a", "b"]}, "kind": "Config"}
+    masked = json.loads(redact(json.dumps(value)))
+    assert masked["credentials"] == {"user": MASK, "tries": 3, "keys": [MASK, MASK]}
+    assert masked["kind"] == "Config"
