@@ -1,9 +1,10 @@
 """A small event loop: one thread runs every attempt in flight.
 
-Threads with blocking sockets were measured first: handing the interpreter lock from thread to
-thread costs more than the probe itself and shifts the phases of its neighbours by milliseconds.
-asyncio rounds timers up to a millisecond and doubles the cost of a probe. Here a coroutine
-suspends on one of three things only: a socket, a point in time, a wake-up by name.
+A silent server at 2,000 requests a second and 5 s of patience means 10,000 attempts in flight,
+too many for a thread each, and a blocking socket would need a poll before each call for its
+deadline anyway. asyncio's streams were measured at one and a half times this loop's CPU for a
+probe, and asyncio rounds timers up to a millisecond. Here a coroutine suspends on one of three
+things only: a socket, a point in time, a wake-up by name.
 """
 
 from __future__ import annotations
