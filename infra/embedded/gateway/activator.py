@@ -25,6 +25,21 @@ OVERLOADED = (
 )
 
 
+class RevisionGone(Exception):
+    """The revision that a request waits for has been deleted."""
+
+
+def not_found(name: str) -> bytes:
+    """The activator's answer for a revision that does not exist (recorded in 05-gateway)."""
+    revision = name.rpartition("/")[2]
+    body = f'Error getting active endpoint: revision.serving.knative.dev "{revision}" not found\n'
+    return (
+        "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\n"
+        f"Connection: close\r\n\r\n{body}"
+    ).encode()
+
+
 @dataclass(slots=True)
 class Throttle:
     """Which pod takes the next request: the least busy one below its limit."""
@@ -54,7 +69,9 @@ class Throttle:
 class Revision:
     """One revision's requests."""
 
-    def __init__(self, network: PodNetwork, on_buffered: Callable[[], None]) -> None:
+    def __init__(self, name: str, network: PodNetwork, on_buffered: Callable[[], None]) -> None:
+        self._name = name
+        self._gone = False
         self._network = network
         self._on_buffered = on_buffered
         self._waiting: list[asyncio.Future[Pod]] = []
@@ -63,9 +80,18 @@ class Revision:
 
     def update(self, pods: Sequence[Pod], limit: int) -> None:
         """The ready pods, and how many requests each takes at a time."""
+        self._gone = False
         self.throttle.limit = limit
         self.throttle.set_pods(pods)
         self._hand_out()
+
+    def leave(self) -> None:
+        """The revision has been deleted: nobody need wait for it any longer."""
+        self._gone = True
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(RevisionGone())
+        self._waiting.clear()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection of Envoy."""
@@ -78,6 +104,9 @@ class Revision:
             await self._serve(first, (reader, writer))
         except OSError:
             writer.transport.abort()
+        except RevisionGone:
+            writer.write(not_found(self._name))
+            writer.close()
         finally:
             first.cancel()
 
@@ -112,6 +141,8 @@ class Revision:
         """A pod that takes the request; None when the client went away (`gone` read no bytes)."""
         if (pod := self.throttle.pick()) is not None:
             return pod
+        if self._gone:
+            raise RevisionGone
         future: asyncio.Future[Pod] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         either: tuple[asyncio.Future[Any], ...] = (future, gone)
@@ -177,10 +208,15 @@ class Activator:
         """The revision `namespace/revision`; its socket listens."""
         known = self._revisions.get(name)
         if known is None:
-            known = self._revisions[name] = Revision(self._network, lambda: self._call(name))
+            known = self._revisions[name] = Revision(name, self._network, lambda: self._call(name))
             path = "\0" + self.socket(name).removeprefix("@")
             known.server = await asyncio.start_unix_server(known.accept, path, backlog=1024)
         return known
+
+    def leave(self, name: str) -> None:
+        """No route leads to the revision any longer: its requests need not wait."""
+        if (revision := self._revisions.get(name)) is not None:
+            revision.leave()
 
     def forget(self, name: str) -> None:
         """The revision is gone."""

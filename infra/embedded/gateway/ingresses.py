@@ -1,21 +1,69 @@
 """KIngress objects: the gateway's finalizer, and the status that follows its probes."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from infra.embedded import events
 from infra.embedded.clock import Clock
 from infra.embedded.errors import Conflict, NotFound
 from infra.embedded.gateway.prober import Listeners, wait_until_served
-from infra.embedded.gateway.routes import Routing
+from infra.embedded.gateway.routes import Routing, routing
 from infra.embedded.kinds import KINGRESS
-from infra.embedded.store import Obj, Store, copy
+from infra.embedded.store import Event, Obj, Store, copy
 
 FINALIZER = "ingresses.networking.internal.knative.dev"
 COMPONENT = "ingress-controller"
 PUBLIC = "kourier.kourier-system.svc.cluster.local"
 PRIVATE = "kourier-internal.kourier-system.svc.cluster.local"
 _WAITING = ("Uninitialized", "Waiting for load balancer to be ready")
+
+
+class Ingresses:
+    """The KIngresses of the cluster, as routings, and their status."""
+
+    def __init__(self, status: "IngressStatus") -> None:
+        self._status = status
+        self._objects: dict[str, Obj] = {}
+        self.routings: dict[str, Routing] = {}  # of those that are not being deleted
+
+    def changed(self, event: Event) -> bool:
+        """Take a change; returns whether routes must follow."""
+        meta = event.obj["metadata"]
+        key = f"{meta['namespace']}/{meta['name']}"
+        matters = event.type != "MODIFIED" or _matters(event)
+        if event.type == "DELETED":
+            self._objects.pop(key, None)
+            self.routings.pop(key, None)
+            self._status.forget(key)
+            return True
+        self._status.hold(event.obj)
+        self._objects[key] = event.obj
+        if "deletionTimestamp" in meta:
+            self.routings.pop(key, None)
+        elif matters:
+            self.routings[key] = routing(event.obj)
+        return matters
+
+    def served(self, routings: Mapping[str, Routing]) -> None:
+        """Envoy has these routings: probe what is new, and let go of what is no longer served."""
+        for key, one in routings.items():
+            if (ingress := self._objects.get(key)) is not None:
+                self._status.probe(key, one, ingress["metadata"]["generation"])
+        for key, ingress in tuple(self._objects.items()):
+            if "deletionTimestamp" in ingress["metadata"]:
+                self._status.forget(key)
+                self._status.release(ingress)
+
+
+def _matters(event: Event) -> bool:
+    """Whether a change of a KIngress is one of what it asks for."""
+    old, new = event.old, event.obj
+    deleted = "deletionTimestamp" in new["metadata"]
+    return (
+        old is None
+        or old["spec"] != new["spec"]
+        or deleted != ("deletionTimestamp" in old["metadata"])
+    )
 
 
 class IngressStatus:
@@ -53,15 +101,15 @@ class IngressStatus:
         except (NotFound, Conflict):
             return
 
-    def probe(self, key: str, routing: Routing, generation: int) -> None:
+    def probe(self, key: str, wanted: Routing, generation: int) -> None:
         """This version has been handed to Envoy: probe it until it is served."""
         before = self._probes.get(key)
         if before is not None:
-            if before[:2] == (routing.version, generation):
+            if before[:2] == (wanted.version, generation):
                 return
             before[2].cancel()
-        task = asyncio.ensure_future(self._serve(routing, generation))
-        self._probes[key] = (routing.version, generation, task)
+        task = asyncio.ensure_future(self._serve(wanted, generation))
+        self._probes[key] = (wanted.version, generation, task)
 
     def forget(self, key: str) -> None:
         """The KIngress is gone."""
@@ -73,13 +121,13 @@ class IngressStatus:
         for key in tuple(self._probes):
             self.forget(key)
 
-    async def _serve(self, routing: Routing, generation: int) -> None:
-        self._write(routing, generation, ready=False)
-        await wait_until_served(routing, self._listeners())
-        self._write(routing, generation, ready=True)
+    async def _serve(self, wanted: Routing, generation: int) -> None:
+        self._write(wanted, generation, ready=False)
+        await wait_until_served(wanted, self._listeners())
+        self._write(wanted, generation, ready=True)
 
-    def _write(self, routing: Routing, generation: int, *, ready: bool) -> None:
-        current = self._store.find(KINGRESS, routing.namespace, routing.name)
+    def _write(self, wanted: Routing, generation: int, *, ready: bool) -> None:
+        current = self._store.find(KINGRESS, wanted.namespace, wanted.name)
         if current is None or current["metadata"]["generation"] != generation:
             return
         old = current.get("status") or {}

@@ -56,9 +56,10 @@ class Load:
         self._since = now
         return {key: _read(meter, seconds) for key, meter in self._meters.items()}
 
-    def forget(self, key: Key) -> None:
-        """The revision is gone."""
-        self._meters.pop(key, None)
+    def forget(self, name: str) -> None:
+        """The revision `namespace/name` is gone."""
+        namespace, _, revision = name.partition("/")
+        self._meters.pop((namespace, revision), None)
 
 
 def _read(meter: _Meter, seconds: float) -> RevisionLoad:

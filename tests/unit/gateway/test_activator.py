@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.embedded.gateway.activator import Throttle
+from infra.embedded.gateway.activator import Throttle, not_found
 
 A, B = ("10.0.0.1", 80), ("10.0.0.2", 80)
 
@@ -56,3 +56,12 @@ def test_the_limit_is_hard_and_the_load_even(steps: list[bool], limit: int, pods
             throttle.done(taken.pop(0))
     assert all(0 <= n <= limit for n in throttle.in_flight.values())
     assert sum(throttle.in_flight.values()) == len(taken)
+
+
+def test_what_is_said_of_a_revision_that_does_not_exist() -> None:
+    head, _, body = not_found("default/hello-00001").decode().partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 404 Not Found\r\n")
+    assert f"Content-Length: {len(body)}" in head
+    assert body == (
+        'Error getting active endpoint: revision.serving.knative.dev "hello-00001" not found\n'
+    )
