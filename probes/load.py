@@ -70,10 +70,10 @@ class LocustLoad:
             with self._counting(service) as replicas:
                 exit_code = _run_locust(service, action, base=base, folder=folder)
             stats = _read_json(folder / "stats.json")
-            errors = _read_json(folder / "errors.json")
+            result = _read_json(folder / "result.json")
         raw = self._store.artefact(
             f"load/{next(self._numbers):02d}-{service.service}.json",
-            json.dumps({"stats": stats, "errors": errors}, indent=1).encode(),
+            json.dumps({"stats": stats, "result": result}, indent=1).encode(),
         )
         entries = [entry for entry in stats if isinstance(entry, Mapping)] if stats else []
         return LoadObserved(
@@ -83,14 +83,12 @@ class LocustLoad:
             at=_text(begun),
             until=_text(self._clock.now()),
             users=action.users,
-            seconds=action.duration,
+            seconds=seconds_at(result, "seconds"),
             requests=sum(number_at(entry, "num_requests") for entry in entries),
             failures=sum(number_at(entry, "num_failures") for entry in entries),
             exit_code=exit_code,
             latency=latency_of(entries[0]) if entries else None,
-            errors={str(key): int(str(times)) for key, times in errors.items()}
-            if isinstance(errors, Mapping)
-            else {},
+            errors=_counts(result),
             replicas=tuple(
                 (count.at - begun.timestamp(), count.ready) for count in replicas.changes
             ),
@@ -140,7 +138,7 @@ def _quantile(counts: list[tuple[float, int]], q: float) -> float:
 def _run_locust(service: ServiceObserved, action: LoadAction, *, base: str, folder: Path) -> int:
     argv = [sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless"]
     argv += ["--users", str(action.users), "--spawn-rate", f"{action.spawn_rate:g}"]
-    argv += ["--run-time", f"{ceil(action.duration)}s", "--host", base]
+    argv += ["--host", base]
     argv += ["--json-file", str(folder / "stats"), "--only-summary", "--skip-log"]
     try:
         done = subprocess.run(
@@ -173,8 +171,15 @@ def _environment(service: ServiceObserved, action: LoadAction, folder: Path) -> 
         "VPM_LOAD_PATH": action.path,
         "VPM_LOAD_TIMEOUT": f"{action.timeout:g}",
         "VPM_LOAD_STATUS": str(_STATUS),
-        "VPM_LOAD_ERRORS": str(folder / "errors.json"),
+        "VPM_LOAD_SECONDS": f"{action.duration:g}",
+        "VPM_LOAD_RESULT": str(folder / "result.json"),
     }
+
+
+def _counts(result: object) -> dict[str, int]:
+    """The failures by their words."""
+    errors = value_at(result, "errors")
+    return {text: number_at(errors, text) for text in errors} if isinstance(errors, Mapping) else {}
 
 
 def _read_json(path: Path) -> list[object] | dict[str, object]:

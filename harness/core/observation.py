@@ -179,7 +179,8 @@ class ContractObserved:
 class LoadObserved:
     """A load check, counted by our own numbers from locust's JSON; latencies in seconds.
 
-    `replicas` are pairs: seconds since the start, and how many pods were ready from then on.
+    `seconds` is how long the load really was, measured where it was made. `replicas` are pairs:
+    seconds since the start, and how many pods were ready from then on.
     """
 
     service: str

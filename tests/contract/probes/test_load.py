@@ -22,7 +22,7 @@ HOST = "metrics-echo.default.127.0.0.1.sslip.io"
 @pytest.fixture
 def load(make_cluster: Callable[..., Cluster], store: MemoryStore) -> Callable[..., LoadObserved]:
     def run(port: int, **fields: Any) -> LoadObserved:
-        asked = {"users": 2, "duration": "2s", "timeout": "5s", **fields}
+        asked = {"users": 2, "duration": "1s", "timeout": "5s", **fields}
         action = LoadAction.model_validate({"service": "metrics-echo", **asked})
         tester = LocustLoad(cluster=make_cluster(port), clock=SystemClock(), folder=store)
         return tester.load(SERVICE, action)
@@ -34,6 +34,7 @@ def test_a_good_service_is_counted(load: Callable[..., LoadObserved], store: Mem
     with serve(routed(HOST)) as port:
         seen = load(port)
     assert seen.requests > 10
+    assert seen.seconds >= 0.99
     assert (seen.failures, seen.exit_code, seen.errors) == (0, 0, {})
     assert seen.latency is not None
     assert seen.latency.count == seen.requests
@@ -72,7 +73,7 @@ def test_settings_of_the_callers_locust_do_not_matter(
     with serve(routed(HOST)) as port:
         tester = LocustLoad(cluster=make_cluster(port), clock=SystemClock(), folder=store)
         action = LoadAction.model_validate(
-            {"service": "metrics-echo", "users": 1, "duration": "2s"}
+            {"service": "metrics-echo", "users": 1, "duration": "1s"}
         )
         seen = tester.load(SERVICE, action)
     assert seen.requests > seen.failures == 0
