@@ -38,17 +38,18 @@ def pytest_runtest_makereport(
     if report.when == "call" and report.passed:
         case = f"{item.path.name}::{item.name}"
         for mark in item.iter_markers("covers"):
-            item.config.stash[_passed].append(
-                Behaviour(*mark.args, case=case, recording=mark.kwargs.get("recording", ""))
-            )
+            area, what = mark.args
+            recording = mark.kwargs.get("recording", "")
+            item.config.stash[_passed].append(Behaviour(area, what, case, recording))
     return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write COVERAGE.md where it was asked for."""
     target = os.environ.get(COVERAGE)
-    if target and session.config.stash[_passed]:
-        Path(target).write_text(markdown(session.config.stash[_passed]))
+    passed = session.config.stash[_passed]
+    if target and passed:
+        Path(target).write_text(markdown(passed))
 
 
 @pytest.fixture(scope="session")

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.embedded.conformance.normal import differences, text
+from tests.embedded.conformance.normal import differences, text, value
 from tests.embedded.conformance.outcome import Area, Case, Replay
 
 _ELSEWHERE = re.compile(r"direct|queue-proxy|internal gateway|TLS hello|^activator")
 _DOMAIN = "127.0.0.1.sslip.io"
+_SHOWN = 2000  # characters of a body that are compared
+_CHUNKED = 40  # and of one that came in chunks, of which a part was recorded
 _PATIENCE = 2.0  # seconds beyond what the real cluster took
 
 
@@ -34,6 +36,8 @@ def _replayer(path: Path) -> Any:
         for name, exchange in json.loads(path.read_text()).items():
             if _ELSEWHERE.search(name) or not exchange.get("sent"):
                 yield Case(name, skipped="was not sent to the external gateway")
+            elif "\r\n\r\n" not in exchange["sent"]:
+                yield Case(name, skipped="was recorded in part")
             else:
                 yield Case(name, tuple(_compare(what, exchange)))
 
@@ -57,15 +61,17 @@ def _compare(what: Replay, exchange: dict[str, Any]) -> list[str]:
     gateway = what.cluster.info["gateway"]
     sent = exchange["sent"].replace(_DOMAIN, what.cluster.info["domain"])
     patience = exchange.get("ms", 0) / 1000 + _PATIENCE
-    content = sent.encode("latin-1", "replace")
+    content = _whole(sent.encode("latin-1", "replace"))
     raw = _send(gateway["address"], gateway["http"], content, patience)
     status, headers, body = _parse(raw)
     wanted = {
         "status": exchange["status_line"],
         "headers": _names(exchange.get("headers") or []),
-        "body": _body(exchange.get("body") or ""),
+        "body": _body(exchange.get("body") or "", exchange.get("headers") or []),
     }
-    return differences(wanted, {"status": status, "headers": _names(headers), "body": _body(body)})
+    return differences(
+        wanted, {"status": status, "headers": _names(headers), "body": _body(body, headers)}
+    )
 
 
 def _send(address: str, port: int, sent: bytes, seconds: float) -> bytes:
@@ -107,5 +113,22 @@ def _names(headers: list[str]) -> list[str]:
     return sorted({line.partition(":")[0] for line in headers})
 
 
-def _body(body: str) -> str:
-    return text(body)[:200]
+def _whole(sent: bytes) -> bytes:
+    """The request with the body that the recording leaves out."""
+    head, _, body = sent.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    return sent + b"x" * (int(length[1]) - len(body)) if length else sent
+
+
+def _body(body: str, headers: list[str]) -> Any:
+    """What of a body is compared: JSON as such, without the process's environment."""
+    if any("chunked" in line.lower() for line in headers):
+        return "".join(body.split("\r\n")[1::2])[:_CHUNKED]
+    try:
+        content = json.loads(body)
+    except ValueError:
+        return text(body[:_SHOWN])
+    if isinstance(content, dict):
+        for own in ("env", "uptime_s"):
+            content.pop(own, None)
+    return value(content)
