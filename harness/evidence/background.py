@@ -138,7 +138,13 @@ def load(document: Evidence, say: Say) -> str:
         figures = (q.mean, q.min, q.p50, q.p90, q.p95, q.p99, q.max)
         measured.append((f"{q.count}", *(milliseconds(figure) for figure in figures)))
     header = [say("count"), say("mean"), "min", "p50", "p90", "p95", "p99", "max"]
-    return section(say("Load"), facts(lines), table([*header[:-1], "max (ms)"], measured))
+    pods = ((seconds_text(at), f"{ready}") for at, ready in seen.replicas)
+    return section(
+        say("Load"),
+        facts(lines),
+        table([*header[:-1], "max (ms)"], measured),
+        table([say("seconds since the start"), say("pods ready from then on")], pods),
+    )
 
 
 def steps(document: Evidence, say: Say) -> str:

@@ -156,6 +156,8 @@ JAPANESE: Mapping[str, str] = MappingProxyType(
         "exit code": "終了コード",
         "timed out": "時間切れ",
         "users": "利用者数",
+        "seconds since the start": "開始からの秒数",
+        "pods ready from then on": "以後 READY のポッド数",
         "failures": "失敗数",
         "object seen at": "オブジェクト取得時刻",
         "waited for READY": "READY 待ち時間",

@@ -228,6 +228,7 @@ class Story:
             exit_code=1,
             latency=histogram.quantiles(),
             errors={"ConnectionRefusedError": 1},
+            replicas=((0.0, 1), (5.5, 2)),
             raw=folder.artefact("raw/locust.json", f"[{self.after(16)!r}]\n".encode()),
         )
 

@@ -146,6 +146,9 @@ def _load(load: LoadObserved, report: Report) -> Iterator[Finding]:
         yield from _quantiles(load.latency, "load.latency", report)
         if load.latency.count > load.requests:
             yield report("load.latency.count", f"at most {load.requests}", load.latency.count)
+    times = [at for at, _ in load.replicas]
+    if times != sorted(times) or any(pods < 0 for _, pods in load.replicas):
+        yield report("load.replicas", "moments in order, counts of 0 and more", load.replicas)
     try:
         window = moment(load.until) - moment(load.at)
     except ValueError:

@@ -78,6 +78,8 @@ def test_what_the_product_writes_adds_up(devbox: int) -> None:
         (LOAD, "load.failures", 2000, "load.failures"),
         (LOAD, "load.requests", 10, "load.latency.count"),
         (LOAD, "load.errors.ConnectionRefusedError", 5, "load.errors"),
+        (LOAD, "load.replicas.1.0", -2.0, "load.replicas"),
+        (LOAD, "load.replicas.1.1", -2, "load.replicas"),
         (LOAD, "load.seconds", 1000.0, "load.seconds"),
         (LOAD, "load.latency.p99", 0.0, "load.latency"),
         (READY, "service.observed_generation", 0, "service.observed_generation"),
