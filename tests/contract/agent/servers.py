@@ -145,5 +145,5 @@ def silent_listener() -> Iterator[Server]:
     """A port whose connections the kernel accepts and nobody ever reads."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        sock.listen(16)
+        sock.listen(4096)
         yield Server(sock.getsockname()[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from tests.contract.agent.cases import CHUNKED, HEAD, answers, floods
 from tests.contract.agent.running import command, plan_for, running
-from tests.contract.agent.servers import Handler, Peer, serve
+from tests.contract.agent.servers import Handler, Peer, serve, silent_listener
 
 
 def test_a_shortage_of_the_prober_is_never_the_targets_fault(agent: Path) -> None:
@@ -61,11 +62,27 @@ def test_memory_is_bounded(agent: Path, behave: Handler, outcome: str) -> None:
     assert 0 < used < MEMORY_BOUND_KIB
 
 
+def test_a_thousand_attempts_in_flight(agent: Path) -> None:
+    """Nobody answers, and still every request starts and each ends by its own deadline."""
+    with silent_listener() as server:
+        plan = plan_for(server, requests=1000, rate=1000, timeout=1.5, concurrency=2000)
+        with running(agent, {**plan, "samples": "none"}) as process:
+            used = peak_memory_kib(process)
+            assert process.stdout is not None
+            (target,) = json.loads(process.stdout.read())["targets"]
+    assert target["by_outcome"] == {"wait_timeout": 1000}
+    total = target["latency"]["wait_timeout"]["total"]
+    assert 1.5e9 <= total["min"] <= total["percentiles"]["p90"] < 1.6e9
+    assert 0 < used < MEMORY_BOUND_KIB
+
+
 def peak_memory_kib(process: subprocess.Popen[str]) -> int:
     """The most that `process` ever held; it is waited for."""
     peak = 0
-    while process.poll() is None:
+    while process.returncode is None:
         status = Path(f"/proc/{process.pid}/status").read_text()
         found = re.search(r"VmHWM:\s+(\d+) kB", status)
         peak = int(found.group(1)) if found else peak
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
     return peak
