@@ -160,19 +160,13 @@ def _probe_claims(action: ProbeAction, seen: StepRecord) -> tuple[Claim, ...]:
 def service_claim(diagnosis: Claim, details: Sequence[Claim]) -> Claim:
     """The claim `service`: the diagnosis where it found something, else the worst of the rest.
 
-    A contradiction between READY and the vantages is INCONCLUSIVE whatever else is wrong. Without
-    one, a missed objective makes a diagnosis that found less than that a FAIL.
+    READY=True with a vantage that fails, wholly or in part, is a contradiction and INCONCLUSIVE;
+    the objectives that were missed stay visible beside it.
     """
     verdict = fold(claim.verdict for claim in details)
-    worst = next((claim for claim in details if claim.verdict is verdict), diagnosis)
-    contradicted = any(
-        claim.verdict is Verdict.FAIL and claim.name in ("ready", "reachable") for claim in details
-    )
-    if diagnosis.verdict is Verdict.INCONCLUSIVE and verdict is Verdict.FAIL and not contradicted:
-        reason = f"{worst.title}: {worst.reason}; {diagnosis.reason}"
-        return replace(diagnosis, verdict=verdict, reason=reason)
     if diagnosis.verdict is not Verdict.PASS or verdict is Verdict.PASS:
         return diagnosis
+    worst = next(claim for claim in details if claim.verdict is verdict)
     return Claim(
         SERVICE,
         diagnosis.subject,
