@@ -13,15 +13,15 @@ from typing import Any
 from infra.embedded import deletion
 from infra.embedded.changes import Changes, ChangeType, Event, Subscription
 from infra.embedded.clock import Clock
-from infra.embedded.errors import AlreadyExists, Conflict, NotFound
+from infra.embedded.errors import AlreadyExists, Conflict
 from infra.embedded.kinds import Kind, Registry
 from infra.embedded.objects import Obj, Objects, Stored
+from infra.embedded.reading import Reading
 from infra.embedded.storage import Storage
 
 __all__ = ["Event", "Obj", "Store", "Subscription", "copy"]
 
 _SUFFIX = "bcdfghjklmnpqrstvwxz2456789"  # Kubernetes' alphabet for generated names
-_Objs = list[Obj]  # the class below has a method named list
 _KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
 
 
@@ -36,8 +36,8 @@ def generate_name(prefix: str) -> str:
     return prefix + "".join(secrets.choice(_SUFFIX) for _ in range(5))
 
 
-class Store:
-    """All objects of one cluster."""
+class Store(Reading):
+    """All objects of one cluster: what `Reading` gives, and the writes."""
 
     copy = staticmethod(copy)
 
@@ -49,40 +49,11 @@ class Store:
         define: Callable[[Obj], None] = lambda _: None,
     ) -> None:
         """`define` is told each stored CRD, so that the kinds of its objects are known."""
+        known, objects = registry or Registry(), Objects(storage or Storage())
+        objects.load(known, define)
+        super().__init__(objects, Changes(objects.revision))
         self.clock = clock
-        self.registry = registry or Registry()
-        self.objects = Objects(storage or Storage())
-        self.objects.load(self.registry, define)
-        self.changes = Changes(self.objects.revision)
-
-    @property
-    def revision(self) -> int:
-        """The resourceVersion of the last change."""
-        return self.objects.revision
-
-    def find(self, kind: Kind, namespace: str, name: str) -> Obj | None:
-        stored = self.objects.get(kind, (namespace if kind.namespaced else "", name))
-        return stored.obj if stored is not None else None
-
-    def get(self, kind: Kind, namespace: str, name: str) -> Obj:
-        return self.stored(kind, namespace, name).obj
-
-    def stored(self, kind: Kind, namespace: str, name: str) -> Stored:
-        """The object together with its JSON; raises NotFound."""
-        stored = self.objects.get(kind, (namespace if kind.namespaced else "", name))
-        if stored is None:
-            raise NotFound(kind, name)
-        return stored
-
-    def list(
-        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
-    ) -> _Objs:
-        return [stored.obj for stored in self.objects.select(kind, namespace, labels)]
-
-    def dependents(self, owner: Obj, kind: Kind | None = None) -> _Objs:
-        """The objects (of one kind, if given) that name this object as an owner."""
-        found = self.objects.dependents(owner["metadata"]["uid"])
-        return [s.obj for s in found if kind is None or s.kind.resource == kind.resource]
+        self.registry = known
 
     def create(self, kind: Kind, obj: Obj, *, dry_run: bool = False) -> Obj:
         new = copy(obj)
@@ -143,15 +114,6 @@ class Store:
         if dry_run:
             return stored.obj
         return deletion.begin(self, stored, propagation, grace)
-
-    def watch(self, *kinds: Kind) -> Subscription:
-        """All changes of these kinds from now on, after the current objects as ADDED."""
-        current = [
-            Event("ADDED", kind, s.obj, None, s.raw, int(s.obj["metadata"]["resourceVersion"]))
-            for kind in kinds
-            for s in self.objects.select(kind, None, None)
-        ]
-        return self.changes.subscribe(kinds, current)
 
     def replace(self, current: Stored, new: Obj) -> Obj:
         """Write a changed object that the caller made (metadata included)."""
