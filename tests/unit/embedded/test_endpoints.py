@@ -4,9 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from infra.embedded import events
 from infra.embedded.clock import Clock, rfc3339
+from infra.embedded.controllers.runtime.controller import Key
 from infra.embedded.controllers.serving.serverlessservice import public_subsets, ready_addresses
 from infra.embedded.controllers.workloads import endpoints
 from infra.embedded.controllers.workloads.expiry import EventExpiry
@@ -85,6 +88,26 @@ def test_subsets_leave_out_pods_that_leave() -> None:
     assert [a["ip"] for a in subset["addresses"]] == ["10.0.0.1"]
     assert [a["ip"] for a in subset["notReadyAddresses"]] == ["10.0.0.2"]
     assert endpoints.subsets_of([], []) == []
+
+
+LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("xy"), max_size=3)
+
+
+@given(st.lists(LABELS, max_size=8), LABELS, st.lists(st.integers(0, 7), max_size=4))
+def test_pods_find_the_services_that_select_them(
+    selectors: list[dict[str, str]], labels: dict[str, str], gone: list[int]
+) -> None:
+    index = endpoints.Selectors()
+    keys = {Key("default", f"s{n}"): found for n, found in enumerate(selectors) if found}
+    for key, selector in keys.items():
+        index.put(key, selector)
+    for n in gone:
+        index.forget(Key("default", f"s{n}"))
+        keys.pop(Key("default", f"s{n}"), None)
+    found = {"metadata": {"namespace": "default", "labels": labels}}
+    expected = [key for key, selector in keys.items() if selector.items() <= labels.items()]
+    assert sorted(index.matching(found)) == sorted(expected)
+    assert index.matching({"metadata": {"namespace": "other", "labels": labels}}) == []
 
 
 def test_ports_are_in_the_recorded_order() -> None:

@@ -1,7 +1,7 @@
 """Endpoints and EndpointSlices: the pods behind a Service with a selector."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from infra.embedded.clock import Clock
 from infra.embedded.controllers import meta
@@ -87,6 +87,45 @@ def _port_digest(port: Obj) -> bytes:
     return hashlib.md5(rendered.encode(), usedforsecurity=False).digest()
 
 
+class Selectors:
+    """Services by one label of their selector: a pod asks for the few that may select it."""
+
+    def __init__(self) -> None:
+        self._selectors: dict[Key, Mapping[str, str]] = {}
+        self._by_label: dict[tuple[str, str, str], set[Key]] = {}
+
+    def put(self, key: Key, selector: Mapping[str, str]) -> None:
+        """A Service selects by these labels from now on."""
+        if self._selectors.get(key) == selector:
+            return
+        self.forget(key)
+        self._selectors[key] = selector
+        self._by_label.setdefault(_first_label(key, selector), set()).add(key)
+
+    def forget(self, key: Key) -> None:
+        selector = self._selectors.pop(key, None)
+        if selector is not None:
+            label = _first_label(key, selector)
+            self._by_label[label].discard(key)
+            if not self._by_label[label]:
+                del self._by_label[label]
+
+    def matching(self, pod: Obj) -> list[Key]:
+        """The Services that select a pod."""
+        namespace = pod["metadata"]["namespace"]
+        return [
+            key
+            for name, value in meta.labels(pod).items()
+            for key in sorted(self._by_label.get((namespace, name, value), ()))
+            if meta.selects(self._selectors[key], pod)
+        ]
+
+
+def _first_label(key: Key, selector: Mapping[str, str]) -> tuple[str, str, str]:
+    name = min(selector)
+    return key.namespace, name, selector[name]
+
+
 class EndpointSlices:
     """Keeps Endpoints and one EndpointSlice per Service in step with its pods."""
 
@@ -94,20 +133,20 @@ class EndpointSlices:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock
-        self._selectors: dict[Key, dict[str, str]] = {}
+        self._selectors = Selectors()
 
     def watches(self) -> Iterable[Watch]:
-        return (Watch(SERVICE, itself), Watch(POD, self._services_of))
+        return (Watch(SERVICE, itself), Watch(POD, self._selectors.matching))
 
     def reconcile(self, key: Key) -> float | None:
         service = self._store.find(SERVICE, *key)
         selector = (service or {}).get("spec", {}).get("selector")
         if service is None or not selector or meta.is_deleting(service):
-            self._selectors.pop(key, None)
+            self._selectors.forget(key)
             if service is None:
                 self._remove(key)
             return None
-        self._selectors[key] = selector
+        self._selectors.put(key, selector)
         members = [
             pod
             for pod in self._store.list(POD, key.namespace, selector)
@@ -125,12 +164,6 @@ class EndpointSlices:
         endpoints = self._store.find(ENDPOINTS, *key)
         if endpoints is not None and MANAGER_LABEL in meta.labels(endpoints):
             self._store.delete(ENDPOINTS, *key)
-
-    def _services_of(self, pod: Obj) -> Iterable[Key]:
-        namespace = pod["metadata"]["namespace"]
-        for key, selector in self._selectors.items():
-            if key.namespace == namespace and meta.selects(selector, pod):
-                yield key
 
     def _trigger(self) -> dict[str, str]:
         return {TRIGGER: self._clock.stamp()}
