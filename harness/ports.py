@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from harness.contracts.model import Approval
 from harness.core.identity import ClusterIdentity, VantageIdentity
 
 JsonObject = Mapping[str, object]
@@ -178,23 +179,11 @@ class Vantage(Protocol):
     def probe(self, request: ProbeRequest) -> ProbeResult: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """Somebody's consent to one content on one target."""
-
-    by: str
-    at: datetime
-    over: str
-    target: str
-    level: str
-    signature: str | None = None
-
-
 class Approvals(Protocol):
-    """Where approvals are kept and found: by what was approved, never by a contract's id."""
+    """Where approvals are kept: by content and target, never by a contract's id."""
 
     def find(self, *, over: str, target: str) -> Sequence[Approval]: ...
-    def record(self, approval: Approval) -> None: ...
+    def record(self, approval: Approval, *, target: str) -> Path: ...
 
 
 class Publisher(Protocol):

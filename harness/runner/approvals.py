@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from harness.contracts.forms import safe_name
 from harness.contracts.model import Approval, Contract, Model, digest
 from harness.contracts.refusal import ContractRefused
 from harness.contracts.strict_json import parse_object, pretty, text_of
+from harness.ports import Approvals
 from harness.runner.files import read_once, write_atomic
 
 MAX_FILES = 2_000
 MAX_BYTES = 8_192
-
-
-class Approvals(Protocol):
-    """Where approvals are kept: by content and target, never by a contract's id."""
-
-    def find(self, *, over: str, target: str) -> Sequence[Approval]: ...
-    def record(self, approval: Approval, *, target: str) -> Path: ...
 
 
 class _Kept(Model):

@@ -11,7 +11,7 @@ from harness.contracts.difftext import diff_digest
 from harness.contracts.forms import safe_name
 from harness.contracts.model import Approval, Contract, dump
 from harness.core.errors import UsageError
-from harness.runner.approvals import Approvals
+from harness.ports import Approvals
 from harness.runner.examine import Examined, Examiner
 from harness.runner.execution import DIFF
 from harness.runner.files import write_atomic

@@ -20,7 +20,8 @@ from harness.contracts.model import (
 from harness.contracts.policy import Policy, judge
 from harness.contracts.refusal import ContractRefused, Reason, Refusal
 from harness.core.errors import UsageError
-from harness.runner.approvals import Approvals, consents
+from harness.ports import Approvals
+from harness.runner.approvals import consents
 from harness.runner.files import read_once
 from harness.runner.manifests import ManifestRead, ManifestReader
 

@@ -11,8 +11,7 @@ from harness.contracts.policy import Policy, parse_policy
 from harness.core.errors import ClusterError, CommandError, UsageError, VpmError
 from harness.core.identity import ClusterIdentity
 from harness.core.observation import ContractObserved
-from harness.ports import Clock, KubeClient, Kubectl
-from harness.runner.approvals import Approvals
+from harness.ports import Approvals, Clock, KubeClient, Kubectl
 from harness.runner.examine import Examiner
 from harness.runner.files import read_once
 from harness.runner.folder import Console
