@@ -38,7 +38,8 @@ conformance: setup ## Replay recordings of a real cluster: make conformance GOLD
 	@$(BIN)/python -m tests.embedded.conformance $(GOLDEN)
 
 bench: setup ## Print the benchmarks' numbers
-	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	@for bench in $(basename $(notdir $(wildcard tests/bench/bench_*.py))); do \
+		echo "== $$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; done
 
 nightly: setup ## Run the bounded SLI scenario and print the trend
 	@$(BIN)/pytest scenarios/nightly_sli $(ARGS)

@@ -8,8 +8,8 @@ from pathlib import Path
 from harness.core.errors import Problem, SpecError
 from harness.core.plan import Plan
 from harness.run.load import find_root, load_plan
-from harness.runner.offline import make_examiner
 from harness.runner.examine import Examiner
+from harness.runner.offline import make_examiner
 from harness.runner.settings import RunnerSettings
 from harness.spec.parse import read_scenario
 from harness.timing.clock import SystemClock
