@@ -91,6 +91,7 @@ class _Cluster:
         front = BreakableApi(application(api), self._clock)
         server = _Server(self._uvicorn(front))
         answering = asyncio.create_task(server.serve(sockets=[self._socket]))
+        self._write_kubeconfig()  # the API answers from here on, before the rest is ready
         try:
             components = await self._parts.start(self._address, self._where, front)
             self._announce()
@@ -140,16 +141,18 @@ class _Cluster:
             ssl_keyfile=str(key),
         )
 
-    def _announce(self) -> None:
-        """Write kubeconfig and cluster.json: the cluster is ready."""
-        settings, server = self._settings, f"https://{self._host_port}"
+    def _write_kubeconfig(self) -> None:
         kubeconfig.write(
-            settings.kubeconfig,
-            name=settings.name,
-            server=server,
+            self._settings.kubeconfig,
+            name=self._settings.name,
+            server=f"https://{self._host_port}",
             authority=self._authority.pair.certificate,
             token=self._token,
         )
+
+    def _announce(self) -> None:
+        """Write cluster.json: the cluster is ready."""
+        settings, server = self._settings, f"https://{self._host_port}"
         content: dict[str, Any] = {
             "name": settings.name,
             "pid": os.getpid(),
