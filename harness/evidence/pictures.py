@@ -16,8 +16,9 @@ from harness.evidence.model import Evidence, VantageEvidence
 from harness.evidence.stamps import moment_or_none
 
 WIDTH = 640
-_LEFT = 170
+_LEFT = 200
 _RIGHT = 16
+_LONGEST = 30
 _HEAD = 34
 _PLOT = WIDTH - _LEFT - _RIGHT
 
@@ -77,7 +78,7 @@ def _histogram(
     most = max(1, *(count for _, count in seen.probe.histogram))
     base = top + height - 8
     step = _PLOT / len(bounds)
-    yield _text(8, base - 18, label)
+    yield _text(8, base - 18, _label(label))
     q = seen.probe.latency
     if q is not None:
         yield _text(8, base - 3, f"p50 {_short(q.p50)}, p99 {_short(q.p99)}", style="q")
@@ -159,7 +160,7 @@ def _step_spans(document: Evidence) -> Iterator[_Span]:
 def _bar(span: _Span, first: datetime, whole: float, *, top: float) -> Iterator[str]:
     x = _LEFT + _PLOT * (span.start - first).total_seconds() / whole
     width = max(3.0, _PLOT * (span.end - span.start).total_seconds() / whole)
-    yield _text(8, top + 13, span.label)
+    yield _text(8, top + 13, _label(span.label))
     yield (
         f'<rect class="{span.style}" x="{min(x, WIDTH - _RIGHT - 3):.1f}" y="{top + 3:g}" '
         f'width="{width:.1f}" height="14" rx="2"><title>{escape(span.text)}</title></rect>'
@@ -190,6 +191,11 @@ def _text(x: float, y: float, text: str, *, anchor: str = "", style: str = "") -
     where = f' text-anchor="{anchor}"' if anchor else ""
     kind = f' class="{style}"' if style else ""
     return f'<text x="{x:.5g}" y="{y:.5g}"{where}{kind}>{escape(text)}</text>'
+
+
+def _label(text: str) -> str:
+    """A label that ends before the plot begins."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _short(seconds: float) -> str:

@@ -48,6 +48,7 @@ class _Part:
     """One document on a run's page. `folder` leads to its files, without suffix."""
 
     title: str
+    about: str
     verdict: str
     sentence: str
     reason: str
@@ -128,6 +129,7 @@ def _parts(documents: Sequence[Evidence], up: str) -> Iterator[_Part]:
     for document in sorted(documents, key=lambda one: (_ORDER.index(one.kind), one.subject.key)):
         yield _Part(
             title=f"{TITLES[document.kind]}: {document.subject.key}",
+            about=document.subject.key,
             verdict=document.claim.verdict.value,
             sentence=verdict_sentence(document),
             reason=document.claim.reason,
