@@ -14,7 +14,6 @@ from kubernetes.client.exceptions import ApiException
 from tests.support.cluster import Cluster
 from tests.support.wait import eventually
 
-
 # The client leaves sockets of finished streams to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
