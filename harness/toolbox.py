@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.contracts.model import stamp
 from harness.core.errors import UsageError
-from harness.core.observation import ContractObserved
+from harness.core.observation import CommandRecord, ContractObserved
 from harness.core.record import RunOpened
 from harness.options import RunOptions
 from harness.ports import Clock, Cluster, CommandResult, KubeClient, Kubectl
@@ -22,6 +22,8 @@ from probes.load import LocustLoad
 from probes.places import ClusterPlaces
 from probes.prober import Prober
 from probes.ready import ServiceReader
+
+_KEPT_OUTPUT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,8 @@ class ScenarioContracts:
     def _below_reports(self, seen: ContractObserved) -> ContractObserved:
         """Evidence names folders from `reports/` on: it is read on other machines, too."""
         folder = Path(seen.folder)
-        if folder.is_relative_to(self.reports):
-            return replace(seen, folder=str(folder.relative_to(self.reports)))
-        return seen
+        below = folder.relative_to(self.reports) if folder.is_relative_to(self.reports) else folder
+        return replace(seen, folder=str(below), commands=tuple(map(_bounded, seen.commands)))
 
     def _runner(self, inbox: Path) -> Runner:
         usual = RunnerSettings.of_repository(self.root)
@@ -80,6 +81,13 @@ class ScenarioContracts:
             clock=self.clock,
             approvals=FileApprovals(settings.approvals),
         )
+
+
+def _bounded(command: CommandRecord) -> CommandRecord:
+    """The journal holds the beginning of what a command said; the runner's own log holds all."""
+    return replace(
+        command, stdout=command.stdout[:_KEPT_OUTPUT], stderr=command.stderr[:_KEPT_OUTPUT]
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.contracts.redact import redact
 from harness.core.dig import JsonObject, mappings_at, text_at
 from harness.core.errors import ClusterError
 from harness.core.observation import Artefact, ServiceObserved
+from harness.core.redact import redact
 from harness.ports import KubeClient
 from probes.jobspec import POD
 from probes.store import SampleStore

@@ -15,6 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from harness.core.errors import UsageError
 from harness.core.identity import ClusterIdentity
 from harness.core.observation import Observation
+from harness.core.redact import redact
 
 SCHEMA = "vpm.journal/v1"
 
@@ -106,6 +107,11 @@ _EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 def encode_event(event: Event) -> bytes:
     """One event as one line of JSON, newline included."""
     return _EVENTS.dump_json(event) + b"\n"
+
+
+def redacted(event: Event) -> Event:
+    """The event without secrets: what a scenario, a command or a server said is kept masked."""
+    return decode_event(redact(_EVENTS.dump_json(event).decode()).encode())
 
 
 def decode_event(line: bytes) -> Event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from harness.evidence.redact import redact_bytes
+from harness.core.redact import redact_bytes
 
 FILE_LIMIT = 512 * 1024
 BUNDLE_LIMIT = 4 * 1024 * 1024

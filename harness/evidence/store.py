@@ -8,13 +8,13 @@ from pathlib import Path
 
 from harness.core.errors import UsageError
 from harness.core.observation import Artefact, ProbeObserved
+from harness.core.redact import redact_bytes
 from harness.evidence.canonical import sha256
 from harness.evidence.diagnostics import bundle_files
 from harness.evidence.files import inside, write_whole
 from harness.evidence.history import append_points, point_of, read_points, trend
 from harness.evidence.ledger import FILE_NAME, TOMBSTONE, LedgerEntry, decode_entry
 from harness.evidence.model import Malformed
-from harness.evidence.redact import redact_bytes
 from harness.evidence.stamps import RUN_ID
 from harness.ports import Clock
 

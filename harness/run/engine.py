@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -26,7 +27,9 @@ from harness.core.record import (
     StepRecord,
     StepStarted,
     fold_event,
+    redacted,
 )
+from harness.core.redact import redact
 from harness.core.verdict import RunVerdict, StepVerdict
 from harness.ports import Cluster
 from harness.run.actions import Stage, perform
@@ -69,12 +72,13 @@ class Run:
         self._cluster: Cluster | None = None
         self._closed: RunVerdict | None = None
         self._journal = Journal(folder.path / JOURNAL)
+        text = redact(plan.text)
         opened = RunOpened(
             run_id=run_id,
             scenario=plan.scenario.name,
             source=plan.source,
-            plan=plan.text,
-            plan_sha256=plan.sha256,
+            plan=text,
+            plan_sha256=hashlib.sha256(text.encode()).hexdigest(),
             tool=settings.tool,
             at=self._now(),
             language=settings.language,
@@ -217,6 +221,7 @@ class Run:
         self._emit(StepObserved(step, self._now(), observation))
 
     def _emit(self, event: Event) -> None:
+        event = redacted(event)
         self._journal.append(event)
         self.record = fold_event(self.record, event)
         self._tell(event)

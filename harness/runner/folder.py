@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from harness.contracts.model import digest
-from harness.contracts.redact import redact
 from harness.core.observation import Artefact, CommandRecord
+from harness.core.redact import redact
 from harness.ports import Clock, CommandResult, Kubectl
 from harness.runner.files import write_atomic
 

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from harness.contracts.redact import redact
 from harness.core.errors import CommandError
+from harness.core.redact import redact
 from harness.ports import Clock, CommandResult
 
 MAX_OUTPUT = 1024 * 1024

@@ -17,8 +17,8 @@ from harness.contracts.facts import ManifestFacts
 from harness.contracts.model import digest
 from harness.contracts.paths import is_below, leaves
 from harness.contracts.policy import Policy
-from harness.contracts.redact import MASK
 from harness.contracts.strict_yaml import UnusableYaml, objects
+from harness.core.redact import MASK
 from harness.ports import Kubectl
 from harness.runner.files import NotAFile, read_below
 from harness.runner.kustomize import Unbuildable, check_sources

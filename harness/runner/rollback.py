@@ -11,8 +11,8 @@ import yaml
 from harness.contracts.forms import safe_name
 from harness.contracts.model import SCHEMA, Contract, Manifest, Resource, Target, dump
 from harness.contracts.policy import Policy
-from harness.contracts.redact import MASK
 from harness.core.errors import UsageError
+from harness.core.redact import MASK
 from harness.runner.execution import BEFORE
 from harness.runner.files import write_atomic
 from harness.runner.queue import Queue

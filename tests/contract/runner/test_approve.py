@@ -150,7 +150,7 @@ def test_what_did_not_exist_is_not_restored(desk: Desk) -> None:
 def test_a_redacted_record_is_not_restored(desk: Desk) -> None:
     first = desk.runner().execute(desk.contract("first"))
     folder = Path(first.folder)
-    (folder / "before.yaml").write_text("metadata: {name: x}\ntoken: [redacted]\n")
+    (folder / "before.yaml").write_text("metadata: {name: x}\ntoken: REDACTED\n")
     policy = load_policy(desk.settings.policy)
     with pytest.raises(UsageError, match="redacted"):
         make_rollback(first.run_id, settings=desk.settings, policy=policy, now=NOW)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.evidence.redact import MASK, redact, redact_bytes
+from harness.core.redact import MASK, redact, redact_bytes
 from tests.support.secrets import ENCODED, FORMS, PLANTED
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.contracts.redact import MASK, redact
+from harness.core.redact import MASK, redact
 
 SECRET = "s3cr3t-value-0123456789"
 
