@@ -30,8 +30,6 @@ _LOCAL_LEAD = 0.25
 _LONGEST_LEAD = 10.0
 # What an engine may take beyond its schedule before it is given up, in seconds.
 _GRACE = 15.0
-# Sample files above this size are compressed.
-_PLAIN_BYTES = 1 << 20
 
 
 class Places(Protocol):
@@ -212,9 +210,7 @@ class Prober:
         attempts = output.attempts[probe.target]
         lines = [output.first, *(attempt.line for attempt in attempts), output.last]
         content = b"".join(lines)
-        artefact = self._store.artefact(
-            f"samples/{probe.target}.jsonl", content, compress=len(content) > _PLAIN_BYTES
-        )
+        artefact = self._store.artefact(f"samples/{probe.target}.jsonl", content, compress=True)
         samples = [attempt.sample for attempt in attempts]
         thresholds = sorted({o.threshold for o in action.objectives if o.threshold is not None})
         observed = (

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import gevent
 from locust import FastHttpUser, constant, events, task
+from locust.env import Environment
 
 HOST_HEADER = os.environ["VPM_LOAD_HOST"]
 PATH = os.environ["VPM_LOAD_PATH"]
 STATUS = int(os.environ["VPM_LOAD_STATUS"])
 SECONDS = float(os.environ["VPM_LOAD_SECONDS"])
-TIMES = {}
+TIMES: dict[str, float] = {}
 
 
 class Caller(FastHttpUser):
@@ -30,7 +31,7 @@ class Caller(FastHttpUser):
     max_redirects = 0
 
     @task
-    def call(self):
+    def call(self) -> None:
         with self.client.get(PATH, headers={"Host": HOST_HEADER}, catch_response=True) as answer:
             if answer.status_code != STATUS:
                 answer.failure(f"status {answer.status_code}")
@@ -38,8 +39,8 @@ class Caller(FastHttpUser):
                 answer.success()
 
 
-@events.test_start.add_listener
-def begin(environment, **_):
+@events.test_start.add_listener  # type: ignore[untyped-decorator]
+def begin(environment: Environment, **_: object) -> None:
     """Time the load from here.
 
     Locust's --run-time counts from when its event loop last looked at the clock, which was before
@@ -47,16 +48,17 @@ def begin(environment, **_):
     """
     gevent.get_hub().loop.update_now()
     TIMES["begin"] = time.monotonic()
+    assert environment.runner is not None
     gevent.spawn_later(SECONDS, environment.runner.quit)
 
 
-@events.test_stopping.add_listener
-def end(**_):
+@events.test_stopping.add_listener  # type: ignore[untyped-decorator]
+def end(**_: object) -> None:
     TIMES["end"] = time.monotonic()
 
 
-@events.test_stop.add_listener
-def write_result(environment, **_):
+@events.test_stop.add_listener  # type: ignore[untyped-decorator]
+def write_result(environment: Environment, **_: object) -> None:
     """Leave the failures by their words, and how long the load really was."""
     errors = {str(entry.error): entry.occurrences for entry in environment.stats.errors.values()}
     result = {"errors": errors, "seconds": TIMES["end"] - TIMES["begin"]}

@@ -179,14 +179,14 @@ def test_sample_files_belong_to_one_vantage_each(
         prober.probe(SERVICE, action("devbox", "gateway"))
         prober.probe(SERVICE, action("gateway"))
     assert sorted(store.files) == [
-        "samples/01-metrics-echo-devbox.jsonl",
-        "samples/01-metrics-echo-gateway.jsonl",
-        "samples/02-metrics-echo-gateway.jsonl",
+        "samples/01-metrics-echo-devbox.jsonl.gz",
+        "samples/01-metrics-echo-gateway.jsonl.gz",
+        "samples/02-metrics-echo-gateway.jsonl.gz",
     ]
     for name, content in store.files.items():
         records = [json.loads(line) for line in content.splitlines()]
         targets = {record["target"] for record in records if record["record"] == "sample"}
-        assert targets == {Path(name).stem}
+        assert targets == {Path(name).name.removesuffix(".jsonl.gz")}
 
 
 def test_a_vantage_that_this_cluster_cannot_have_is_skipped_and_never_passes(
