@@ -13,7 +13,7 @@ setup: ## Make .venv; at once when it is up to date
 	@PYTHON="$(PYTHON)" scripts/setup
 
 m2: setup ## Run the main job: pytest scenarios/goal_m2
-	@$(BIN)/pytest scenarios/goal_m2 $(ARGS)
+	@$(BIN)/pytest -p no:hypothesispytest scenarios/goal_m2 $(ARGS)
 
 test: setup ## Run the whole test suite
 	@$(BIN)/pytest tests -n $(WORKERS) --hypothesis-profile=thorough $(ARGS)

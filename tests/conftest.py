@@ -1,4 +1,4 @@
-"""Options, collection and fixtures are the plugin's; here is only how hard hypothesis tries."""
+"""How hard hypothesis tries: a few examples by default, many in `make test`."""
 
 from __future__ import annotations
 

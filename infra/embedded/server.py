@@ -136,7 +136,7 @@ class _Cluster:
             access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE,
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=0,  # watches never end by themselves
             ssl_certfile=str(certificate),
             ssl_keyfile=str(key),
         )
