@@ -16,7 +16,7 @@ m2: setup ## Run the main job: pytest scenarios/goal_m2
 	@$(BIN)/pytest -p no:hypothesispytest scenarios/goal_m2 $(ARGS)
 
 test: setup ## Run the whole test suite
-	@$(BIN)/pytest tests -n $(WORKERS) --hypothesis-profile=thorough $(ARGS)
+	@$(BIN)/pytest tests scenarios/test_fixtures.py -n $(WORKERS) --hypothesis-profile=thorough $(ARGS)
 
 check: setup ## Format, lint, types, import contracts, unit tests
 	@$(BIN)/ruff format --check --quiet .

@@ -105,22 +105,28 @@ class LocustLoad:
 def latency_of(entry: JsonObject) -> Quantiles | None:
     """The latency in Locust's statistics of one request; None when there was no request.
 
-    Locust rounds to two figures, so the quantiles are as coarse.
+    Locust rounds its quantiles, but neither least nor greatest: they are brought between these.
     """
     times = value_at(entry, "response_times")
     total = number_at(entry, "num_requests")
     if not isinstance(times, Mapping) or total == 0:
         return None
     counts = sorted((float(key), number_at(times, key)) for key in times)
+    least = seconds_at(entry, "min_response_time") / _MILLISECONDS
+    greatest = seconds_at(entry, "max_response_time") / _MILLISECONDS
+
+    def quantile(q: float) -> float:
+        return min(max(_quantile(counts, q), least), greatest)
+
     return Quantiles(
         count=total,
         mean=seconds_at(entry, "total_response_time") / total / _MILLISECONDS,
-        min=seconds_at(entry, "min_response_time") / _MILLISECONDS,
-        p50=_quantile(counts, 0.50),
-        p90=_quantile(counts, 0.90),
-        p95=_quantile(counts, 0.95),
-        p99=_quantile(counts, 0.99),
-        max=seconds_at(entry, "max_response_time") / _MILLISECONDS,
+        min=least,
+        p50=quantile(0.50),
+        p90=quantile(0.90),
+        p95=quantile(0.95),
+        p99=quantile(0.99),
+        max=greatest,
     )
 
 
