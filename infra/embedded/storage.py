@@ -1,6 +1,7 @@
 """Durable objects: one SQLite table, written before anybody is told about a change."""
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ class Storage:
 
     def __init__(self, path: Path | None = None) -> None:
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
+        # Python 3.13 warns of connections that are let go without being closed.
+        weakref.finalize(self, self._db.close)
         # Losing the machine may lose the last writes, losing the process may not: no fsync.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=OFF")
