@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import (
+    CertificateIssuerPublicKeyTypes,
+    CertificatePublicKeyTypes,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _LIFETIME = timedelta(days=365)
@@ -71,6 +76,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([_san(h) for h in hosts]), critical=False)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_authority_key(issuer.public_key()), critical=False)
             .sign(_private_key(self.pair.key), hashes.SHA256())
         )
         return KeyPair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
@@ -105,9 +111,17 @@ def _self_signed(name: str) -> KeyPair:
         .not_valid_after(begin + 10 * _LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(_authority_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     return KeyPair(certificate.public_bytes(serialization.Encoding.PEM), _pem(key))
+
+
+def _authority_key(key: CertificatePublicKeyTypes) -> x509.AuthorityKeyIdentifier:
+    """Clients that check strictly, as Python does from 3.13 on, refuse certificates without it."""
+    issuer = cast(CertificateIssuerPublicKeyTypes, key)
+    return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer)
 
 
 def _common_name(name: str) -> x509.Name:
