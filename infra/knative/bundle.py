@@ -15,7 +15,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import yaml
@@ -102,10 +102,30 @@ def open_bundle(bundle: Path, folder: Path) -> Index:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(bundle) as archive:
-            archive.extractall(folder, filter="data")
+            for member in archive:
+                _unpack(archive, member, folder)
     except (OSError, tarfile.TarError) as error:
         raise UsageError(f"{bundle} is not a bundle: {error}", mend="vpm bundle create") from error
     return check_bundle(folder)
+
+
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write one member; a bundle holds plain files below its folder and nothing else.
+
+    `TarFile.extractall` has a filter for this only since Python 3.11.4.
+    """
+    if member.isdir():
+        return
+    path = PurePosixPath(member.name)
+    content = archive.extractfile(member) if member.isreg() else None
+    if content is None or path.is_absolute() or ".." in path.parts:
+        raise tarfile.TarError(f"{member.name!r} is not a plain file below the bundle's folder")
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)  # What was a link there would be written through.
+    with content, target.open("wb") as file:
+        shutil.copyfileobj(content, file)
+    target.chmod(0o755 if member.mode & 0o100 else 0o644)
 
 
 def check_bundle(folder: Path) -> Index:

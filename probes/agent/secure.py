@@ -89,7 +89,8 @@ def _broke(phase: str, error: ssl.SSLError) -> Failure:
     With TLS 1.3 the server judges the client's side after the client has finished: its alert
     arrives where the answer was awaited, yet the handshake is what was not accepted.
     """
-    if isinstance(error, ssl.SSLEOFError):
+    # OpenSSL 3 has a reason of its own for it, which older versions of Python do not translate.
+    if isinstance(error, ssl.SSLEOFError) or error.reason == "UNEXPECTED_EOF_WHILE_READING":
         ended = Outcome.CLOSED_WITHOUT_RESPONSE if phase == "wait" else BROKEN_IN[phase]
         return Failure(ended, describe(error))
     outcome = Outcome.MALFORMED_RESPONSE if phase == "transfer" else Outcome.TLS_ERROR

@@ -11,6 +11,9 @@ from .plan import Tls
 from .sample import TlsFacts
 from .x509 import CertificateError, read_certificate
 
+# SSL_OP_IGNORE_UNEXPECTED_EOF, which the ssl module names only since 3.10.
+_IGNORE_UNEXPECTED_EOF = 1 << 7
+
 
 def make_context(settings: Tls) -> ssl.SSLContext:
     """The context for `settings`; OSError or ssl.SSLError when its CA cannot be loaded."""
@@ -19,6 +22,9 @@ def make_context(settings: Tls) -> ssl.SSLContext:
     else:
         context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
+    # Some versions of Python set it: an end without an alert, as an attacker could make it, would
+    # then pass for the end of the body.
+    context.options &= ~_IGNORE_UNEXPECTED_EOF
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -186,14 +186,28 @@ def test_what_is_no_bundle(tmp_path: Path) -> None:
         open_bundle(file, tmp_path / "in")
 
 
-def test_a_bundle_cannot_write_outside_its_folder(tmp_path: Path) -> None:
-    evil = tmp_path / "evil"
-    evil.write_text("x")
+@pytest.mark.parametrize(
+    ("name", "kind", "link"),
+    [
+        ("../outside", tarfile.REGTYPE, ""),
+        ("a/../../outside", tarfile.REGTYPE, ""),
+        ("{folder}/outside", tarfile.REGTYPE, ""),
+        ("kourier.yaml", tarfile.SYMTYPE, "../outside"),
+        ("kourier.yaml", tarfile.LNKTYPE, "../outside"),
+        ("bundle.json", tarfile.FIFOTYPE, ""),
+    ],
+)
+def test_a_bundle_holds_plain_files_below_its_folder(
+    name: str, kind: bytes, link: str, tmp_path: Path
+) -> None:
+    member = tarfile.TarInfo(name.format(folder=tmp_path))
+    member.type, member.linkname = kind, link
     with tarfile.open(tmp_path / "bundle.tar", "w") as archive:
-        archive.add(evil, arcname="../outside")
-    with pytest.raises(UsageError, match="is not a bundle"):
+        archive.addfile(member)
+    with pytest.raises(UsageError, match="is not a plain file below the bundle's folder"):
         open_bundle(tmp_path / "bundle.tar", tmp_path / "in")
     assert not (tmp_path / "outside").exists()
+    assert not [path for path in (tmp_path / "in").iterdir() if path.is_symlink()]
 
 
 def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
