@@ -18,6 +18,7 @@ from infra.embedded.kinds import (
     SERVICE,
     Kind,
 )
+from infra.embedded.roles import roles
 from infra.embedded.store import Obj, Store
 
 _KOURIER_CLASS = "kourier.ingress.networking.knative.dev"
@@ -30,6 +31,7 @@ def bootstrap(store: Store, *, domain: str, node: str, api: tuple[str, int]) -> 
         *_configuration(domain),
         _kubernetes_service(),
         *_kubernetes_endpoints(*api),
+        *roles(),
         *_definitions(store.clock.stamp()),
         _webhook(api[0]),
         (NODE, _node(node, api[0], store.clock.stamp())),

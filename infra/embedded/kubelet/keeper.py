@@ -39,14 +39,11 @@ class PodKeeper:
 
     def _pod_changed(self, event: Event) -> None:
         pod = event.obj
-        bound = pod["spec"].get("nodeName")
         if event.type == "DELETED":
             self._forget(pod)
-            self._scheduler.retry()
-        elif not bound and "deletionTimestamp" not in pod["metadata"]:
-            self._scheduler.schedule(pod)
-        elif bound == self._node.settings.node_name:
+        elif pod["spec"].get("nodeName") == self._node.settings.node_name:
             self._keep(pod)
+        self._scheduler.changed(event)
 
     def _configuration_changed(self, event: Event) -> None:
         meta = event.obj["metadata"]

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from infra.embedded.kubelet.scheduler import quantity, requests, room
+from infra.embedded.kubelet.scheduler import Reserved, quantity, requests
 
 
-def pod(**resources: Any) -> dict[str, Any]:
-    return {"spec": {"containers": [{"resources": resources}, {}]}}
+def pod(uid: str = "one", **resources: Any) -> dict[str, Any]:
+    return {"metadata": {"uid": uid}, "spec": {"containers": [{"resources": resources}, {}]}}
 
 
 @pytest.mark.parametrize(
@@ -41,10 +41,23 @@ def test_limits_stand_in_for_requests() -> None:
     ],
 )
 def test_what_a_pod_lacks(wanted: dict[str, str], lacks: str) -> None:
-    running = [pod(requests={"cpu": "1", "memory": "512Mi"})]
-    left = room({"cpu": "2", "memory": "1Gi", "pods": "2"}, running)
+    reserved = Reserved()
+    reserved.take(pod(requests={"cpu": "1", "memory": "512Mi"}))
+    left = reserved.room({"cpu": "2", "memory": "1Gi", "pods": "2"})
     assert left.lacks(pod(requests=wanted)) == lacks
 
 
 def test_the_number_of_pods_is_limited() -> None:
-    assert room({"pods": "1"}, [pod()]).lacks(pod()) == "Too many pods"
+    reserved = Reserved()
+    reserved.take(pod())
+    assert reserved.room({"pods": "1"}).lacks(pod("another")) == "Too many pods"
+
+
+def test_a_pod_counts_once_and_until_it_is_released() -> None:
+    reserved, one = Reserved(), pod(requests={"cpu": "1"})
+    reserved.take(one)
+    reserved.take(one)
+    assert reserved.room({"cpu": "2"}).free["cpu"] == 1
+    assert reserved.release(one)
+    assert not reserved.release(one)
+    assert reserved.room({"cpu": "2"}).free["cpu"] == 2
