@@ -97,7 +97,7 @@ class Changes:
 
     def subscribe(self, kinds: Iterable[Kind], current: Iterable[Event]) -> Subscription:
         """A subscription that starts with `current`; no kinds at all means every kind."""
-        resources = frozenset(kind.resource for kind in kinds) or frozenset({""})
+        resources = frozenset(kind.table for kind in kinds) or frozenset({""})
         subscription = Subscription(self, resources)
         for resource in resources:
             self._subscribers.setdefault(resource, []).append(subscription)
@@ -121,9 +121,26 @@ class Changes:
         if len(self._past) == HISTORY:
             self.oldest = self._past[0].revision
         self._past.append(_Past(event.type, event.kind, event.raw, old_raw, event.revision))
-        for resource in (event.kind.resource, ""):
+        for resource in (event.kind.table, ""):
             for subscription in tuple(self._subscribers.get(resource, ())):
                 subscription.push(event)
+
+    def before(self, kind: Kind, revision: int) -> dict[tuple[str, str], Obj | None]:
+        """What the objects changed since a revision were then, None for those that were not there.
+
+        Raises Expired when some changes are forgotten.
+        """
+        if revision < self.oldest:
+            raise Expired(revision, self.oldest)
+        found: dict[tuple[str, str], Obj | None] = {}
+        for past in reversed(self._past):
+            if past.revision <= revision:
+                break
+            if past.kind.table == kind.table:
+                event = past.event()
+                meta = event.obj["metadata"]
+                found[meta.get("namespace", ""), meta["name"]] = event.old
+        return found
 
     def since(self, kind: Kind, revision: int) -> list[Event]:
         """The changes of a kind after a revision; raises Expired when some are forgotten."""
@@ -132,5 +149,5 @@ class Changes:
         return [
             past.event()
             for past in self._past
-            if past.revision > revision and past.kind.resource == kind.resource
+            if past.revision > revision and past.kind.table == kind.table
         ]

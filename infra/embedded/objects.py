@@ -56,7 +56,7 @@ class Objects:
                 define(obj)
 
     def get(self, kind: Kind, key: Key) -> Stored | None:
-        table = self._tables.get(kind.resource)
+        table = self._tables.get(kind.table)
         return table.get(key) if table is not None else None
 
     def by_uid(self, uid: str) -> Stored | None:
@@ -65,7 +65,7 @@ class Objects:
     def select(
         self, kind: Kind, namespace: str | None, labels: Mapping[str, str] | None
     ) -> Iterable[Stored]:
-        for (space, _), stored in self._tables.get(kind.resource, {}).items():
+        for (space, _), stored in self._tables.get(kind.table, {}).items():
             if namespace is not None and space != namespace:
                 continue
             if labels:
@@ -84,7 +84,7 @@ class Objects:
         obj["metadata"]["resourceVersion"] = str(revision)
         stored = Stored(kind, obj, encode(obj))
         namespace, name = key_of(obj)
-        self._storage.write(Row(kind.resource, namespace, name, revision, stored.raw))
+        self._storage.write(Row(kind.table, namespace, name, revision, stored.raw))
         self.revision = revision
         self._remember(stored)
         return stored
@@ -93,16 +93,16 @@ class Objects:
         """Remove an object; what is returned carries the revision of the removal."""
         revision = self.revision + 1
         namespace, name = key_of(stored.obj)
-        self._storage.write(Row(stored.kind.resource, namespace, name, revision, None))
+        self._storage.write(Row(stored.kind.table, namespace, name, revision, None))
         self.revision = revision
-        del self._tables[stored.kind.resource][namespace, name]
+        del self._tables[stored.kind.table][namespace, name]
         self._forget(stored)
         meta = {**stored.obj["metadata"], "resourceVersion": str(revision)}
         last = {**stored.obj, "metadata": meta}
         return Stored(stored.kind, last, encode(last))
 
     def _remember(self, stored: Stored) -> None:
-        table = self._tables.setdefault(stored.kind.resource, {})
+        table = self._tables.setdefault(stored.kind.table, {})
         key = key_of(stored.obj)
         if key in table:
             self._forget(table[key])

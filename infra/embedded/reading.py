@@ -1,11 +1,11 @@
 """Reading from the store: objects, lists, owners, changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from infra.embedded.changes import Changes, Event, Subscription
 from infra.embedded.errors import NotFound
 from infra.embedded.kinds import Kind
-from infra.embedded.objects import Obj, Objects, Stored
+from infra.embedded.objects import Obj, Objects, Stored, encode, key_of
 
 Found = list[Obj]  # the class below has a method named list
 
@@ -40,6 +40,16 @@ class Reading:
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Found:
         return [stored.obj for stored in self.objects.select(kind, namespace, labels)]
+
+    def as_of(self, kind: Kind, namespace: str | None, revision: int) -> Iterable[Stored]:
+        """The objects as they were at a revision; raises Expired when that is forgotten."""
+        then = self.changes.before(kind, revision)
+        for stored in self.objects.select(kind, namespace, None):
+            if key_of(stored.obj) not in then:
+                yield stored
+        for (space, _), obj in then.items():
+            if obj is not None and namespace in (None, space):
+                yield Stored(kind, obj, encode(obj))
 
     def dependents(self, owner: Obj, kind: Kind | None = None) -> Found:
         """The objects (of one kind, if given) that name this object as an owner."""

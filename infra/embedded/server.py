@@ -16,7 +16,7 @@ import uvicorn
 
 from infra.embedded import kubeconfig
 from infra.embedded.address import can_bind, free_address, listen
-from infra.embedded.api.app import application
+from infra.embedded.api.app import Application
 from infra.embedded.api.context import Api
 from infra.embedded.api.openapi import Documents
 from infra.embedded.api.version import INFO, KNATIVE, KOURIER
@@ -88,7 +88,7 @@ class _Cluster:
         bootstrap(self._store, domain=domain, node=node, api=self._where)
         api = Api(self._store, self._clock, self._token, self._host_port, self._parts,
                   Documents(self._store.registry))  # fmt: skip
-        front = BreakableApi(application(api), self._clock)
+        front = BreakableApi(Application(api), self._clock)
         server = _Server(self._uvicorn(front))
         answering = asyncio.create_task(server.serve(sockets=[self._socket]))
         self._write_kubeconfig()  # the API answers from here on, before the rest is ready

@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Awaitable, Callable
 
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from infra.embedded.api import (
@@ -14,6 +13,7 @@ from infra.embedded.api import (
     delete,
     pages,
     pods,
+    rbac,
     read,
     reply,
     reviews,
@@ -21,12 +21,12 @@ from infra.embedded.api import (
     write,
 )
 from infra.embedded.api.context import Api, Call
+from infra.embedded.api.rbac import Attributes
 from infra.embedded.api.target import PageNotFound, Target, options, parse
 from infra.embedded.errors import InternalError, MethodNotAllowed, StatusError
 from infra.embedded.kinds import ENDPOINTS
 
 _log = logging.getLogger(__name__)
-Handler = Callable[[Request], Awaitable[Response]]
 Verb = Callable[[Api, Call], Awaitable[Response]]
 
 _ONE: dict[str, tuple[str, Verb]] = {
@@ -52,60 +52,44 @@ _DEPRECATED = {
 }
 
 
-def application(api: Api) -> Starlette:
-    """The application of one API server."""
+class Application:
+    """The ASGI application of one API server.
 
-    async def resources(request: Request) -> Response:
-        return await _resource(api, request)
+    It dispatches by itself: a router that tries its patterns one after the other would cost as
+    much time as the answer.
+    """
 
-    async def exec_(websocket: WebSocket) -> None:
-        await pods.exec_(api, websocket)
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
-    routes: list[BaseRoute] = [
-        WebSocketRoute("/api/v1/namespaces/{namespace}/pods/{name}/exec", exec_),
-        *(Route(path, _page(api, page)) for path, page in pages.PAGES.items()),
-        Route("/api/v1/{rest:path}", resources, methods=_METHODS),
-        Route("/apis/{rest:path}", resources, methods=_METHODS),
-    ]
-    return Starlette(routes=[_guarded(api, route) for route in routes], exception_handlers={
-        404: lambda *_: reply.page_not_found(),
-    })  # fmt: skip
-
-
-_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await pods.exec_(self._api, WebSocket(scope, receive, send))
+            return
+        request = Request(scope, receive, send)
+        response = await _answer(self._api, request)
+        await response(scope, receive, send)
 
 
-def _page(api: Api, page: pages.Page) -> Handler:
-    async def handler(request: Request) -> Response:
+async def _answer(api: Api, request: Request) -> Response:
+    """Authentication before everything, and errors as Status objects after it."""
+    request.state.warnings = warnings = list[str]()
+    try:
+        request.state.user = user = auth.authenticate(request.headers, api.token)
+        page = pages.find(request.url.path)
+        if page is None:
+            return await _resource(api, request)
+        rbac.authorize_path(api.store, user, request.url.path, request.method.lower())
         return page(api, request)
-
-    return handler
-
-
-def _guarded(api: Api, route: BaseRoute) -> BaseRoute:
-    """Authentication before every handler, and errors as Status objects after it."""
-    if not isinstance(route, Route):
-        return route
-    handler: Handler = route.endpoint
-
-    async def guarded(request: Request) -> Response:
-        request.state.warnings = []
-        try:
-            request.state.user = user = auth.authenticate(request.headers, api.token)
-            if "rest" not in request.path_params:
-                auth.authorize_path(user, request.url.path, request.method.lower())
-            return await handler(request)
-        except StatusError as error:
-            return reply.failure(error, request.state.warnings)
-        except PageNotFound:
-            return reply.page_not_found()
-        except ClientDisconnect:
-            return Response(status_code=499)
-        except Exception:  # noqa: BLE001 - one bad request must not end the server
-            _log.exception("%s %s failed", request.method, request.url.path)
-            return reply.failure(InternalError("an internal error: see the cluster's log"))
-
-    return Route(route.path, guarded, methods=route.methods)
+    except StatusError as error:
+        return reply.failure(error, warnings)
+    except PageNotFound:
+        return reply.page_not_found()
+    except ClientDisconnect:
+        return Response(status_code=499)
+    except Exception:  # noqa: BLE001 - one bad request must not end the server
+        _log.exception("%s %s failed", request.method, request.url.path)
+        return reply.failure(InternalError("an internal error: see the cluster's log"))
 
 
 async def _resource(api: Api, request: Request) -> Response:
@@ -119,7 +103,7 @@ async def _resource(api: Api, request: Request) -> Response:
         request.state.warnings,
     )
     verb, handler = _verb(call)
-    auth.authorize(call.user, target, verb)
+    rbac.authorize(api.store, call.user, Attributes.of(target, verb))
     if target.kind in _DEPRECATED:
         call.warnings.append(_DEPRECATED[target.kind])
     if verb == "watch":
@@ -131,8 +115,7 @@ def _target(api: Api, request: Request, path: str) -> Target:
     try:
         return parse(api.store.registry, path)
     except (PageNotFound, StatusError):
-        if not request.state.user.admin:
-            auth.authorize_path(request.state.user, path, request.method.lower())
+        rbac.authorize_path(api.store, request.state.user, path, request.method.lower())
         raise
 
 

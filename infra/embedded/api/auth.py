@@ -1,72 +1,72 @@
-"""Who asks: a bearer token, anonymous, or impersonated; and whether they may."""
+"""Who asks: a bearer token, anonymous, or impersonated."""
 
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from infra.embedded.api.target import Target
-from infra.embedded.errors import Forbidden, Unauthorized
+from starlette.datastructures import Headers
+
+from infra.embedded.errors import InternalError, Unauthorized
 
 ADMIN = "kubernetes-admin"
 ANONYMOUS = "system:anonymous"
-_MASTERS = "system:masters"
-_PUBLIC = frozenset(["/healthz", "/livez", "/readyz", "/version"])
+MASTERS = "system:masters"
+_AUTHENTICATED = "system:authenticated"
+_UNAUTHENTICATED = "system:unauthenticated"
+_ACCOUNT = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A caller.  There is no RBAC: members of system:masters may do all, others nothing."""
+    """A caller."""
 
     name: str
     groups: tuple[str, ...] = ()
 
     @property
     def admin(self) -> bool:
-        return _MASTERS in self.groups
+        """Whether the user may do all, whatever the roles say."""
+        return MASTERS in self.groups
 
 
-def authenticate(headers: Mapping[str, str], token: str) -> User:
+def authenticate(headers: Headers, token: str) -> User:
     """The caller of a request; raises Unauthorized for a wrong token."""
     given = headers.get("authorization")
     if given is None:
-        return User(ANONYMOUS, ("system:unauthenticated",))
+        return User(ANONYMOUS, (_UNAUTHENTICATED,))
     scheme, _, value = given.partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(
-        value.strip().encode(), token.encode()
-    ):
+    if scheme.lower() != "bearer":
         raise Unauthorized
-    impersonated = headers.get("impersonate-user")
-    if impersonated is not None:
-        groups = headers.get("impersonate-group", "").split(",")
-        return User(impersonated, tuple(group.strip() for group in groups))
-    return User(ADMIN, (_MASTERS, "system:authenticated"))
+    user = owner(value.strip(), token)
+    if user is None:
+        raise Unauthorized
+    return _impersonated(headers) or user
 
 
-def authorize_path(user: User, path: str, verb: str) -> None:
-    """Raise Forbidden for a path that is not about a resource.
-
-    Whoever is known may read what is served and how; strangers only that the server lives.
-    """
-    if user.admin or path in _PUBLIC or (user.name != ANONYMOUS and verb == "get"):
-        return
-    raise Forbidden(f'forbidden: User "{user.name}" cannot {verb} path "{path}"', details={})
+def owner(given: str, token: str) -> User | None:
+    """The user whom a token stands for; None for a wrong one."""
+    if not hmac.compare_digest(given.encode(), token.encode()):
+        return None
+    return User(ADMIN, (MASTERS, _AUTHENTICATED))
 
 
-def authorize(user: User, target: Target, verb: str) -> None:
-    """Raise Forbidden as the API server words it."""
-    if user.admin:
-        return
-    kind = target.kind
-    plural = f"{kind.plural}/{target.subresource}" if target.subresource else kind.plural
-    subject = f'{kind.resource} "{target.name}"' if target.name else kind.resource
-    where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
-    details = {
-        **({"name": target.name} if target.name else {}),
-        **({"group": kind.group} if kind.group else {}),
-        "kind": kind.plural,
-    }
-    raise Forbidden(
-        f'{subject} is forbidden: User "{user.name}" cannot {verb} resource "{plural}" '
-        f'in API group "{kind.group}" {where}',
-        details=details,
-    )
+def _impersonated(headers: Headers) -> User | None:
+    """Whom the caller, who may act for anybody, acts for."""
+    name, groups = headers.get("impersonate-user"), headers.getlist("impersonate-group")
+    if name is None:
+        if groups:
+            raise InternalError(
+                f"requested groups {groups} to be impersonated without impersonating a user"
+            )
+        return None
+    groups = [group.strip() for given in groups for group in given.split(",") if group.strip()]
+    return User(name, _all_groups(name, groups))
+
+
+def _all_groups(name: str, groups: list[str]) -> tuple[str, ...]:
+    """With those that every user, and every service account, is a member of."""
+    if name == ANONYMOUS:
+        return (*groups, _UNAUTHENTICATED)
+    if name.startswith(_ACCOUNT) and not groups:
+        space = name.removeprefix(_ACCOUNT).partition(":")[0]
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{space}"]
+    return (*groups, *([] if _AUTHENTICATED in groups else [_AUTHENTICATED]))

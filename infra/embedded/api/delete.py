@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from infra.embedded import admission
 from infra.embedded.admission import Attempt
-from infra.embedded.api import body, reply, selectors
+from infra.embedded.api import body, reply, selectors, versions
 from infra.embedded.api.context import Api, Call
 from infra.embedded.api.target import dry_run
 from infra.embedded.errors import BadRequest
@@ -33,7 +33,8 @@ async def one(api: Api, call: Call) -> Response:
     last = _delete(api, call, old, options)
     remains = api.store.find(target.kind, target.space, target.name or "")
     if remains is not None and not options.dry_run:
-        return reply.encoded(last, warnings=call.warnings)
+        shown = versions.shown_object(target.kind, last)
+        return reply.encoded(shown, warnings=call.warnings)
     kind, meta = target.kind, last["metadata"]
     details = {
         "name": meta["name"],
@@ -47,13 +48,14 @@ async def one(api: Api, call: Call) -> Response:
 async def collection(api: Api, call: Call) -> Response:
     options = await _options(call)
     kind = call.target.kind
-    matches = selectors.matcher(kind, call.options.label_selector, call.options.field_selector)
+    stored_as = versions.storage_kind(kind)
+    matches = selectors.matcher(stored_as, call.options.label_selector, call.options.field_selector)
     found = [
         stored.obj
         for stored in api.store.objects.select(kind, call.target.namespace, None)
         if matches is None or matches(stored.obj)
     ]
-    items = [_delete(api, call, obj, options) for obj in found]
+    items = [versions.shown_object(kind, _delete(api, call, obj, options)) for obj in found]
     body_ = {
         "kind": kind.list_kind,
         "apiVersion": kind.api_version,

@@ -1,6 +1,7 @@
 """Discovery: which groups, versions and resources are served, in both forms."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -32,12 +33,38 @@ def api_versions(address: str) -> Obj:
 
 
 def groups(registry: Registry) -> Obj:
-    names = dict.fromkeys(kind.group for kind in registry if kind.group)
+    names = _group_names(registry)
     return {
         "kind": "APIGroupList",
         "apiVersion": "v1",
         "groups": [_group(registry, name) for name in names],
     }
+
+
+# The groups in the order in which the API server lists its own; those of CRDs follow.
+_ORDER = {
+    name: place
+    for place, name in enumerate(
+        (
+            "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io",
+            "authorization.k8s.io", "autoscaling", "batch", "certificates.k8s.io",
+            "networking.k8s.io", "policy", "rbac.authorization.k8s.io", "storage.k8s.io",
+            "admissionregistration.k8s.io", "apiextensions.k8s.io", "scheduling.k8s.io",
+            "coordination.k8s.io", "node.k8s.io", "discovery.k8s.io",
+            "flowcontrol.apiserver.k8s.io",
+        )
+    )
+}  # fmt: skip
+
+
+def _group_names(registry: Registry) -> list[str]:
+    names = {kind.group for kind in registry if kind.group}
+    return sorted(names, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))
+
+
+def _kinds(registry: Registry, group: str, version: str) -> list[Kind]:
+    found = [kind for kind in registry if (kind.group, kind.version) == (group, version)]
+    return sorted(found, key=lambda kind: kind.plural)
 
 
 def group(registry: Registry, name: str) -> Obj | None:
@@ -58,16 +85,21 @@ def _group(registry: Registry, name: str) -> Obj:
 def _versions(registry: Registry, group: str) -> list[str]:
     """Versions of a group, the preferred one first: stable before beta before alpha."""
     versions = dict.fromkeys(kind.version for kind in registry if kind.group == group)
-    return sorted(versions, key=_maturity)
+    return sorted(versions, key=_maturity, reverse=True)
 
 
-def _maturity(version: str) -> tuple[int, str]:
-    return ("alpha" in version) * 2 + ("beta" in version), version
+def _maturity(version: str) -> tuple[int, int, int]:
+    """How much a version is preferred: v2 to v1, v1 to v1beta2, v1beta1 to v1alpha1."""
+    found = re.fullmatch(r"v(\d+)(?:(alpha|beta)(\d+))?", version)
+    if found is None:
+        return -1, 0, 0
+    stage = {None: 2, "beta": 1, "alpha": 0}[found[2]]
+    return stage, int(found[1]), int(found[3] or 0)
 
 
 def resources(registry: Registry, group: str, version: str) -> Obj | None:
     """An APIResourceList, None when the version is not served."""
-    kinds = [k for k in registry if k.group == group and k.version == version]
+    kinds = _kinds(registry, group, version)
     if not kinds:
         return None
     return {
@@ -120,7 +152,7 @@ def _storage_hash(kind: Kind) -> str:
 
 def aggregated(registry: Registry, *, core: bool) -> Obj:
     """The APIGroupDiscoveryList of `/api` or of `/apis`."""
-    names = [""] if core else dict.fromkeys(k.group for k in registry if k.group)
+    names = [""] if core else _group_names(registry)
     return {
         "kind": "APIGroupDiscoveryList",
         "apiVersion": "apidiscovery.k8s.io/v2",
@@ -134,9 +166,7 @@ def _discovery(registry: Registry, group: str) -> Obj:
     versions = [
         {
             "version": version,
-            "resources": [
-                _resource(k) for k in registry if k.group == group and k.version == version
-            ],
+            "resources": [_resource(kind) for kind in _kinds(registry, group, version)],
             "freshness": "Current",
         }
         for version in _versions(registry, group)

@@ -58,9 +58,10 @@ class Documents:
             name: json.dumps(_document(of_version), separators=(",", ":")).encode()
             for name, of_version in kinds.items()
         }
+        self._documents |= _about_groups(kinds.values())
         self._index = {
             name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={_digest(content)}"}
-            for name, content in self._documents.items()
+            for name, content in sorted(self._documents.items())
         }
 
 
@@ -88,15 +89,39 @@ def _digest(content: bytes) -> str:
     return hashlib.sha512(content).hexdigest().upper()
 
 
+def _about_groups(documents: Iterable[list[Kind]]) -> dict[str, bytes]:
+    """The small documents about discovery, which describe no resource."""
+    kinds = [kind for of_version in documents for kind in of_version]
+    names = {f"apis/{kind.group}" for kind in kinds if kind.group and not kind.custom}
+    return {name: _page_document(name) for name in {"api", "apis", "version", *names}}
+
+
+def _page_document(name: str) -> bytes:
+    operation = {"description": f"get /{name}/", "responses": {"200": {"description": "OK"}}}
+    document = {
+        "openapi": "3.0.0",
+        "info": _INFO,
+        "paths": {f"/{name}/": {"get": operation}},
+        "components": {},
+    }
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+_INFO = {"title": "Kubernetes", "version": "v1.33.13"}
+_CUSTOM_INFO = {"title": "Kubernetes CRD Swagger", "version": "v0.1.0"}
+
+
 def _document(kinds: Iterable[Kind]) -> Obj:
     schemas: dict[str, Obj] = {}
     paths: dict[str, Obj] = {}
+    custom = False
     for kind in kinds:
+        custom = kind.custom
         paths |= _paths(kind)
         schemas[_schema_name(kind)] = _schema(kind, schemas)
     return {
         "openapi": "3.0.0",
-        "info": {"title": "Kubernetes", "version": "v1.33.13"},
+        "info": _CUSTOM_INFO if custom else _INFO,
         "paths": paths,
         "components": {"schemas": schemas},
     }

@@ -1,14 +1,17 @@
 """The subresources of pods: log and exec."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from starlette.datastructures import QueryParams
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.websockets import WebSocket
 
-from infra.embedded.api import auth, reply
+from infra.embedded.api import auth, rbac, reply
 from infra.embedded.api.context import Api, Call
 from infra.embedded.api.execution import Session
+from infra.embedded.api.rbac import Attributes
+from infra.embedded.api.target import PageNotFound, Target, parse
 from infra.embedded.clock import Clock, parse_rfc3339
 from infra.embedded.errors import BadRequest, InternalError, StatusError
 from infra.embedded.kinds import POD
@@ -92,18 +95,30 @@ async def upgrade_required(api: Api, call: Call) -> Response:
     raise BadRequest("Upgrade request required")
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What an exec session runs, and where."""
+
+    pod: Target
+    container: str
+    argv: tuple[str, ...]
+
+
 async def exec_(api: Api, websocket: WebSocket) -> None:
     """Run a command in a container, its streams multiplexed over a WebSocket."""
     try:
-        container, argv = _admit(api, websocket)
+        program = _admit(api, websocket)
         protocol = _protocol(websocket)
+    except PageNotFound:
+        await websocket.send_denial_response(reply.page_not_found())
+        return
     except StatusError as error:
         await websocket.send_denial_response(reply.failure(error))
         return
     await websocket.accept(subprotocol=protocol)
     session = Session(websocket, websocket.query_params)
-    parts = websocket.path_params
-    await session.run(_kubelet(api), parts["namespace"], parts["name"], container, argv)
+    pod = program.pod
+    await session.run(_kubelet(api), pod.space, pod.name or "", program.container, program.argv)
 
 
 def _protocol(websocket: WebSocket) -> str:
@@ -114,13 +129,14 @@ def _protocol(websocket: WebSocket) -> str:
     raise BadRequest(f"unable to upgrade: none of {list(_PROTOCOLS)} was offered")
 
 
-def _admit(api: Api, websocket: WebSocket) -> tuple[str, tuple[str, ...]]:
+def _admit(api: Api, websocket: WebSocket) -> Program:
     user = auth.authenticate(websocket.headers, api.token)
-    if not user.admin:
-        auth.authorize_path(user, websocket.url.path, "create")
-    parts, query = websocket.path_params, websocket.query_params
-    pod = api.store.get(POD, parts["namespace"], parts["name"])
+    target, query = parse(api.store.registry, websocket.url.path), websocket.query_params
+    if (target.kind, target.subresource) != (POD, "exec"):
+        raise BadRequest("only exec is spoken over WebSocket")
+    rbac.authorize(api.store, user, Attributes.of(target, "create"))
+    pod = api.store.get(POD, target.space, target.name or "")
     argv = tuple(query.getlist("command"))
     if not argv:
         raise BadRequest("you must specify at least 1 command")
-    return _container(pod, query.get("container")), argv
+    return Program(target, _container(pod, query.get("container")), argv)

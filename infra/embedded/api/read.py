@@ -1,20 +1,20 @@
 """Reading: one object, or a list in pages."""
 
-import base64
-import json
 from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from infra.embedded.api import reply, selectors, tables
+from infra.embedded.api import paging, reply, selectors, tables, versions
 from infra.embedded.api.context import Api, Call
-from infra.embedded.errors import BadRequest, StatusError
-from infra.embedded.objects import Key, Stored, key_of
+from infra.embedded.api.paging import Start
+from infra.embedded.kinds import Kind
+from infra.embedded.objects import Stored, encode, key_of
 
 
 async def get(api: Api, call: Call) -> Response:
     target = call.target
-    stored = api.store.stored(target.kind, target.space, target.name or "")
+    found = api.store.stored(target.kind, target.space, target.name or "")
+    stored = versions.shown(target.kind, found)
     if tables.wanted(call.headers.get("accept", "")):
         return _table(api, call, [stored], stored.obj["metadata"]["resourceVersion"], {})
     return reply.raw(stored.raw, warnings=call.warnings)
@@ -22,34 +22,47 @@ async def get(api: Api, call: Call) -> Response:
 
 async def list_(api: Api, call: Call) -> Response:
     kind, options = call.target.kind, call.options
-    if options.resource_version and int(options.resource_version) > api.store.revision:
-        raise _too_large(int(options.resource_version), api.store.revision)
-    matches = selectors.matcher(kind, options.label_selector, options.field_selector)
+    start = paging.start_of(options, api.store.revision)
+    matches = selectors.matcher(
+        versions.storage_kind(kind), options.label_selector, options.field_selector
+    )
     found = sorted(
         (
             stored
-            for stored in api.store.objects.select(kind, call.target.namespace, None)
-            if matches is None or matches(stored.obj)
+            for stored in paging.objects(api.store, kind, call.target.namespace, start)
+            if (matches is None or matches(stored.obj))
+            and (start.after is None or key_of(stored.obj) > start.after)
         ),
         key=lambda stored: key_of(stored.obj),
     )
-    revision = str(api.store.revision)
-    if options.continue_:
-        revision, start = _decode_token(options.continue_)
-        found = [stored for stored in found if key_of(stored.obj) > start]
-    page: Sequence[Stored] = found
+    page = [versions.shown(kind, stored) for stored in found[: options.limit or None]]
     more: dict[str, object] = {}
-    if options.limit and len(found) > options.limit:
-        page = found[: options.limit]
-        more["continue"] = _token(revision, key_of(page[-1].obj))
+    if len(page) < len(found):
+        more["continue"] = Start(start.revision, key_of(page[-1].obj)).token
         if matches is None:
             more["remainingItemCount"] = len(found) - len(page)
+    revision = str(start.revision)
     if tables.wanted(call.headers.get("accept", "")):
         return _table(api, call, page, revision, more)
     metadata = reply.dump({"resourceVersion": revision, **more})
-    head = b'{"apiVersion":"%s","items":[' % kind.api_version.encode()
-    tail = b'],"kind":"%s","metadata":%s}' % (kind.list_kind.encode(), metadata)
-    return reply.raw(head + b",".join(stored.raw for stored in page) + tail, warnings=call.warnings)
+    head = b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[' % (
+        kind.list_kind.encode(),
+        kind.api_version.encode(),
+        metadata,
+    )
+    items = b",".join(item(kind, stored) for stored in page)
+    return reply.raw(head + items + b"]}", warnings=call.warnings)
+
+
+def item(kind: Kind, stored: Stored) -> bytes:
+    """An object in a list: only those of CRDs repeat what they are."""
+    if kind.custom:
+        return stored.raw
+    # Keys are sorted: these two come first unless the kind has others that sort between them.
+    head = b'{"apiVersion":"%s","kind":"%s",' % (kind.api_version.encode(), kind.kind.encode())
+    if stored.raw.startswith(head):
+        return b"{" + stored.raw[len(head) :]
+    return encode({k: v for k, v in stored.obj.items() if k not in ("apiVersion", "kind")})
 
 
 def _table(
@@ -63,28 +76,3 @@ def _table(
         include=call.request.query_params.get("includeObject", "Metadata"),
     )
     return reply.encoded(shown, warnings=call.warnings)
-
-
-def _token(revision: str, last: Key) -> str:
-    content = json.dumps({"v": "meta.k8s.io/v1", "rv": revision, "start": last})
-    return base64.urlsafe_b64encode(content.encode()).decode()
-
-
-def _decode_token(token: str) -> tuple[str, Key]:
-    try:
-        content = json.loads(base64.urlsafe_b64decode(token.encode()))
-        namespace, name = content["start"]
-        return str(content["rv"]), (str(namespace), str(name))
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadRequest(f"continue key is not valid: {error}") from error
-
-
-def _too_large(asked: int, current: int) -> StatusError:
-    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
-    error = StatusError(
-        f"Too large resource version: {asked}, current: {current}",
-        details={"causes": [cause], "retryAfterSeconds": 1},
-        code=504,
-    )
-    error.reason = "Timeout"
-    return error

@@ -6,6 +6,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Literal
 
+from infra.embedded.api import versions
 from infra.embedded.kinds import Kind
 
 Sort = Literal[
@@ -111,6 +112,8 @@ def of_kind(kind: Kind) -> Shape | None:
     """The shape of a kind, from its CRD where it has one; None when anything goes."""
     if isinstance(kind.shape, Shape):
         return kind.shape
+    if versions.storage_kind(kind) is not kind:
+        return None  # a view with fields of its own
     name = f"serving.{kind.kind}" if kind.group == "serving.knative.dev" else kind.kind
     if kind.custom and kind.group != "serving.knative.dev":
         return None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from infra.embedded.api import jsonpath
+from infra.embedded.api import jsonpath, versions
 from infra.embedded.api.columns import DEFAULT, INTEGERS, PRINTERS, since
 from infra.embedded.kinds import Column, Kind
 
@@ -47,7 +47,7 @@ def _definitions(kind: Kind) -> list[Obj]:
     name = _definition("Name", "string", "name", _NAME, 0)
     if kind.custom:
         return [name, *(_custom(column) for column in _columns(kind))]
-    printer = PRINTERS.get(kind, DEFAULT)
+    printer = PRINTERS.get(versions.storage_kind(kind), DEFAULT)
     columns = [_built_in(column) for column in printer.names]
     return [name, *columns] if printer.named else columns
 
@@ -96,8 +96,8 @@ def _cells(kind: Kind, obj: Obj, now: datetime) -> list[Any]:
     name = obj["metadata"].get("name", "")
     if kind.custom:
         return [name, *(_cell(column, obj, now) for column in _columns(kind))]
-    printer = PRINTERS.get(kind, DEFAULT)
-    cells = printer.cells(obj, now)
+    printer = PRINTERS.get(versions.storage_kind(kind), DEFAULT)
+    cells = printer.cells(versions.kept(kind, obj), now)
     return [name, *cells] if printer.named else list(cells)
 
 

@@ -70,6 +70,7 @@ class Options:
     label_selector: str = ""
     field_selector: str = ""
     resource_version: str = ""
+    match: str = ""  # how exactly the version is meant
     limit: int = 0
     continue_: str = ""
     timeout: int = 0  # seconds, 0 is the server's choice
@@ -94,6 +95,7 @@ def options(query: Mapping[str, str], user_agent: str) -> Options:
         label_selector=query.get("labelSelector", ""),
         field_selector=query.get("fieldSelector", ""),
         resource_version=_revision(query),
+        match=_match(query),
         limit=_number(query, "limit"),
         continue_=query.get("continue", ""),
         timeout=_number(query, "timeoutSeconds"),
@@ -115,6 +117,16 @@ def dry_run(value: str) -> bool:
 
 def _flag(query: Mapping[str, str], name: str) -> bool:
     return query.get(name, "").lower() in ("1", "true", "t")
+
+
+def _match(query: Mapping[str, str]) -> str:
+    text = query.get("resourceVersionMatch", "")
+    if text not in ("", "Exact", "NotOlderThan"):
+        raise BadRequest(
+            f'resourceVersionMatch: Unsupported value: "{text}": supported values: "Exact", '
+            f'"NotOlderThan", ""'
+        )
+    return text
 
 
 def _number(query: Mapping[str, str], name: str) -> int:

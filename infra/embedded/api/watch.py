@@ -3,14 +3,17 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 from starlette.responses import StreamingResponse
 
-from infra.embedded.api import reply, selectors, tables
+from infra.embedded.api import reply, selectors, tables, versions
 from infra.embedded.api.context import Api, Call
 from infra.embedded.changes import Event, Subscription
 from infra.embedded.errors import Expired
+from infra.embedded.kinds import Kind
+from infra.embedded.objects import Stored
 from infra.embedded.store import Obj
 
 _BOOKMARK_EVERY = 60.0  # seconds of real time: connections are real
@@ -21,7 +24,9 @@ Render = Callable[[str, Obj, bytes], bytes]
 def respond(api: Api, call: Call) -> StreamingResponse:
     """Answer a watch; the stream ends at its timeout or when the client falls too far behind."""
     options, kind = call.options, call.target.kind
-    matches = selectors.matcher(kind, options.label_selector, options.field_selector)
+    matches = selectors.matcher(
+        versions.storage_kind(kind), options.label_selector, options.field_selector
+    )
     render = _renderer(api, call)
     seconds = options.timeout or random.randint(_SHORTEST, 2 * _SHORTEST)
     # Nothing is awaited between reading the past and subscribing: no change can be missed.
@@ -114,9 +119,14 @@ class _Filter:
         return self._render(word, event.obj, event.raw)
 
 
+def _as_line(kind: Kind, word: str, obj: Obj, raw: bytes) -> bytes:
+    shown = versions.shown(kind, Stored(kind, obj, raw))
+    return b'{"type":"%s","object":%s}\n' % (word.encode(), shown.raw)
+
+
 def _renderer(api: Api, call: Call) -> Render:
     if not tables.wanted(call.headers.get("accept", "")):
-        return lambda word, _, raw: b'{"type":"%s","object":%s}\n' % (word.encode(), raw)
+        return partial(_as_line, call.target.kind)
     include = call.request.query_params.get("includeObject", "Metadata")
     first = True
 
@@ -124,7 +134,7 @@ def _renderer(api: Api, call: Call) -> Render:
         nonlocal first
         shown = tables.table(
             call.target.kind,
-            [obj],
+            [versions.shown_object(call.target.kind, obj)],
             api.clock.now(),
             metadata={"resourceVersion": obj["metadata"]["resourceVersion"]},
             include=include,

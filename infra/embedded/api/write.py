@@ -1,12 +1,13 @@
 """Creating and changing objects: decode, admit, check, store."""
 
+from dataclasses import replace as replace_
 from typing import Any
 
 from starlette.responses import Response
 
 from infra.embedded import admission
 from infra.embedded.admission import Attempt
-from infra.embedded.api import apply, body, fields, managed, patch, reply, shapes
+from infra.embedded.api import apply, body, fields, managed, patch, reply, shapes, versions
 from infra.embedded.api.context import Api, Call
 from infra.embedded.api.names import check_metadata
 from infra.embedded.errors import (
@@ -29,10 +30,11 @@ async def create(api: Api, call: Call) -> Response:
         raise MethodNotAllowed
     raw = await body.read(call.request)
     obj, duplicates = body.decode_object(raw, body.media_type(call.request))
-    _check_type(call.target.kind, obj)
+    kind = call.target.kind
+    _check_type(kind, obj)
     fields.check(call, obj, duplicates)
     _metadata(obj).pop("managedFields", None)
-    return _stored(call, _insert(api, call, obj), code=201)
+    return _stored(call, _insert(api, _as_stored(call), versions.kept(kind, obj)), code=201)
 
 
 async def replace(api: Api, call: Call) -> Response:
@@ -46,7 +48,7 @@ async def replace(api: Api, call: Call) -> Response:
         message = "Invalid value: 0: must be specified for an update"
         cause = Cause("FieldValueInvalid", message, "metadata.resourceVersion")
         raise Invalid(kind, name, [cause])
-    return _stored(call, _save(api, call, old, obj))
+    return _stored(call, _save(api, _as_stored(call), old, versions.kept(kind, obj)))
 
 
 async def change(api: Api, call: Call) -> Response:
@@ -58,10 +60,10 @@ async def change(api: Api, call: Call) -> Response:
     kind, name = call.target.kind, call.target.name or ""
     old = api.store.get(kind, call.target.space, name)
     decoded = body.decode(raw, media, what="patch")
-    new = patch.apply(kind, old, decoded.value, media)
+    new = patch.apply(kind, versions.shown_object(kind, old), decoded.value, media)
     _check_type(kind, new)
     fields.check(call, new, decoded.duplicates)
-    return _stored(call, _save(api, call, old, new))
+    return _stored(call, _save(api, _as_stored(call), old, versions.kept(kind, new)))
 
 
 def _apply(api: Api, call: Call, raw: bytes) -> Response:
@@ -78,6 +80,7 @@ def _apply(api: Api, call: Call, raw: bytes) -> Response:
         raise BadRequest("metadata.managedFields must be nil")
     _place(call, meta)
     live = api.store.find(kind, target.space, target.name or "")
+    live = None if live is None else versions.shown_object(kind, live)
     applied = apply.apply(
         shape=shapes.of_kind(kind),
         live=live,
@@ -86,9 +89,10 @@ def _apply(api: Api, call: Call, raw: bytes) -> Response:
         force=call.options.force,
         now=api.clock.stamp(),
     )
+    new, stored = versions.kept(kind, applied.obj), _as_stored(call)
     if live is None:
-        return _stored(call, _insert(api, call, applied.obj, applied.managed), code=201)
-    return _stored(call, _save(api, call, live, applied.obj, applied.managed))
+        return _stored(call, _insert(api, stored, new, applied.managed), code=201)
+    return _stored(call, _save(api, stored, live, new, applied.managed))
 
 
 def _insert(api: Api, call: Call, obj: Obj, record: Managed | None = None) -> Obj:
@@ -143,7 +147,15 @@ def _record(
         managed.note(call, submitted, old, new, api.clock)
 
 
+def _as_stored(call: Call) -> Call:
+    """The call in terms of the version that is stored, if that is another one."""
+    target = call.target
+    kind = versions.storage_kind(target.kind)
+    return call if kind is target.kind else replace_(call, target=replace_(target, kind=kind))
+
+
 def _stored(call: Call, obj: Obj, code: int = 200) -> Response:
+    obj = versions.shown_object(call.target.kind, obj)
     return reply.encoded(obj, code=code, warnings=call.warnings)
 
 
