@@ -53,7 +53,8 @@ async def connect(addresses: tuple[Address, ...], trace: Trace, deadline: int) -
 
 async def _connect_one(family: int, sockaddr: tuple[object, ...], deadline: int) -> Stream:
     try:
-        sock = socket.socket(family, socket.SOCK_STREAM | _NONBLOCK)
+        # The type below socket.socket: its Python wrapper costs as much as the system call.
+        sock = socket.SocketType(family, socket.SOCK_STREAM | _NONBLOCK)
     except OSError as error:
         raise _refused(error, sockaddr) from error
     stream = Stream(sock)
@@ -88,7 +89,7 @@ def _refused(error: OSError, sockaddr: tuple[object, ...]) -> Failure:
     return broken("connect", error)
 
 
-def _own_address(sock: socket.socket) -> tuple[object, ...] | None:
+def _own_address(sock: socket.SocketType) -> tuple[object, ...] | None:
     try:
         found: tuple[object, ...] = sock.getsockname()
     except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .connect import connect
 from .resolve import Resolver
@@ -15,8 +16,7 @@ from .tlsfacts import facts_of
 from .trace import Trace
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """An open connection, and what is reported about it each time that it is used."""
 
     stream: Stream | SecureStream

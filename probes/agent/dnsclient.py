@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import random
+import os
 import socket
 import struct
-from pathlib import Path
 from typing import Sequence
 
 from .addresses import Address, address_text
@@ -31,7 +30,8 @@ _NOERROR, _NXDOMAIN = 0, 3
 def system_servers(path: str = RESOLV_CONF) -> tuple[str, ...]:
     """The resolvers that the system is configured with; none when the file cannot be read."""
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        with open(path, encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - slow to import
+            text = file.read()
     except OSError:
         return ()
     lines = [line.split() for line in text.splitlines()]
@@ -201,7 +201,7 @@ def _follow(message: Message, host: str) -> tuple[list[str], list[tuple[str, int
 
 
 def _fresh_number(taken: dict[int, bytes]) -> int:
-    number = random.randrange(1 << 16)
+    number = int.from_bytes(os.urandom(2), "big")
     return number if number not in taken else _fresh_number(taken)
 
 

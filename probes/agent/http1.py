@@ -6,8 +6,9 @@ line feeds, two lengths, bytes after the end) is malformed_response here, with t
 
 from __future__ import annotations
 
+import functools
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .body import Body
 from .chunked import ChunkDecoder
@@ -20,8 +21,7 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """The status line and header fields of one answer.
 
     Names are in lower case; values of fields that came more than once are joined by commas.
@@ -32,8 +32,7 @@ class Head:
     fields: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Framing:
+class Framing(NamedTuple):
     """How the body ends: after `length` bytes, by its chunks, or (neither) with the connection."""
 
     length: int | None = None
@@ -180,8 +179,12 @@ def _check_beginning(buffer: bytes, checked: int) -> None:
         raise _malformed(f"bad status line: {status_line[:80]!r}")
 
 
+@functools.lru_cache(maxsize=8)
 def parse_head(block: bytes, max_fields: int) -> Head:
-    """The header block `block` (without its empty line) as a Head; Failure when it is bad."""
+    """The header block `block` (without its empty line) as a Head; Failure when it is bad.
+
+    A server says nearly the same each time, so the last few answers are remembered.
+    """
     status_line, *lines = block.decode("latin-1").split("\r\n")
     match = _STATUS_LINE.match(status_line)
     if match is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
+import sys
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -51,12 +51,13 @@ class Start:
 
 def start_of(plan: Plan, clock: ClockReading) -> Start:
     """The first line of a run of `plan`."""
+    system = os.uname()
     identity = Identity(
         host=socket.gethostname(),
         pid=os.getpid(),
         agent=AGENT_VERSION,
-        python=platform.python_version(),
-        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=sys.version.split(maxsplit=1)[0],
+        system=f"{system.sysname} {system.release} {system.machine}",
         resolvers=system_servers(),
         pod=os.environ.get("POD_NAME"),
         namespace=os.environ.get("POD_NAMESPACE"),

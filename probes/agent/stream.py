@@ -17,7 +17,7 @@ class Stream(Watched):
 
     __slots__ = ("sock",)
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.SocketType) -> None:
         super().__init__(sock.fileno())
         self.sock = sock
 

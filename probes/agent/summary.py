@@ -79,8 +79,8 @@ class Tally:
         self._lateness.add(sample.lateness_ns)
         histograms = self._latency.setdefault(outcome, {})
         for phase, seconds in sample.phases.items():
-            _histogram(histograms, phase).add(int(seconds * NS))
-        _histogram(histograms, TOTAL).add(int(sample.duration_s * NS))
+            _histogram(histograms, phase).add(round(seconds * NS))
+        _histogram(histograms, TOTAL).add(round(sample.duration_s * NS))
         if self._first_failure is None and outcome != Outcome.OK.value:
             self._first_failure = sample
 

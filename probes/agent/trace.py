@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from .addresses import address_text
@@ -23,8 +22,7 @@ REPORTED_HEADERS = (
 )
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """One place in the schedule: request `seq` of `target` (an index) at `due` (monotonic ns)."""
 
     due: int
