@@ -53,10 +53,10 @@ class ManifestRun:
         """The names of the objects in the manifest."""
         return [found.name for found in self.read.facts.objects]
 
-    def snapshot(self) -> str:
-        """The live objects as YAML, empty when there are none."""
+    def snapshot(self, *, kept: str = "") -> str:
+        """The live objects as YAML, empty when there are none; `kept` as for the console."""
         arguments = get_arguments(self.action.resource, self.names, self.namespace)
-        result = self.console.run(arguments, timeout=GET_SECONDS)
+        result = self.console.run(arguments, timeout=GET_SECONDS, kept=kept)
         _want_zero(result)
         return result.stdout
 
@@ -128,9 +128,9 @@ class ManifestRun:
         )
 
 
-def snapshots(runs: list[ManifestRun]) -> str:
-    """The live objects of several manifests in one YAML stream."""
-    return "---\n".join(text for run in runs if (text := run.snapshot()))
+def snapshots(runs: list[ManifestRun], *, kept: str) -> str:
+    """The live objects of several manifests in one YAML stream, which goes to the file `kept`."""
+    return "---\n".join(text for run in runs if (text := run.snapshot(kept=kept)))
 
 
 def parse_snapshots(text: str) -> dict[str, Shown]:

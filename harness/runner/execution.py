@@ -106,7 +106,7 @@ class Execution:
             return {}
         kept = self._folder.read(BEFORE)
         if kept is None:
-            kept = snapshots(runs)
+            kept = snapshots(runs, kept=BEFORE)
             self._folder.write(BEFORE, kept)
         return parse_snapshots(kept)
 
@@ -125,9 +125,9 @@ class Execution:
         else:
             self._folder.log("SKIP", "apply: the cluster already is as the manifest says")
             self._folder.log("INFO", "no differences: apply is left out", name=APPLY_LOG)
-        applied = parse_snapshots(run.snapshot())
+        applied = parse_snapshots(run.snapshot(kept=f"{AFTER}, as it ended"))
         run.wait_ready()
-        self._after.append(run.snapshot())
+        self._after.append(run.snapshot(kept=AFTER))
         self._changes += run.changes(before, applied, parse_snapshots(self._after[-1]))
 
     def _look(self, action: Action) -> None:
@@ -156,6 +156,6 @@ class Execution:
 def _last_look(runs: Iterable[ManifestRun]) -> list[str]:
     """What is there after a failure; the failure itself matters more than this."""
     try:
-        return [snapshots(list(runs))]
+        return [snapshots(list(runs), kept=AFTER)]
     except Stopped:
         return []

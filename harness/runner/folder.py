@@ -16,6 +16,8 @@ RUN_LOG = "run.log"
 APPLY_LOG = "apply.log"
 MAX_RECORDED = 16_384
 MAX_LOGGED_LINE = 4_000
+MAX_REPEATED = 5
+"""Lines that run.log repeats although another file of the record holds them."""
 
 
 class RunFolder:
@@ -81,15 +83,21 @@ class Console:
         timeout: float,
         stdin: bytes | None = None,
         apply_log: bool = False,
+        kept: str = "",
     ) -> CommandResult:
-        """Run kubectl; the log says `[EXEC] <command>` before it starts, then what it did."""
+        """Run kubectl; the log says `[EXEC] <command>` before it starts, then what it did.
+
+        `kept` names the file of the record that will hold what it prints: run.log then says so
+        instead of saying it again, unless it is short.
+        """
         logs = {RUN_LOG: "EXEC", APPLY_LOG: "APPLY"} if apply_log else {RUN_LOG: "EXEC"}
         arguments = tuple(args)
         for name, prefix in logs.items():
             self._folder.log(prefix, f"kubectl {' '.join(arguments)}", name=name)
         result = self._kubectl.run(arguments, timeout=timeout, stdin=stdin)
         for name, prefix in logs.items():
-            self._folder.log_output(prefix, f"{result.stdout}{result.stderr}", name=name)
+            other = "" if name == APPLY_LOG else APPLY_LOG if apply_log else kept
+            self._folder.log_output(prefix, _said(result, kept=other), name=name)
             self._folder.log("INFO", f"{arguments[0]} {_ended(result)}", name=name)
         self._records.append(_record(result))
         return result
@@ -99,6 +107,15 @@ def _ended(result: CommandResult) -> str:
     if result.timed_out:
         return f"timed out after {result.seconds:.1f} s"
     return f"exited {result.exit_code} after {result.seconds:.3f} s"
+
+
+def _said(result: CommandResult, *, kept: str) -> str:
+    """What a command printed, or where it is kept."""
+    lines = result.stdout.count("\n")
+    printed = result.stdout
+    if kept and lines > MAX_REPEATED:
+        printed = f"({lines} lines: see {kept})\n"
+    return f"{printed}{result.stderr}"
 
 
 def _record(result: CommandResult) -> CommandRecord:

@@ -50,6 +50,17 @@ def test_the_apply_log_tells_manifest_diff_and_apply(desk: Desk) -> None:
     assert any(re.match(r"\[INFO\] apply exited 0 after ", line) for line in log)
 
 
+def test_what_another_file_holds_is_not_repeated(desk: Desk) -> None:
+    observed = desk.runner().execute(desk.contract())
+    log = without_time(observed)
+    for said in log:
+        if found := re.fullmatch(r"\[EXEC\] \| \((\d+) lines: see ([a-z.]+).*\)", said):
+            kept = (Path(observed.folder) / found[2]).read_text()
+            assert len(kept.splitlines()) >= int(found[1]), said
+    assert any("lines: see after.yaml" in said for said in log)
+    assert "spec:" not in "".join(log)
+
+
 def test_a_noop_says_what_it_left_out(desk: Desk) -> None:
     desk.runner().execute(desk.contract("first"))
     observed = desk.runner().execute(desk.contract("second"))
