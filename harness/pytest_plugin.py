@@ -112,9 +112,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
+) -> None:
     """The verdict of each run and where its evidence is."""
-    config = terminalreporter.config
+    folders = [argument for argument in config.args if Path(argument).is_dir()]
+    deselected = terminalreporter.stats.get("deselected")
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and folders and not deselected:
+        terminalreporter.write_line(f"vpm: there is no {SCENARIO} in {', '.join(folders)}")
     runs = config.stash.get(runs_key(), None) if _used() else None
     lines = list(runs.summary()) if runs is not None else []
     if lines:

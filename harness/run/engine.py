@@ -36,6 +36,7 @@ from harness.run.actions import Stage, perform
 from harness.run.journal import JOURNAL, Journal
 from harness.run.tools import Folder, Settings
 from harness.spec.model import EvidenceAction
+from harness.spec.suggest import suggest
 from harness.spec.words import ExitCode
 
 Listener = Callable[[Event], None]
@@ -91,7 +92,10 @@ class Run:
         """Do a step and, before it, whatever it needs; a step done before is not done again."""
         planned = self.plan.by_id.get(id)
         if planned is None:
-            raise UsageError(f"the scenario has no step {id!r}")
+            raise UsageError(
+                f"the scenario has no step {id!r}; {suggest(id, self.plan.by_id)}",
+                mend="vpm plan SCENARIO lists the steps",
+            )
         if self._closed is not None:
             raise UsageError(f"step {id!r}: the run is closed")
         for need in planned.needs:

@@ -72,21 +72,33 @@ def _problem(source: Source, detail: ErrorDetails) -> Problem:
         choices = re.findall(r"'([^']*)'", expected)
         hint = suggest(str(detail["input"]), choices) if choices else None
         return source.problem(path, f"{detail['input']!r} is not one of {expected}", hint)
-    found = type(detail["input"]).__name__
-    message = detail["msg"][:1].lower() + detail["msg"][1:].replace("tuple", "list")
-    return source.problem(path, f"{message} (found {_KINDS.get(found, found)})")
+    message = _EXPECTED.get(detail["type"], detail["msg"][:1].lower() + detail["msg"][1:])
+    return source.problem(path, f"{message} (found {_found(detail['input'])})")
 
 
 _SCALARS = (str, int, float, bool, type(None))
-_KINDS = {
-    "NoneType": "nothing",
-    "dict": "a mapping",
-    "list": "a list",
-    "str": "text",
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
+_EXPECTED = {
+    "model_type": "input should be a mapping of keys to values",
+    "dict_type": "input should be a mapping of keys to values",
+    "tuple_type": "input should be a list",
+    "list_type": "input should be a list",
 }
+_LONGEST_FOUND = 40
+
+
+def _found(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case bool():
+            return str(value).lower()
+        case _:
+            text = repr(value)
+            return text if len(text) <= _LONGEST_FOUND else f"{text[:_LONGEST_FOUND]}..."
 
 
 def _written_path(source: Source, location: tuple[int | str, ...]) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """A hint for a word that is not known: the nearest known one, else all of them."""
-    names = sorted(known)
+    names = sorted(set(known))
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"

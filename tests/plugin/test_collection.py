@@ -108,9 +108,13 @@ def test_a_manifest_that_is_missing_is_named_at_its_place(repository: pytest.Pyt
     result.stdout.fnmatch_lines(["*scenario.yaml:5:21: the manifest 'hello.yaml' does not exist*"])
 
 
-def test_a_folder_without_scenarios_collects_nothing(repository: pytest.Pytester) -> None:
+def test_a_folder_without_scenarios_collects_nothing_and_says_so(
+    repository: pytest.Pytester,
+) -> None:
     repository.mkdir("empty")
-    assert repository.runpytest("empty").ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result = repository.runpytest("empty")
+    assert result.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    result.stdout.fnmatch_lines(["vpm: there is no scenario.yaml in empty"])
 
 
 def test_an_unreachable_cluster_is_an_error_in_words(repository: pytest.Pytester) -> None:

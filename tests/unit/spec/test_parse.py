@@ -89,8 +89,13 @@ def test_a_good_scenario_is_read_into_types() -> None:
         ),
         pytest.param(
             "- name: a\n  probe: {service: hello, vantages: [devbox], requests: many}",
-            "s.yaml:8:59: input should be a valid integer (found text)",
+            "s.yaml:8:59: input should be a valid integer (found 'many')",
             id="wrong type",
+        ),
+        pytest.param(
+            "- name: a\n  probe: {service: hello, vantages: [devbox], requests: -3}",
+            "s.yaml:8:59: input should be greater than or equal to 1 (found -3)",
+            id="too small",
         ),
         pytest.param(
             "- name: a\n  needs: [b]\n  ready: {service: hello}",
@@ -159,8 +164,8 @@ def test_a_wrong_objective(objective: str, expected: str) -> None:
         ("a: 1\n---\nb: 2\n", "s.yaml:1:1: the file has more than one document"),
         ("a: 1\na: 2\n", "s.yaml:2:1: the key 'a' is written twice; it stands first at line 1"),
         ("a: &x [*x]\n", "aliases repeat too much or contain themselves"),
-        ("~\n", "s.yaml:1:1: input should be a valid dictionary"),
-        ("- 1\n", "s.yaml:1:1: input should be a valid dictionary"),
+        ("~\n", "s.yaml:1:1: input should be a mapping of keys to values"),
+        ("- 1\n", "s.yaml:1:1: input should be a mapping of keys to values"),
         ("\tname: x\n", "not YAML: found character '\\t' that cannot start any token"),
     ],
 )
