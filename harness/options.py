@@ -47,6 +47,9 @@ CHOICES: tuple[Choice, ...] = (
     Choice("bundle", "folder or file with the manifests and images, in place of the network"),
     Choice("image-map", "YAML file with lines of `IMAGE: OTHER-IMAGE`"),
     Choice("kind-bin", "kind executable (default: $KIND_BIN, then PATH)"),
+    Choice(
+        "kind-download", "download kind where there is none: pinned, checked by SHA-256", flag=True
+    ),
     Choice("kind-image", "kind node image (default: that of this kind)"),
     Choice("http-port", "port of the kind cluster's gateway on this machine (default: 80)"),
     Choice("https-port", "TLS port of the kind cluster's gateway (default: 443)"),
@@ -75,6 +78,7 @@ class RunOptions:
     bundle: str | None = None
     image_map: str | None = None
     kind_bin: str | None = None
+    kind_download: bool = False
     kind_image: str | None = None
     http_port: str | None = None
     https_port: str | None = None

@@ -36,6 +36,11 @@ def choose_driver(options: RunOptions, progress: Progress = silent) -> tuple[Clu
             f"{options.prefix}cluster=existing needs a context by name",
             mend=f"{options.prefix}context=NAME; `kubectl config get-contexts` lists them",
         )
+    if options.cluster != "existing" and (given := _of_existing(options)):
+        raise UsageError(
+            f"{given} belongs to an existing cluster, and the cluster is {options.cluster}",
+            mend=f"leave it out, or add {options.prefix}cluster=existing",
+        )
     installer = Installer(
         kubectl=lambda kubeconfig, context: KubectlProcess(
             kubeconfig=kubeconfig, context=context, clock=SystemClock()
@@ -45,8 +50,19 @@ def choose_driver(options: RunOptions, progress: Progress = silent) -> tuple[Clu
         progress=progress,
     )
     return choose(
-        options.cluster, progress=progress, kind_bin=options.kind_bin, installer=installer
+        options.cluster,
+        progress=progress,
+        kind_bin=options.kind_bin,
+        kind_download=options.kind_download,
+        installer=installer,
     )
+
+
+def _of_existing(options: RunOptions) -> str:
+    """The options that were given and mean nothing on a cluster that is ours to start."""
+    given = {"context": options.context, "kubeconfig": options.kubeconfig,
+             "gateway": options.gateway}  # fmt: skip
+    return ", ".join(f"{options.prefix}{name}" for name, value in given.items() if value)
 
 
 def describe_choice(options: RunOptions) -> str:

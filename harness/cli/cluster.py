@@ -19,7 +19,14 @@ from harness.provider import choose_driver, request_for
 from harness.spec.model import ClusterSpec
 from harness.timing.clock import SystemClock
 from infra.clusters.faults import EmulatorFaults, InjectedFault
-from infra.clusters.kept import Kept, delete_kept, find_kept, kept_clusters, state_of
+from infra.clusters.kept import (
+    Kept,
+    clear_interrupted,
+    delete_kept,
+    find_kept,
+    kept_clusters,
+    state_of,
+)
 from infra.clusters.kind_config import shipped_name
 from infra.clusters.resources import FAULT, KSERVICE, dig, name_of, namespace_of
 
@@ -62,6 +69,8 @@ def down(name: str, provider: str | None, confirm: str | None) -> None:
     It is not deleted when it carries foreign workloads or standing targets
     (infra/k8s/targets.yaml), unless its UID is given.
     """
+    if provider in (None, "kind") and clear_interrupted(name, progress=_progress):
+        return
     delete_kept(find_kept(name, provider=provider), confirm=confirm, progress=_progress)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from infra.clusters.errors import EngineUnavailable, ToolMissing
 from infra.clusters.existing import ExistingDriver
 from infra.clusters.images import Docker
 from infra.clusters.kind import KindDriver
+from infra.clusters.kind_download import downloaded_kind
 from infra.knative.install import Installer
 
 PROVIDERS: Final = ("auto", "embedded", "kind", "existing")
@@ -29,12 +31,14 @@ def choose(
     progress: Progress = lambda _line: None,
     home: Path | None = None,
     kind_bin: str | None = None,
+    kind_download: bool = False,
     installer: Installer | None = None,
 ) -> tuple[ClusterDriver, str]:
     """The driver for a provider's name, and why it is this one.
 
     `auto` is kind where a container engine and kind answer, else the embedded cluster.
-    `installer` is needed by those who may have to install Knative.
+    `installer` is needed by those who may have to install Knative. With `kind_download` the
+    pinned kind is downloaded where none is installed.
 
     Errors:
         UsageError: no such provider.
@@ -42,7 +46,7 @@ def choose(
         EngineUnavailable, ToolMissing: kind was asked for and cannot run here.
     """
     if provider == "auto":
-        provider, why = _automatic(kind_bin)
+        provider, why = _automatic(kind_bin, kind_download)
     elif provider in PROVIDERS:
         why = f"--vpm-cluster={provider} asks for it"
     else:
@@ -53,7 +57,7 @@ def choose(
         return ExistingDriver(progress=progress, chosen_because=why, installer=installer), why
     if provider == "kind":
         require_engine()
-        kind = find_program("kind", given=kind_bin, variable="KIND_BIN")
+        kind = find_kind(kind_bin, download=kind_download)
         driver = KindDriver(
             kind=kind,
             progress=progress,
@@ -71,10 +75,25 @@ def choose(
     return EmbeddedDriver(progress=progress, chosen_because=why, home=home), why
 
 
-def _automatic(kind_bin: str | None) -> tuple[str, str]:
+def find_kind(given: str | None, *, download: bool = False) -> Path:
+    """The kind to use: the given one, KIND_BIN's, one on PATH, or the pinned download if allowed.
+
+    Errors:
+        ToolMissing: there is none, and none may be downloaded.
+        DigestMismatch, ClusterError: it cannot be downloaded as it is pinned.
+    """
+    try:
+        return find_program("kind", given=given, variable="KIND_BIN")
+    except ToolMissing:
+        if given or os.environ.get("KIND_BIN") or not download:
+            raise
+        return downloaded_kind()
+
+
+def _automatic(kind_bin: str | None, kind_download: bool) -> tuple[str, str]:
     try:
         engine = require_engine()
-        kind = find_program("kind", given=kind_bin, variable="KIND_BIN")
+        kind = find_kind(kind_bin, download=kind_download)
         version = run_command([str(kind), "version"], timeout=5)
     except (EngineUnavailable, ToolMissing) as error:
         return "embedded", f"kind cannot run here: {error.message}"

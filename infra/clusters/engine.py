@@ -11,6 +11,10 @@ from infra.clusters.errors import EngineUnavailable
 ENGINE: Final = "docker"
 _TIMEOUT: Final = 5.0
 _MEND: Final = "start it (sudo systemctl start docker), or run without it: --vpm-cluster=embedded"
+_DENIED: Final = (
+    "let this user speak to it (sudo usermod -aG docker $USER, then log in again), "
+    "or run without it: --vpm-cluster=embedded"
+)
 
 
 def require_engine() -> str:
@@ -29,5 +33,8 @@ def require_engine() -> str:
     version = result.stdout.strip()
     # An old client prints an empty version and exits 0 when no engine answers.
     if result.exit_code != 0 or not version:
-        raise EngineUnavailable(f"no Docker engine answers: {last_words(result)}", mend=_MEND)
+        denied = "permission denied" in result.stderr.lower()
+        raise EngineUnavailable(
+            f"no Docker engine answers: {last_words(result)}", mend=_DENIED if denied else _MEND
+        )
     return f"Docker {version}"

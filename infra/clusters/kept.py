@@ -15,8 +15,10 @@ from infra.clusters.embedded import running_instance
 from infra.clusters.embedded_process import LOG_FILE, end
 from infra.clusters.errors import DeletionRefused
 from infra.clusters.identity import cluster_uid
+from infra.clusters.images import Docker
 from infra.clusters.kind_cli import Kind
 from infra.clusters.kind_config import host_ports, shipped_config
+from infra.clusters.kind_create import Workshop
 from infra.clusters.state import ClusterFolder, CreatedCluster, remembered
 from infra.clusters.teardown import refuse_unless_safe
 from infra.kube import KubernetesClient
@@ -121,6 +123,39 @@ def delete_kept(
         else:
             _end_embedded(kept, clock or SystemClock())
         kept.folder.forget()
+
+
+def clear_interrupted(
+    name: str,
+    *,
+    home: Path | None = None,
+    kind: Kind | None = None,
+    docker: Docker | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+) -> bool:
+    """Remove what a creation of a kind cluster left that was cut off; whether there was one.
+
+    Errors:
+        ToolMissing: kind or docker is not here. DeletionRefused, ClusterError: as
+        `Workshop.clear_interrupted` says.
+    """
+    folder = ClusterFolder.of("kind", name, home=home)
+    if folder.record() or folder.intent() is None:
+        return False
+    workshop = Workshop(
+        kind or Kind(find_program("kind", variable="KIND_BIN")),
+        KubernetesClient,
+        SystemClock(),
+        progress,
+        docker=docker or Docker.on_path(),
+    )
+    with folder.locked() as free:
+        if not free:
+            raise DeletionRefused(
+                f"{name} is being created by another run", mend="wait for that run to end"
+            )
+        workshop.clear_interrupted(folder, name)
+    return True
 
 
 def _end_embedded(kept: Kept, clock: Clock) -> None:

@@ -2,48 +2,35 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from harness import __version__
-from harness.core.errors import ClusterError, UsageError
+from harness.core.errors import ClusterError
 from harness.ports import Clock, Cluster, ClusterRequest, Gateway
 from harness.timing.clock import SystemClock
-from infra.clusters.errors import GatewayUnreachable, PortTaken
+from infra.clusters.errors import GatewayUnreachable, NodeNotReady
 from infra.clusters.gateway import answers
-from infra.clusters.identity import ClusterApi, cluster_uid, configured_domain, read_identity
+from infra.clusters.identity import cluster_uid, configured_domain, read_identity
 from infra.clusters.images import Docker, build_metrics_echo
 from infra.clusters.kind_cli import Kind
-from infra.clusters.kind_config import (
-    HTTP_NODE_PORT,
-    HTTPS_NODE_PORT,
-    HostPorts,
-    host_ports,
-    node_image,
-    render_config,
-    shipped_config,
-)
+from infra.clusters.kind_config import HTTP_NODE_PORT, HTTPS_NODE_PORT, HostPorts
+from infra.clusters.kind_create import PROVIDER, Connect, Workshop, control_plane
+from infra.clusters.kind_options import asked_ports, recorded_ports
 from infra.clusters.kubeconfig import PinnedContext
-from infra.clusters.owner import label_owner
 from infra.clusters.preflight import check_serving
-from infra.clusters.state import ClusterFolder, CreatedCluster, write_atomically
+from infra.clusters.state import ClusterFolder, CreatedCluster
 from infra.clusters.teardown import refuse_unless_safe
 from infra.knative.bootstrap import DEFAULT_DOMAIN, Wanted
+from infra.knative.digests import sha256_file
 from infra.knative.install import Installer
 from infra.kube import KubernetesClient
 
-PROVIDER: Final = "kind"
 AGENT_IMAGE: Final = "dev.local/metrics-echo:dev"
 CAPABILITIES: Final = frozenset({"in-cluster", "node", "logs", "exec", "scale-to-zero"})
-_OPTIONS: Final = ("http-port", "https-port", "address", "image")
-
-Connect = Callable[[Path, str], ClusterApi]
 
 
 class KindDriver:
@@ -67,35 +54,76 @@ class KindDriver:
         self._progress = progress
         self._chosen_because = chosen_because
         self._home = home
-        self._clock = clock or SystemClock()
         self._connect = connect
         self._installer = installer
         self._docker = docker
+        self._workshop = Workshop(
+            self._kind, connect, clock or SystemClock(), progress, installer, docker
+        )
 
     @contextmanager
     def open(self, request: ClusterRequest) -> Iterator[Cluster]:
         """Create the cluster (or find it) with Knative on it; keep=never deletes it again.
 
         A cluster of this name that the harness did not create is used, never deleted, and
-        bootstrapped only when the request says so.
+        bootstrapped only when the request says so. What a creation left that was cut off is
+        removed first.
 
         Errors:
-            UsageError: an option that this provider does not have.
+            UsageError: an option that this provider does not have, or that the cluster is not.
             ClusterError: one of `infra.clusters.errors`.
         """
-        ports = _ports(request)
+        ports = asked_ports(request)
         folder = ClusterFolder.of(PROVIDER, request.name, home=self._home)
         with ExitStack() as stack:
             with folder.locked(wait=True):  # Only one run at a time creates or bootstraps.
+                self._workshop.clear_interrupted(folder, request.name)
                 if request.name not in self._kind.clusters():
-                    self._create(folder, request, ports)
+                    self._workshop.create(folder, request, ports)
                     stack.push(partial(self._end, folder, request.keep))
+                elif record := self._known(folder):
+                    ports = recorded_ports(request, record)
                 cluster = self._ready(folder, request, ports)
             yield cluster
 
     def diagnostics(self, cluster: Cluster, folder: Path) -> None:
         """Write the nodes' logs into `folder`."""
         self._kind.export_logs(cluster.identity.name, folder / "kind")
+
+    def _known(self, folder: ClusterFolder) -> CreatedCluster | None:
+        """The record of the cluster that is there; one of another cluster is dropped.
+
+        Errors:
+            NodeNotReady: its node is stopped. Unreachable: it does not answer.
+        """
+        record = folder.record()
+        if record is None:
+            return None
+        api = self._connect(Path(record.kubeconfig), record.context)
+        try:
+            uid = cluster_uid(api)
+        except ClusterError:
+            self._require_running(record.name)
+            # Somebody may have put another cluster in its place, with other credentials.
+            self._kind.export_kubeconfig(record.name, Path(record.kubeconfig))
+            uid = cluster_uid(self._connect(Path(record.kubeconfig), record.context))
+        if uid == record.uid:
+            return record
+        self._progress(
+            f"the kind cluster {record.name} is not the one that the harness created "
+            f"({uid}, not {record.uid}): it is used as it is"
+        )
+        folder.forget()
+        return None
+
+    def _require_running(self, name: str) -> None:
+        node = control_plane(name)
+        status = self._docker.status(node) if self._docker else ""
+        if status not in ("", "running"):
+            raise NodeNotReady(
+                f"the node {node} of the kind cluster {name} is {status}",
+                mend=f"docker start {node}, and the same command again",
+            )
 
     def _end(self, folder: ClusterFolder, keep: str, failed: object, *_details: object) -> None:
         """Delete what this run created, unless somebody has put something on it meanwhile."""
@@ -113,46 +141,19 @@ class KindDriver:
         self._kind.delete(record.name, kubeconfig=kubeconfig)
         folder.forget()
 
-    def _create(self, folder: ClusterFolder, request: ClusterRequest, ports: HostPorts) -> None:
-        image = node_image(
-            self._kind.version(), request.knative, asked=request.options.get("image", "")
-        )
-        for port in (ports.http, ports.https):
-            _require_free(ports.address, port)
-        config = folder.path / "kind-cluster.yaml"
-        write_atomically(config, render_config(request.name, ports))
-        kubeconfig = folder.path / "kubeconfig"
-        self._progress(f"creating the kind cluster {request.name} from {image}")
-        try:
-            self._kind.create(request.name, kubeconfig=kubeconfig, image=image, config=config)
-            if self._installer and self._installer.archive:
-                self._progress(f"loading {self._installer.archive} into the node")
-                self._kind.load_archive(request.name, self._installer.archive)
-            details = {"node_image": image, "http_port": str(ports.http)}
-            folder.remember(self._mark(request.name, kubeconfig, details))
-        except BaseException:
-            # It was not there before, so what there is of it is ours, but nothing says so yet.
-            with suppress(ClusterError):
-                self._kind.delete(request.name, kubeconfig=kubeconfig)
-            raise
-
-    def _mark(self, name: str, kubeconfig: Path, details: dict[str, str]) -> CreatedCluster:
-        """Label the new cluster as ours; returns what is to be remembered of it."""
-        context = f"kind-{name}"
-        api = self._connect(kubeconfig, context)
-        owner = secrets.token_hex(8)
-        label_owner(api, owner)
-        return CreatedCluster(
-            provider=PROVIDER,
-            name=name,
-            context=context,
-            kubeconfig=str(kubeconfig),
-            uid=cluster_uid(api),
-            owner=owner,
-            created_at=self._clock.now().isoformat(timespec="seconds"),
-            harness_version=__version__,
-            details=details,
-        )
+    def _with_archive(self, folder: ClusterFolder, record: CreatedCluster) -> CreatedCluster:
+        """The record once the node has the images that a bundle brings."""
+        archive = self._installer.archive if self._installer else None
+        if archive is None:
+            return record
+        digest = sha256_file(archive)
+        if record.details.get("images") == digest:
+            return record
+        self._progress(f"loading {archive} into the node")
+        self._kind.load_archive(record.name, archive)
+        updated = replace(record, details={**record.details, "images": digest})
+        folder.remember(updated)
+        return updated
 
     def _with_image(
         self, folder: ClusterFolder, record: CreatedCluster, docker: Docker
@@ -174,6 +175,8 @@ class KindDriver:
         record = folder.record()
         if record is None:
             self._kind.export_kubeconfig(request.name, pinned.kubeconfig)
+        else:
+            record = self._with_archive(folder, record)
         api = self._connect(pinned.kubeconfig, pinned.context)
         if self._installer and (record is not None or request.bootstrap):
             wanted = Wanted(
@@ -208,31 +211,3 @@ class KindDriver:
             capabilities=CAPABILITIES | ({"owned"} if record else set()),
             agent_image=AGENT_IMAGE,
         )
-
-
-def _require_free(address: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        if probe.connect_ex((address, port)) == 0:
-            raise PortTaken(
-                f"port {port} of {address} is in use, and the cluster's gateway needs it",
-                mend=f"end what uses it (ss -ltnp 'sport = :{port}'), or take another: "
-                "--http-port (pytest: --vpm-http-port)",
-            )
-
-
-def _ports(request: ClusterRequest) -> HostPorts:
-    unknown = sorted(set(request.options) - set(_OPTIONS))
-    if unknown:
-        raise UsageError(
-            f"kind has no option {', '.join(unknown)}", mend=f"it has: {', '.join(_OPTIONS)}"
-        )
-    shipped = host_ports(shipped_config())
-    try:
-        return HostPorts(
-            address=request.options.get("address", shipped.address),
-            http=int(request.options.get("http-port", shipped.http)),
-            https=int(request.options.get("https-port", shipped.https)),
-        )
-    except ValueError as error:
-        raise UsageError(f"a port is not a number: {error}") from error

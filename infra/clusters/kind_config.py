@@ -12,6 +12,7 @@ import yaml
 
 from harness.core.errors import UsageError
 from infra.clusters.errors import VersionSkew
+from infra.clusters.owner import OWNER_LABEL
 from infra.knative.catalogue import Catalogue, load_catalogue, version_tuple
 
 HTTP_NODE_PORT: Final = 31080
@@ -62,8 +63,8 @@ def host_ports(text: str) -> HostPorts:
     return HostPorts(str(http.get("listenAddress", "0.0.0.0")), http["hostPort"], https["hostPort"])
 
 
-def render_config(name: str, ports: HostPorts) -> str:
-    """The shipped configuration for another name and other host ports.
+def render_config(name: str, ports: HostPorts, *, owner: str = "") -> str:
+    """The shipped configuration for another name and other host ports; its node carries `owner`.
 
     Errors:
         UsageError: kind would not take the name.
@@ -79,6 +80,8 @@ def render_config(name: str, ports: HostPorts) -> str:
     for mapping in config["nodes"][0]["extraPortMappings"]:
         mapping["hostPort"] = by_node_port[mapping["containerPort"]]
         mapping["listenAddress"] = ports.address
+    if owner:
+        config["nodes"][0]["labels"] = {OWNER_LABEL: owner}
     return yaml.safe_dump(config, sort_keys=False)
 
 
@@ -93,13 +96,13 @@ def node_image(
     known = catalogue or load_catalogue()
     release = known.release(knative)
     image = asked or _default_image(kind_version, known)
-    kubernetes = version_tuple(image.partition("@")[0].rpartition(":")[2])
+    kubernetes = version_tuple(_tag(image))
     if kubernetes and kubernetes[:2] < version_tuple(release.kubernetes_minimum):
         raise VersionSkew(
             f"node image {image} is Kubernetes {'.'.join(map(str, kubernetes))}; Knative "
             f"{knative} needs {release.kubernetes_minimum} or later",
             mend="--kind-image kindest/node of a later version, for example "
-            f"{_oldest_sufficient(known, release.kubernetes_minimum)}",
+            f"{without_digest(_oldest_sufficient(known, release.kubernetes_minimum))}",
         )
     return image
 
@@ -125,4 +128,9 @@ def _oldest_sufficient(catalogue: Catalogue, minimum: str) -> str:
 
 
 def _tag(image: str) -> str:
-    return image.rpartition(":")[2]
+    return without_digest(image).rpartition(":")[2]
+
+
+def without_digest(image: str) -> str:
+    """The name of an image that came in an archive, which keeps tags and no digests."""
+    return image.partition("@")[0]

@@ -4,6 +4,7 @@ bundle.json          what is in it, with digests; checked before anything is use
 serving-crds.yaml, serving-core.yaml, kourier.yaml
 image-map.yaml       original image names to the names in images.tar
 images.tar           as `docker save` writes it
+node.tar             the same for kind's node image
 bin/                 programs
 """
 
@@ -14,7 +15,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -22,6 +23,7 @@ import yaml
 
 from harness.core.errors import UsageError
 from infra.clusters.images import Docker
+from infra.clusters.kind_config import without_digest
 from infra.knative.catalogue import COMPONENTS
 from infra.knative.digests import DigestMismatch, sha256_file
 from infra.knative.manifests import ManifestSource, cache_home, images_of, repository_of
@@ -35,10 +37,15 @@ HELLO_IMAGE: Final = "ghcr.io/knative/helloworld-go:latest"
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """What a bundle holds: the release, and each file's SHA-256."""
+    """What a bundle holds: the release, each file's SHA-256, and each image's id.
+
+    `node_image` is the name by which kind finds the node image after it was loaded.
+    """
 
     knative: str
     files: Mapping[str, str]
+    images: Mapping[str, str] = field(default_factory=dict)
+    node_image: str = ""
 
 
 def local_name(image: str, release: str) -> str:
@@ -73,16 +80,22 @@ def create_bundle(
         contents = {component: source.load(component).content for component in COMPONENTS}
         for component, content in contents.items():
             (folder / f"{component}.yaml").write_bytes(content)
+        packed: Mapping[str, str] = {}
         if docker:
             wanted = images_of(contents.values())
-            _collect_images(folder, docker, wanted, images, source.release.name, progress)
+            packed = _collect_images(folder, docker, wanted, images, source.release.name, progress)
             if node_image:
                 progress(node_image)
-                _save(docker, [node_image], folder / NODE_IMAGE)
+                packed = {**packed, **_save_node(docker, node_image, folder)}
         for program in programs:
             (folder / "bin").mkdir(exist_ok=True)
             shutil.copy2(program, folder / "bin" / program.name)
-        index = _write_index(folder, source.release.name)
+        index = _write_index(
+            folder,
+            source.release.name,
+            images=packed,
+            node_image=without_digest(node_image) if docker else "",
+        )
         output.parent.mkdir(parents=True, exist_ok=True)
         unfinished = output.with_name(f".{output.name}.part")
         with tarfile.open(unfinished, "w") as archive:
@@ -137,7 +150,7 @@ def check_bundle(folder: Path) -> Index:
     """
     try:
         data = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        index = Index(knative=data["knative"], files=data["files"])
+        index = Index(**data)
         for name, digest in index.files.items():
             if sha256_file(folder / name) != digest:
                 raise DigestMismatch(f"{folder / name} was changed", mend="unpack the bundle again")
@@ -182,30 +195,44 @@ def _collect_images(
     extra: Sequence[str],
     release: str,
     progress: Callable[[str], None],
-) -> None:
+) -> Mapping[str, str]:
     names = {image: local_name(image, release) for image in wanted}
     for number, (image, name) in enumerate(names.items(), 1):
         progress(f"[{number}/{len(names)}] {image}")
         if not docker.has(image):
             docker.pull(image)
         docker.tag(image, name)
-    _save(docker, [*names.values(), *extra], folder / IMAGES)
     (folder / IMAGE_MAP).write_text(yaml.safe_dump(names), encoding="utf-8")
+    return _save(docker, [*names.values(), *extra], folder / IMAGES)
 
 
-def _save(docker: Docker, images: Sequence[str], archive: Path) -> None:
+def _save_node(docker: Docker, image: str, folder: Path) -> Mapping[str, str]:
+    """Save kind's node image by its tag: an archive does not keep the digest in a name."""
+    name = without_digest(image)
+    if not docker.has(image):
+        docker.pull(image)
+    if name != image:
+        docker.tag(image, name)
+    return _save(docker, [name], folder / NODE_IMAGE)
+
+
+def _save(docker: Docker, images: Sequence[str], archive: Path) -> Mapping[str, str]:
+    """Write images into an archive; returns their ids by name."""
     for image in images:
         if not docker.has(image):
             docker.pull(image)
     docker.save(images, archive)
+    return {image: docker.image_id(image) for image in images}
 
 
-def _write_index(folder: Path, release: str) -> Index:
+def _write_index(
+    folder: Path, release: str, *, images: Mapping[str, str], node_image: str
+) -> Index:
     files = {
         str(path.relative_to(folder)): sha256_file(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    index = Index(knative=release, files=files)
+    index = Index(knative=release, files=files, images=images, node_image=node_image)
     (folder / INDEX).write_text(json.dumps(asdict(index), indent=2), encoding="utf-8")
     return index

@@ -30,12 +30,22 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """A program that may be downloaded: its checksum (SHA-256) by platform, `linux-amd64`."""
+
+    version: str
+    url: str
+    sha256: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All releases, and what is known of kind's."""
+    """All releases, and what is known of kind's. `node_images` are named by tag and digest."""
 
     releases: tuple[Release, ...]
     kind_minimum: str
     node_images: Mapping[str, str]
+    kind_download: Download
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,6 +88,7 @@ def parse_catalogue(text: str) -> Catalogue:
         releases=tuple(sorted(releases, key=lambda release: version_tuple(release.name))),
         kind_minimum=data["kind"]["minimum"],
         node_images=data["kind"]["node_images"],
+        kind_download=Download(**data["kind"]["download"]),
     )
 
 

@@ -11,7 +11,7 @@ from harness.timing.clock import SystemClock
 from infra.clusters.identity import ClusterApi
 from infra.clusters.kubeconfig import PinnedContext
 from infra.knative.bootstrap import Site, Wanted, bootstrap
-from infra.knative.bundle import IMAGE_MAP, IMAGES, bundle_folder
+from infra.knative.bundle import IMAGE_MAP, IMAGES, NODE_IMAGE, bundle_folder, check_bundle
 from infra.knative.catalogue import load_catalogue
 from infra.knative.manifests import ManifestSource, read_image_map
 
@@ -38,6 +38,14 @@ class Installer:
         """The images that a bundle brings for the node, if it brings any."""
         archive = bundle_folder(self.manifests) / IMAGES if self.manifests else None
         return archive if archive and archive.exists() else None
+
+    @property
+    def node_archive(self) -> tuple[str, Path] | None:
+        """The node image that a bundle brings, if it brings one: its name and its archive."""
+        folder = bundle_folder(self.manifests) if self.manifests else None
+        if folder is None or not (folder / NODE_IMAGE).exists():
+            return None
+        return check_bundle(folder).node_image, folder / NODE_IMAGE
 
     def install(
         self, api: ClusterApi, pinned: PinnedContext, *, knative: str, wanted: Wanted

@@ -15,7 +15,7 @@ from infra.clusters.state import state_home, write_atomically
 from infra.knative.catalogue import Release
 from infra.knative.digests import DigestLock, sha256
 
-_LIMIT: Final = 20 * 1024 * 1024
+_LIMIT: Final = 50 * 1024 * 1024
 _TIMEOUT: Final = 60.0
 _FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from harness.ports import ClusterRequest
 from infra.clusters.images import Docker
 from infra.clusters.kind import KindDriver
+from infra.knative.catalogue import load_catalogue
 from infra.knative.install import Installer
 from tests.support.api_server import ApiServer
 from tests.support.fake_install import FakeKubectl, RecordingClock, gateway, write_manifests
 from tests.support.fake_kube import FakeKube
 from tests.support.standin import Call, calls, install
 
-IMAGE = "kindest/node:v1.33.1"
+IMAGE = load_catalogue().node_images["0.29"]
 CREATED = (
     'Creating cluster "vpm-mini" ...\n'
     " ✓ Ensuring node image (kindest/node:v1.33.1) 🖼\n"
@@ -54,6 +55,12 @@ def documented(kubeconfig: str, *, version: str = "0.29.0") -> list[Call]:
     ]
 
 
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @dataclass
 class Machine:
     """The stand-ins' folder, the fake cluster, and a driver that uses them."""
@@ -65,6 +72,7 @@ class Machine:
     port: int
     transcript: list[Call]
     lines: list[str] = field(default_factory=list)
+    https_port: int = field(default_factory=free_port)
 
     def driver(
         self, *, transcript: Sequence[Call] = (), docker: Docker | None = None
@@ -88,7 +96,7 @@ class Machine:
 
     def request(self, **changes: object) -> ClusterRequest:
         """A request whose gateway is a port that is free until the NodePorts are set."""
-        options = {"http-port": str(self.port), "https-port": str(free_port())}
+        options = {"http-port": str(self.port), "https-port": str(self.https_port)}
         base = ClusterRequest(name="vpm-mini", keep="always", options=options)
         return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -101,9 +109,3 @@ class Machine:
         """kourier answers on the host's port once its Service has the NodePorts."""
         if (verb, name) == ("patch", "Service/kourier"):
             self.stack.enter_context(gateway(self.port))
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

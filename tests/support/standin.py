@@ -39,6 +39,8 @@ for call in json.loads((here / (name + ".transcript")).read_text()):
     for argument in arguments:
         if call["kubeconfig"] and argument.startswith("--kubeconfig="):
             pathlib.Path(argument.partition("=")[2]).write_text(call["kubeconfig"])
+    if call["copies"]:
+        pathlib.Path(arguments[-1]).write_bytes(pathlib.Path(call["copies"]).read_bytes())
     time.sleep(call["seconds"])
     sys.stdout.write(call["stdout"])
     sys.stderr.write(call["stderr"])
@@ -50,7 +52,10 @@ sys.exit(97)
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a transcript, and the documented answer to it."""
+    """One call of a transcript, and the documented answer to it.
+
+    `copies` is a file whose content goes into the file that the last argument names.
+    """
 
     args: tuple[str, ...]
     stdout: str = ""
@@ -60,6 +65,7 @@ class Call:
     then: str | None = None
     kubeconfig: str = ""
     seconds: float = 0.0
+    copies: str = ""
 
 
 def install(folder: Path, name: str, transcript: Sequence[Call]) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from infra.clusters.kind_config import (
     render_config,
     shipped_config,
     shipped_name,
+    without_digest,
 )
 
 ROOT = Path(__file__).parents[3]
@@ -90,7 +92,9 @@ def test_a_configuration_without_a_mapping(missing: int) -> None:
 def test_the_default_image_is_that_of_the_newest_known_kind_not_newer(
     kind: str, image: str
 ) -> None:
-    assert node_image(kind, "1.18") == image
+    found = node_image(kind, "1.18")
+    assert without_digest(found) == image
+    assert re.fullmatch(r"[^@]+@sha256:[0-9a-f]{64}", found)
 
 
 @pytest.mark.parametrize(
