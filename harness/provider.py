@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,8 +14,10 @@ from harness.runner.kubectl import KubectlProcess
 from harness.spec.model import ClusterSpec
 from harness.timing.clock import SystemClock
 from infra.clusters.choose import choose
+from infra.clusters.namespaces import Namespaces
 from infra.knative.install import Installer
 from infra.knative.manifests import read_image_map
+from infra.kube import KubernetesClient
 
 Progress = Callable[[str], None]
 
@@ -99,10 +101,16 @@ class ChosenCluster:
         self._options = options
         self._progress = progress
 
-    def open(self) -> AbstractContextManager[Cluster]:
-        """Choose the driver and open its cluster."""
+    @contextmanager
+    def open(self) -> Iterator[Cluster]:
+        """Choose the driver, open its cluster, and have the scenario's namespaces on it."""
         driver, _ = choose_driver(self._options, self._progress)
-        return driver.open(request_for(self._spec, self._options, driver.provider))
+        with driver.open(request_for(self._spec, self._options, driver.provider)) as cluster:
+            api = KubernetesClient(cluster.kubeconfig, cluster.context)
+            namespaces = Namespaces(api, SystemClock(), self._progress)
+            keep = self._options.keep or "never"
+            with namespaces.provided(self._spec.namespaces, keep=keep):
+                yield cluster
 
     def diagnostics(self, cluster: Cluster, folder: Path) -> None:
         """Have the driver collect what it knows."""

@@ -1,7 +1,7 @@
 """The API server's client: the one place that uses the `kubernetes` package.
 
-That package takes a quarter of a second to import, so it is imported on first use, and
-`warm_up` lets a caller pay for it while something else is starting.
+It takes a quarter of a second to import, so it is imported on first use; `warm_up` lets a
+caller pay for it while something else is starting.
 """
 
 from __future__ import annotations
@@ -112,10 +112,11 @@ class KubernetesClient:
             content_type="application/merge-patch+json",
         )
 
-    def delete(self, kind: ResourceKind, namespace: str, name: str) -> None:
-        """Delete in the background; an object that is already gone is no error."""
+    def delete(self, kind: ResourceKind, namespace: str, name: str, *, uid: str = "") -> None:
+        """Delete in the background, with `uid` just that object (else 409); gone is no error."""
+        options = {"body": {"preconditions": {"uid": uid}}} if uid else {}
         try:
-            self._server.json("delete", resource_path(kind, namespace, name))
+            self._server.json("delete", resource_path(kind, namespace, name), **options)
         except ApiError as error:
             if error.status != 404:
                 raise
@@ -168,8 +169,7 @@ class _Server:
     """One connection pool to one API server, opened on the first request."""
 
     def __init__(self, kubeconfig: Path, context: str) -> None:
-        self._kubeconfig = kubeconfig
-        self._context = context
+        self._kubeconfig, self._context = kubeconfig, context
 
     @cached_property
     def _dynamic(self) -> Any:
@@ -210,9 +210,9 @@ class _Server:
         except ApiException as error:
             raise _api_error(error, method, path, context=self._context) from error
         except (HTTPError, OSError) as error:
+            reason = getattr(error, "reason", None) or error
             raise Unreachable(
-                f"the API server of context {self._context} does not answer: "
-                f"{getattr(error, 'reason', None) or error}",
+                f"the API server of context {self._context} does not answer: {reason}",
                 mend="check that the cluster runs and that this machine reaches it "
                 f"(kubectl --context {self._context} version)",
             ) from error

@@ -32,6 +32,7 @@ def _vantage(name: str) -> str:
 
 VANTAGES = ("devbox", "gateway", "in-cluster", "in-cluster-gateway", "node")
 VantageName = Annotated[StrictStr, AfterValidator(_vantage)]
+_SYSTEM = ("default", "kourier-system", "local-path-storage")
 Text = Annotated[StrictStr, Field(min_length=1)]
 CopyPath = Annotated[
     StrictStr, Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$")
@@ -54,6 +55,17 @@ class ClusterSpec(Model):
         default=("kind-{name}", "embedded-{name}*"),
         description="Contexts that may be used; * matches anything, {name} is the cluster's name.",
     )
+    namespaces: tuple[DnsLabel, ...] = Field(
+        default=(),
+        description="Namespaces that the scenario needs: made when missing, and then removed.",
+    )
+
+    @model_validator(mode="after")
+    def _namespaces_of_its_own(self) -> Self:
+        system = [n for n in self.namespaces if n in _SYSTEM or n.startswith(("kube-", "knative-"))]
+        if system:
+            raise ValueError(f"the namespace {system[0]!r} is no scenario's own")
+        return self
 
 
 class ServiceSpec(Model):

@@ -68,7 +68,11 @@ class FakeKube:
         self._wrote("patch", kind, name)
         return copy.deepcopy(stored)
 
-    def delete(self, kind: ResourceKind, namespace: str, name: str) -> None:
+    def delete(self, kind: ResourceKind, namespace: str, name: str, *, uid: str = "") -> None:
+        assert (
+            not uid
+            or self.objects[kind.group, kind.plural, namespace, name]["metadata"]["uid"] == uid
+        )
         self.objects.pop((kind.group, kind.plural, namespace, name), None)
         self._wrote("delete", kind, name)
 
