@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -108,6 +109,136 @@ def test_the_schema(
         answer = http.post(base, json=widget(group, "bad", **spec))
     assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")
     assert answer.json()["message"] == f'Widget.{group} "bad" is invalid: {message}'
+
+
+def defaulted(group: str) -> dict[str, Any]:
+    """The definition with a default for a field, for an item of a list and for a whole object."""
+    crd = definition(group)
+    version = crd["spec"]["versions"][0]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["properties"]["color"]["default"] = "red"
+    spec["properties"]["parts"]["items"]["properties"]["count"] = {"type": "integer", "default": 7}
+    spec["properties"]["limits"] = {
+        "type": "object",
+        "default": {},
+        "properties": {"cpu": {"type": "string", "default": "1"}},
+    }
+    return crd
+
+
+@pytest.mark.covers("CRDs", "defaults of the schema are stored, in lists and nested objects too")
+def test_defaults(cluster: Cluster, namespace: str) -> None:
+    group = f"g{secrets.token_hex(3)}.example.com"
+    cluster.apply(defaulted(group))
+    cluster.kubectl("wait", "--for=condition=Established", f"crd/widgets.{group}")
+    try:
+        with cluster.http() as http:
+            base = f"/apis/{group}/v1/namespaces/{namespace}/widgets"
+            made = http.post(base, json=widget(group, "w", size=1, parts=[{"name": "a"}]))
+            assert made.status_code == 201, made.text
+            assert http.get(f"{base}/w").json()["spec"] == {
+                "size": 1,
+                "color": "red",
+                "parts": [{"name": "a", "count": 7}],
+                "limits": {"cpu": "1"},
+            }
+            removed = http.patch(
+                f"{base}/w",
+                json=[{"op": "remove", "path": "/spec/color"}],
+                headers={"content-type": "application/json-patch+json"},
+            )
+            assert removed.json()["spec"]["color"] == "red"
+            # Nothing changed after all.
+            assert removed.json()["metadata"]["generation"] == 1
+    finally:
+        cluster.kubectl("delete", "crd", f"widgets.{group}")
+
+
+@pytest.mark.covers("CRDs", "objects are shown in the version that is asked for")
+def test_two_versions(cluster: Cluster, namespace: str) -> None:
+    group = f"g{secrets.token_hex(3)}.example.com"
+    crd = definition(group)
+    versions = crd["spec"]["versions"]
+    versions.append(versions[0] | {"name": "v1beta1", "storage": False})
+    cluster.apply(crd)
+    cluster.kubectl("wait", "--for=condition=Established", f"crd/widgets.{group}")
+    try:
+        with cluster.http() as http:
+            base = f"/apis/{group}/{{}}/namespaces/{namespace}/widgets"
+            http.post(base.format("v1"), json=widget(group, "w", size=1))
+            for version in ("v1", "v1beta1"):
+                path = base.format(version)
+                assert http.get(f"{path}/w").json()["apiVersion"] == f"{group}/{version}"
+                items = http.get(path).json()["items"]
+                assert [item["apiVersion"] for item in items] == [f"{group}/{version}"]
+    finally:
+        cluster.kubectl("delete", "crd", f"widgets.{group}")
+
+
+@pytest.mark.covers("CRDs", "rules in CEL are warned about, for nobody evaluates them")
+def test_rules_in_cel(cluster: Cluster) -> None:
+    group = f"g{secrets.token_hex(3)}.example.com"
+    crd = definition(group)
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    schema["properties"]["spec"]["x-kubernetes-validations"] = [{"rule": "self.size < 3"}]
+    made = cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(crd))
+    assert made.code == 0, made.err
+    assert "x-kubernetes-validations of .spec are not evaluated" in made.err
+
+
+def _broken(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    crd = definition("broken.example.com")
+    place: Any = crd
+    for part in path[:-1]:
+        place = place[part]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return crd
+
+
+_SCHEMA = ("spec", "versions", 0, "schema", "openAPIV3Schema")
+
+
+@pytest.mark.covers("CRDs", "a definition that cannot be served is refused")
+@pytest.mark.parametrize(
+    ("path", "value", "field"),
+    [
+        (("spec",), None, "spec"),
+        (("spec",), [], "json: cannot unmarshal array"),
+        (("spec", "names"), None, "spec.names.kind"),
+        (("spec", "names", "plural"), 3, "json: cannot unmarshal number"),
+        (("spec", "names", "shortNames"), [[]], "json: cannot unmarshal array"),
+        (("spec", "group"), None, "spec.group"),
+        (("spec", "scope"), "Galaxy", "spec.scope"),
+        (("spec", "versions"), None, "spec.versions"),
+        (("spec", "versions"), [1], "json: cannot unmarshal number"),
+        (("spec", "versions", 0, "storage"), False, "spec.versions"),
+        (_SCHEMA, None, "spec.versions[0].schema.openAPIV3Schema"),
+        ((*_SCHEMA, "properties"), [], "spec.versions[0].schema.openAPIV3Schema.properties"),
+        ((*_SCHEMA, "properties", "spec"), "x",
+         "spec.versions[0].schema.openAPIV3Schema.properties[spec]"),
+        ((*_SCHEMA, "pattern"), "(", "spec.versions[0].schema.openAPIV3Schema.pattern"),
+        (("spec", "versions", 0, "additionalPrinterColumns"), [{}],
+         "spec.versions[0].additionalPrinterColumns[0].name"),
+        (("metadata", "name"), "other.broken.example.com", "metadata.name"),
+    ],
+)  # fmt: skip
+def test_a_broken_definition(
+    cluster: Cluster, path: tuple[Any, ...], value: Any, field: str
+) -> None:
+    with cluster.http() as http:
+        answer = http.post(
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", json=_broken(path, value)
+        )
+        if field.startswith("json:"):  # a value of another type does not get as far as the rules
+            assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
+            assert field in answer.json()["message"]
+        else:
+            assert (answer.status_code, answer.json()["reason"]) == (422, "Invalid")
+            assert field in [cause["field"] for cause in answer.json()["details"]["causes"]]
+        assert http.get("/readyz").text == "ok"
 
 
 @pytest.mark.covers("CRDs", "unknown fields are dropped, or refused when strict")

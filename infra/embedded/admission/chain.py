@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from infra.embedded.admission import core
+from infra.embedded.admission import core, definitions
 from infra.embedded.admission.attempt import Attempt, Obj
 from infra.embedded.admission.knative import webhook
-from infra.embedded.kinds import CONFIGMAP
+from infra.embedded.kinds import CONFIGMAP, CRD
 from infra.embedded.store import Store
 
 
@@ -15,11 +15,15 @@ def mutate(store: Store, attempt: Attempt) -> Obj:
         obj = webhook.mutate(attempt, _config(store, "config-defaults"))
         webhook.check_required(attempt)
         return obj
+    if attempt.kind == CRD:
+        return definitions.default(attempt)
     return core.default(store, attempt)
 
 
 def validate(store: Store, attempt: Attempt, warnings: list[str]) -> None:
     """Add to the warnings, and raise a StatusError when the object may not be stored."""
+    if attempt.kind == CRD and attempt.operation != "DELETE":
+        warnings += definitions.unserved(attempt.obj)
     if attempt.operation == "DELETE" or attempt.kind not in webhook.GUARDED:
         return
     zero = _config(store, "config-autoscaler").get("allow-zero-initial-scale") == "true"

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from infra.embedded import admission
 from infra.embedded.admission import Attempt
-from infra.embedded.api import apply, body, fields, managed, patch, reply, shapes, versions
+from infra.embedded.api import apply, body, fields, managed, patch, reply, schema, shapes, versions
 from infra.embedded.api.context import Api, Call
 from infra.embedded.api.names import check_metadata
 from infra.embedded.errors import (
@@ -104,9 +104,10 @@ def _insert(api: Api, call: Call, obj: Obj, record: Managed | None = None) -> Ob
     if kind.status:
         obj.pop("status", None)
     submitted = copy(obj)
+    schema.default(kind, obj)
     obj = admission.mutate(api.store, Attempt("CREATE", kind, obj, None, call.user.name))
     check_metadata(kind, obj)
-    fields.check_schema(kind, obj)
+    schema.check(kind, obj)
     attempt = Attempt("CREATE", kind, obj, None, call.user.name)
     admission.validate(api.store, attempt, call.warnings)
     _record(api, call, submitted, None, obj, record)
@@ -121,7 +122,9 @@ def _save(api: Api, call: Call, old: Obj, new: Obj, record: Managed | None = Non
     _check_versions(kind, old, new)
     if sub == "status":
         has = {**old["metadata"], **_versions(meta)}
-        new = {**old, "metadata": has, "status": new.get("status", {})}
+        new = copy({**old, "metadata": has, "status": new.get("status", {})})
+        schema.default(kind, new)
+        schema.check(kind, new)
         _record(api, call, new, old, new, record)
         return api.store.update_status(kind, new, dry_run=call.options.dry_run)
     if kind.status:
@@ -129,9 +132,11 @@ def _save(api: Api, call: Call, old: Obj, new: Obj, record: Managed | None = Non
         if "status" in old:
             new["status"] = old["status"]
     submitted = copy(new)
-    new = admission.mutate(api.store, Attempt("UPDATE", kind, copy(new), old, user, sub))
+    new = copy(new)
+    schema.default(kind, new)
+    new = admission.mutate(api.store, Attempt("UPDATE", kind, new, old, user, sub))
     check_metadata(kind, new)
-    fields.check_schema(kind, new)
+    schema.check(kind, new)
     attempt = Attempt("UPDATE", kind, new, old, user, sub)
     admission.validate(api.store, attempt, call.warnings)
     _record(api, call, submitted, old, new, record)

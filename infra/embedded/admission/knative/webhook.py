@@ -19,7 +19,8 @@ from infra.embedded.admission.knative.problems import Problem, invalid, report
 from infra.embedded.admission.knative.revision import check_revision_spec
 from infra.embedded.admission.knative.traffic import check_traffic, not_dns1035
 from infra.embedded.api import shapes
-from infra.embedded.api.fields import mistakes, wrong_type
+from infra.embedded.api.fields import mistakes
+from infra.embedded.api.schema import wrong_type
 from infra.embedded.errors import BadRequest, Invalid
 from infra.embedded.kinds import CONFIGURATION, KSERVICE, REVISION, ROUTE
 
