@@ -25,15 +25,34 @@ class Limits:
     activator: bool = True  # the activator stands in the path (the revision's SKS is in Proxy)
 
 
-def limits(store: Store, namespace: str, name: str) -> Limits:
-    """The limits of a revision; defaults where there is no such revision."""
-    revision = store.find(REVISION, namespace, name)
+class LimitsReader:
+    """Reads the limits of revisions; those whose objects are the same as before are not parsed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, tuple[Obj | None, Obj | None, Limits]] = {}
+
+    def all(self, names: Iterable[str]) -> dict[str, Limits]:
+        """The limits of revisions (`namespace/name`), by name."""
+        before, self._known = self._known, {}
+        for name in sorted(names):
+            revision = self._store.find(REVISION, *name.split("/"))
+            sks = self._store.find(SKS, *name.split("/"))
+            old = before.get(name)
+            # A changed object is another object, so identity tells.
+            same = old is not None and old[0] is revision and old[1] is sks
+            found = old[2] if old is not None and same else limits(revision, sks)
+            self._known[name] = revision, sks, found
+        return {name: known[2] for name, known in self._known.items()}
+
+
+def limits(revision: Obj | None, sks: Obj | None) -> Limits:
+    """The limits of a revision and its ServerlessService; defaults where there is none."""
     if revision is None:
         return Limits()
     spec = revision["spec"]
     timeout = float(spec.get("timeoutSeconds") or DEFAULT_TIMEOUT)
     start = float(spec.get("responseStartTimeoutSeconds") or 0)
-    sks = store.find(SKS, namespace, name)
     return Limits(
         concurrency=int(spec.get("containerConcurrency") or 0),
         timeout=min(timeout, start) if start else timeout,

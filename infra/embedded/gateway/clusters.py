@@ -31,7 +31,6 @@ class Clusters:
         dirty: asyncio.Event,
         forget: Callable[[str], None],
     ) -> None:
-        self._store = store
         self._network = network
         self._activator = activator
         self._programmer = programmer
@@ -41,6 +40,7 @@ class Clusters:
         self._pods = backends.ReadyPods()
         self._moved: set[str] = set()  # backends whose pods have changed since the last version
         self._leaving: set[str] = set()  # backends that routes in use may still lead to
+        self._read = backends.LimitsReader(store)
         self.limits: Mapping[str, Limits] = {}
 
     async def pod_changed(self, event: Event) -> None:
@@ -55,9 +55,7 @@ class Clusters:
     async def update(self, names: set[str]) -> None:
         """Have Envoy know these backends; returns when it does, so that routes may follow."""
         before, (moved, self._moved) = self.limits, (self._moved, set())
-        self.limits = {
-            name: backends.limits(self._store, *name.split("/")) for name in sorted(names)
-        }
+        self.limits = self._read.all(names)
         for name, limit in self.limits.items():
             if name in moved or before.get(name) != limit:
                 await self._place(name, limit)

@@ -20,6 +20,9 @@ from infra.embedded.kubelet.network import PodNetwork
 from infra.embedded.store import Store
 
 SETTLE_SECONDS = 0.003  # changes come in groups: one version of the files for each group
+# A version costs in proportion to the number of hosts, so groups grow with what it costs: by this
+# share of what the last version took beyond LONE_SECONDS.
+SETTLE_SHARE, LONE_SECONDS = 2.0, 0.03
 
 
 class Gateway:
@@ -122,11 +125,14 @@ class Gateway:
                 self._dirty.set()  # the activator has come into the path, or left it
 
     async def _program_forever(self) -> None:
+        loop, took = asyncio.get_running_loop(), 0.0
         while True:
             await self._dirty.wait()
-            await asyncio.sleep(SETTLE_SECONDS)
+            await asyncio.sleep(max(SETTLE_SECONDS, SETTLE_SHARE * (took - LONE_SECONDS)))
             self._dirty.clear()
+            begin = loop.time()
             await self._program()
+            took = loop.time() - begin
 
     async def _program(self) -> None:
         """Bring Envoy up to date: backends, then the routes to them; then probe the routes."""

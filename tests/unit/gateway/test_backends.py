@@ -6,20 +6,12 @@ from typing import Any
 import pytest
 
 from infra.embedded.clock import Clock
-from infra.embedded.gateway.backends import Limits, ReadyPods, limits
+from infra.embedded.gateway.backends import Limits, LimitsReader, ReadyPods, limits
 from infra.embedded.gateway.tls import names
 from infra.embedded.kinds import POD, REVISION, SKS
 from infra.embedded.store import Store
 
 META = {"name": "a-00001", "namespace": "ns"}
-
-
-def store_with(spec: dict[str, Any], mode: str | None = None) -> Store:
-    store = Store(Clock())
-    store.create(REVISION, {"metadata": dict(META), "spec": spec})
-    if mode:
-        store.create(SKS, {"metadata": dict(META), "spec": {"mode": mode}})
-    return store
 
 
 @pytest.mark.parametrize(
@@ -35,11 +27,23 @@ def store_with(spec: dict[str, Any], mode: str | None = None) -> Store:
     ],
 )
 def test_limits(spec: dict[str, Any], mode: str | None, expected: Limits) -> None:
-    assert limits(store_with(spec, mode), "ns", "a-00001") == expected
+    sks = {"metadata": META, "spec": {"mode": mode}} if mode else None
+    assert limits({"metadata": META, "spec": spec}, sks) == expected
 
 
 def test_a_plain_service_has_the_defaults() -> None:
-    assert limits(Store(Clock()), "ns", "nothing") == Limits()
+    assert limits(None, None) == Limits()
+
+
+def test_limits_follow_what_is_stored() -> None:
+    store = Store(Clock())
+    read = LimitsReader(store)
+    store.create(REVISION, {"metadata": dict(META), "spec": {"timeoutSeconds": 3}})
+    assert read.all(["ns/a-00001", "ns/b"]) == {"ns/a-00001": Limits(timeout=3), "ns/b": Limits()}
+    store.create(SKS, {"metadata": dict(META), "spec": {"mode": "Serve"}})
+    assert read.all(["ns/a-00001"]) == {"ns/a-00001": Limits(timeout=3, activator=False)}
+    store.delete(REVISION, "ns", "a-00001")
+    assert read.all(["ns/a-00001"]) == {"ns/a-00001": Limits()}
 
 
 def pod(status: str, **meta: Any) -> dict[str, Any]:
