@@ -157,6 +157,11 @@ def _magic_names(machine: Machine) -> Seen:
             "magic names do not resolve here; probes go by the address that the name spells",
             f"nothing for the embedded cluster; elsewhere allow DNS, {instead}",
         )
+    if machine.provider == "existing":
+        return warning(
+            "sslip.io does not resolve here; it matters if it is the cluster's domain",
+            f"allow DNS, {instead}",
+        )
     if _resolve(_MAGIC_PUBLIC):
         return failure(
             f"{_MAGIC_PUBLIC} resolves but {_MAGIC_LOOPBACK} does not: rebinding protection",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -33,7 +34,9 @@ class LocalVantage:
         Errors:
             ProbeError: the engine did not start, refused the plan, or did not end in time.
         """
-        argv = [*self.wrapper, sys.executable, "-I", "-S", str(self.agent), "-"]
+        # Killed, this process cannot end the engine: then it has to notice by itself.
+        engine = [sys.executable, "-I", "-S", str(self.agent), "-", "--parent", str(os.getpid())]
+        argv = [*self.wrapper, *engine]
         with request.samples.open("wb") as samples:
             _run(argv, request=request, samples=samples.fileno(), name=self.name)
         return ProbeResult(VantageIdentity(name=self.name), request.samples)

@@ -223,7 +223,7 @@ def _with_expectation(judged: StepVerdict, expect: Expectation | None) -> StepVe
     if expect is None or judged.skipped:
         return judged
     met = judged.verdict is expect.verdict and (
-        (expect.hop is None and expect.vantage is None)
+        (expect.hop is None and expect.vantage is None and expect.diagnosis is None)
         or any(_matches(claim, expect) for claim in judged.claims)
     )
     return StepVerdict(judged.step, judged.verdict, judged.reason, judged.claims, expected=met)
@@ -234,4 +234,5 @@ def _matches(claim: Claim, expect: Expectation) -> bool:
         claim.verdict is expect.verdict
         and expect.hop in (None, claim.hop)
         and expect.vantage in (None, claim.vantage)
+        and expect.diagnosis in (None, claim.diagnosis)
     )

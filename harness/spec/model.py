@@ -226,6 +226,7 @@ class Expectation(Model):
     verdict: Verdict
     hop: Hop | None = None
     vantage: StrictStr | None = None
+    diagnosis: StrictStr | None = None
 
 
 Action = (

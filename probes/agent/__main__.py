@@ -1,13 +1,18 @@
-"""``python -I -S agent.pyz PLAN``: run a plan (a path, or ``-``) and write samples as JSON lines.
+"""``python -I -S agent.pyz PLAN [--parent PID]``: run a plan and write samples as JSON lines.
+
+PLAN is a path, or ``-`` for standard input. With ``--parent`` the run ends early when that process
+is no longer the one that this one belongs to: nobody would read what is left.
 
 Exit codes: 0 the plan was run (whatever the targets did), 2 bad usage or bad plan, 4 the prober
-could not run, 130 and 143 ended by SIGINT and SIGTERM, with a summary of what was seen.
+could not run or was left alone, 130 and 143 ended by SIGINT and SIGTERM, with a summary of what
+was seen.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import sys
 from typing import Iterator, TextIO
@@ -23,11 +28,12 @@ OK, BAD_PLAN, PROBER_ERROR = 0, 2, 4
 
 def main(arguments: list[str]) -> int:
     """Run the plan that `arguments` name; returns the exit code."""
-    if len(arguments) != 1 or arguments[0] in ("-h", "--help"):
+    source, parent = arguments[:1], arguments[1:]
+    if not source or source[0] in ("-h", "--help") or not _is_parent_option(parent):
         _complain(__doc__)
-        return OK if arguments and arguments[0] in ("-h", "--help") else BAD_PLAN
+        return OK if source and source[0] in ("-h", "--help") else BAD_PLAN
     try:
-        plan = parse_plan(_read(arguments[0]))
+        plan = parse_plan(_read(source[0]))
     except PlanError as error:
         _complain(error)
         return BAD_PLAN
@@ -36,7 +42,7 @@ def main(arguments: list[str]) -> int:
         return BAD_PLAN
     try:
         with _output(plan) as file:
-            return run(plan, file)
+            return run(plan, file, parent=int(parent[1]) if parent else None)
     except SetupError as error:
         _complain(error)
         return BAD_PLAN
@@ -45,10 +51,16 @@ def main(arguments: list[str]) -> int:
         return PROBER_ERROR
 
 
-def run(plan: Plan, file: TextIO) -> int:
-    """Run `plan`, writing to `file`; returns the exit code."""
+def run(plan: Plan, file: TextIO, *, parent: int | None = None) -> int:
+    """Run `plan`, writing to `file`, for the process `parent`; returns the exit code."""
     writer = Writer(file, plan.samples)
-    session = Session(plan, write=writer.sample, flush=writer.flush, resolvers=system_servers())
+    session = Session(
+        plan,
+        write=writer.sample,
+        flush=writer.flush,
+        wanted=lambda: parent is None or os.getppid() == parent,
+        resolvers=system_servers(),
+    )
     received: list[int] = []
 
     def interrupt(number: int, _frame: object) -> None:
@@ -66,7 +78,15 @@ def run(plan: Plan, file: TextIO) -> int:
     writer.start(start_of(plan, session.clock))
     summary = session.run()
     writer.summary(summary)
-    return 128 + received[0] if received and summary.ended == "interrupted" else OK
+    if summary.ended == "completed":
+        return OK
+    return 128 + received[0] if received else PROBER_ERROR
+
+
+def _is_parent_option(arguments: list[str]) -> bool:
+    return not arguments or (
+        len(arguments) == 2 and arguments[0] == "--parent" and arguments[1].isdecimal()
+    )
 
 
 def raise_file_limit() -> None:

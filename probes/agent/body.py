@@ -9,6 +9,7 @@ from .outcomes import Failure, Outcome
 from .plan import BodyCheck
 
 HEAD_BYTES = 200
+_SHOWN = 80
 
 
 class Body:
@@ -50,14 +51,33 @@ class Body:
 
 
 def body_mismatch(check: BodyCheck, body: bytes) -> str | None:
-    """Why `body` is not what `check` asks for; None when it is."""
+    """Why `body` is not what `check` asks for, and what it is instead; None when it is."""
     if check.exact is not None and body != check.exact.encode():
-        return f"body is not exactly {check.exact!r}"
+        return (
+            f"body is not exactly {_shown(check.exact)}: {_difference(check.exact.encode(), body)}"
+        )
     if check.contains is not None and check.contains.encode() not in body:
-        return f"body does not contain {check.contains!r}"
+        return f"body does not contain {_shown(check.contains)}: it is {_shown(body)}"
     if check.regex is not None and not re.search(check.regex, body.decode("utf-8", "replace")):
-        return f"body does not match the pattern {check.regex!r}"
+        return f"body does not match the pattern {_shown(check.regex)}: it is {_shown(body)}"
     return None
+
+
+def _difference(expected: bytes, found: bytes) -> str:
+    """Where two bodies part, and how each goes on."""
+    shorter = min(len(expected), len(found))
+    at = next((i for i in range(shorter) if expected[i] != found[i]), shorter)
+    return (
+        f"from byte {at} on it is {_shown(found[at:])} instead of {_shown(expected[at:])}, "
+        f"{len(found)} bytes instead of {len(expected)}"
+    )
+
+
+def _shown(content: bytes | str) -> str:
+    """The beginning of `content` with white space made visible, and how long it is in all."""
+    text = content if isinstance(content, str) else content.decode("utf-8", "backslashreplace")
+    shown = repr(text[:_SHOWN])
+    return shown if len(text) <= _SHOWN else f"{shown}... ({len(content)} in all)"
 
 
 def needs_body(check: BodyCheck) -> bool:

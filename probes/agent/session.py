@@ -37,8 +37,8 @@ class Session:
     """Runs one plan once.
 
     `write` is given each sample as it ends; `flush` is called every tenth of a second, so that
-    `write` may hold samples back. `resolvers` are the system's own, which are asked for TTLs;
-    `getaddrinfo` is how the system is asked for addresses.
+    `write` may hold samples back; as often, `wanted` tells whether to go on. `resolvers` are the
+    system's own, which are asked for TTLs; `getaddrinfo` is how the system is asked for addresses.
     """
 
     def __init__(
@@ -47,12 +47,14 @@ class Session:
         *,
         write: Callable[[Sample], None],
         flush: Callable[[], None],
+        wanted: Callable[[], bool] = lambda: True,
         resolvers: Sequence[str] = (),
         getaddrinfo: GetAddrInfo = socket.getaddrinfo,
     ) -> None:
         self._plan = plan
         self._write = write
         self._flush = flush
+        self._wanted = wanted
         self._loop = Loop()
         self._clock = read_clocks()
         self._system = SystemResolver(self._loop, getaddrinfo=getaddrinfo)
@@ -116,6 +118,8 @@ class Session:
         while True:
             await sleep_until(mono_ns() + _FLUSH_NS)
             self._flush()
+            if not self._wanted():
+                self.stop()
 
     async def _dispatch(self, start_ns: int) -> None:
         for slot in slots(self._plan.targets, start_ns):

@@ -176,7 +176,17 @@ def test_an_output_that_cannot_be_written_is_the_probers_trouble(agent: Path) ->
     assert done.stderr.startswith("cannot run: [Errno 2] No such file or directory")
 
 
-@pytest.mark.parametrize("arguments", [[], ["a", "b"], ["/no/such/plan.json"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["a", "b"],
+        ["/no/such/plan.json"],
+        ["-", "--parent"],
+        ["-", "--parent", "me"],
+        ["-", "--child", "1"],
+    ],
+)
 def test_bad_usage(agent: Path, arguments: list[str]) -> None:
     done = subprocess.run(
         [*command(agent)[:-1], *arguments], capture_output=True, text=True, timeout=30, check=False
