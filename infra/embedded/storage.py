@@ -33,8 +33,11 @@ class Storage:
     """Survives kill -9 of the process; with no path it lives in memory only."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None)
-        # Python 3.13 warns of connections that are let go without being closed.
+        # One thread uses it. But Python 3.13 warns of connections that are let go without being
+        # closed, and the garbage collector, which closes them here, may run in any thread.
+        self._db = sqlite3.connect(
+            path or ":memory:", isolation_level=None, check_same_thread=False
+        )
         weakref.finalize(self, self._db.close)
         # Losing the machine may lose the last writes, losing the process may not: no fsync.
         self._db.execute("PRAGMA journal_mode=WAL")
