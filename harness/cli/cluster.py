@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,24 +11,25 @@ from typing import Any
 import click
 from pydantic import ValidationError
 
+from harness.cli.cluster_faults import fault
 from harness.cli.options import cluster_options, to_run_options
 from harness.core.errors import UsageError
 from harness.options import PROVIDERS
 from harness.ports import Cluster
 from harness.provider import choose_driver, request_for
 from harness.spec.model import ClusterSpec
-from harness.timing.clock import SystemClock
-from infra.clusters.faults import EmulatorFaults, InjectedFault
+from infra.clusters.embedded_process import ServerInfo
 from infra.clusters.kept import (
     Kept,
     clear_interrupted,
     delete_kept,
     find_kept,
     kept_clusters,
+    server_of,
     state_of,
 )
 from infra.clusters.kind_config import shipped_name
-from infra.clusters.resources import FAULT, KSERVICE, dig, name_of, namespace_of
+from infra.clusters.resources import KSERVICE, dig, name_of, namespace_of
 
 _NAME = click.argument("name", default=shipped_name)
 _JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
@@ -38,6 +39,13 @@ _PROVIDER = click.option(
     type=click.Choice([name for name in PROVIDERS if name not in ("auto", "existing")]),
     help="which provider's, where two clusters have one name",
 )
+
+_POD_NETWORKS = {
+    "netns": "each pod has a network namespace and an address of its own",
+    "userns": "each pod has a network namespace of its own, in a user namespace behind relays",
+    "loopback": "pods share this machine's network, each with its own PORT, and cluster names do"
+    " not resolve in them",
+}
 
 
 @click.group()
@@ -104,6 +112,7 @@ def status(name: str, provider: str | None, as_json: bool) -> None:
         "kubeconfig": record.kubeconfig,
         "uid": record.uid,
         "created": record.created_at,
+        **_serving(server_of(kept)),
         "services": services,
     }
     _show(seen, as_json)
@@ -135,46 +144,7 @@ def kubeconfig(name: str, provider: str | None, content: bool) -> None:
     click.echo(path.read_text(encoding="utf-8") if content else path)
 
 
-@cluster.group()
-def fault() -> None:
-    """Break the embedded cluster, and mend it."""
-
-
-@fault.command(name="add")
-@click.argument("type_")
-@click.argument("parameters", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--name", default=shipped_name, help="the cluster (default: vpm-mini)")
-def add_fault(type_: str, parameters: Sequence[str], name: str) -> None:
-    """Put a fault of a type into effect; it stays until it is removed."""
-    kept = find_kept(name, provider="embedded")
-    pairs = dict(_pair(text) for text in parameters)
-    EmulatorFaults(kept.api, SystemClock()).inject(type_, pairs)
-    _progress(f"{type_} is in effect")
-
-
-@fault.command(name="list")
-@click.option("--name", default=shipped_name, help="the cluster (default: vpm-mini)")
-@_JSON
-def list_faults(name: str, as_json: bool) -> None:
-    """The faults that are in effect."""
-    faults = find_kept(name, provider="embedded").api.list(FAULT)
-    if as_json:
-        click.echo(json.dumps([dict(item) for item in faults], indent=2))
-        return
-    for item in faults:
-        click.echo(f"{name_of(item)}  {dig(item, 'spec', 'type')}  {dig(item, 'status', 'phase')}")
-
-
-@fault.command(name="remove")
-@click.argument("fault_name", required=False)
-@click.option("--name", default=shipped_name, help="the cluster (default: vpm-mini)")
-def remove_fault(fault_name: str | None, name: str) -> None:
-    """Mend one fault, or all."""
-    api = find_kept(name, provider="embedded").api
-    for item in api.list(FAULT):
-        if fault_name in (None, name_of(item)):
-            InjectedFault(api, name_of(item), SystemClock()).close()
-            _progress(f"{name_of(item)} is mended")
+cluster.add_command(fault)
 
 
 def _progress(line: str) -> None:
@@ -215,7 +185,21 @@ def _show(facts: dict[str, Any], as_json: bool) -> None:
         shown = (
             ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
         )
-        click.echo(f"{key:<12}{shown}")
+        click.echo(f"{key:<13}{shown}")
+
+
+def _serving(server: ServerInfo | None) -> Mapping[str, str]:
+    """What the embedded cluster says of itself while it runs; nothing for other providers."""
+    if server is None:
+        return {}
+    gateway, why = server.gateway, server.pod_network_reason
+    pods = _POD_NETWORKS.get(server.pod_network, "")
+    return {
+        "gateway": f"{gateway.host}:{gateway.http_port}",
+        "domain": server.domain,
+        "time scale": f"{server.time_scale:g}",
+        "pod network": f"{server.pod_network}: {pods}" + (f" ({why})" if why else ""),
+    }
 
 
 def _services(kept: Kept) -> Sequence[Any]:
@@ -226,13 +210,3 @@ def _ready(service: Any) -> str:
     conditions = dig(service, "status", "conditions") or ()
     ready = next((item for item in conditions if item["type"] == "Ready"), None)
     return f"Ready={ready['status']}" if ready else "Ready=Unknown"
-
-
-def _pair(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise UsageError(f"{text!r} is not KEY=VALUE", mend="for example revision=hello-00001")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value

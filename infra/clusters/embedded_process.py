@@ -46,6 +46,7 @@ class ServerInfo:
     domain: str
     time_scale: float
     pod_network: str
+    pod_network_reason: str = ""  # why it is not a better one
 
     @property
     def context(self) -> str:
@@ -76,6 +77,7 @@ def parse_ready_file(text: str) -> ServerInfo:
             domain=str(data["domain"]),
             time_scale=float(data.get("time_scale", 1.0)),
             pod_network=str(data.get("pod_network", "")),
+            pod_network_reason=str(data.get("pod_network_reason", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ClusterError(

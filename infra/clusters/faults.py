@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 
-from harness.core.errors import ClusterError
+from harness.core.errors import ClusterError, UsageError
 from harness.ports import Clock, Fault, JsonObject, KubeClient
 from harness.timing.wait import WaitTimeout, until
 from infra.clusters.resources import FAULT, dig
+from infra.kube import ApiError
 
 _TIMEOUT = 15.0
+_INVALID = 422
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class EmulatorFaults:
         """Put a fault into effect and wait until it is.
 
         Errors:
-            ClusterError: the emulator does not know the type or refuses the parameters.
+            UsageError: the emulator does not know the type or refuses the parameters.
+            ClusterError: the emulator could not put it into effect.
         """
         name = f"{type}-{secrets.token_hex(3)}"
         body: JsonObject = {
@@ -53,7 +56,15 @@ class EmulatorFaults:
             "metadata": {"name": name},
             "spec": {"type": type, **parameters},
         }
-        self.api.create(FAULT, "", body)
+        try:
+            self.api.create(FAULT, "", body)
+        except ApiError as error:
+            if error.status == _INVALID:
+                raise UsageError(
+                    _reason(error.message),
+                    mend="vpm cluster fault add --help lists the types and what they take",
+                ) from error
+            raise
         fault = InjectedFault(self.api, name, self.clock)
         try:
             status = until(
@@ -70,3 +81,8 @@ class EmulatorFaults:
             fault.close()
             raise ClusterError(f"{type} cannot be put into effect: {status.get('message', '')}")
         return fault
+
+
+def _reason(message: str) -> str:
+    """What is wrong with the fault, without the words about the request that said it."""
+    return message.partition(" is invalid: ")[2].removeprefix("spec: ") or message

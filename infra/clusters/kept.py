@@ -12,7 +12,7 @@ from harness.ports import Clock
 from harness.timing.clock import SystemClock
 from infra.clusters.command import find_program
 from infra.clusters.embedded import running_instance
-from infra.clusters.embedded_process import LOG_FILE, end
+from infra.clusters.embedded_process import LOG_FILE, ServerInfo, end
 from infra.clusters.errors import DeletionRefused
 from infra.clusters.identity import cluster_uid
 from infra.clusters.images import Docker
@@ -81,13 +81,19 @@ def state_of(kept: Kept) -> str:
     return "running" if uid == kept.record.uid else "another cluster"
 
 
+def server_of(kept: Kept) -> ServerInfo | None:
+    """What an embedded cluster that runs says of itself."""
+    found = running_instance(kept.folder.path / "data")
+    return found[0] if found else None
+
+
 def gateway_of(kept: Kept) -> tuple[str, int] | None:
     """Where the cluster's gateway should answer, as far as that is known."""
     if kept.record.provider == "kind":
         ports = host_ports(shipped_config())
         return ports.address, int(kept.record.details.get("http_port", ports.http))
-    found = running_instance(kept.folder.path / "data")
-    return (found[0].gateway.host, found[0].gateway.http_port) if found else None
+    server = server_of(kept)
+    return (server.gateway.host, server.gateway.http_port) if server else None
 
 
 def delete_kept(

@@ -85,6 +85,11 @@ class Parts:
         return self._kubelet.pod_network if self._kubelet else "none"
 
     @property
+    def pod_network_reason(self) -> str:
+        """Why the pods' network is not a better one; empty for the best."""
+        return self._kubelet.network.reason if self._kubelet else ""
+
+    @property
     def gateway_ports(self) -> Mapping[str, int]:
         """The gateway's ports: http, and https where there is one."""
         if self._gateway is None:

@@ -167,6 +167,7 @@ class _Cluster:
             "domain": f"{self._address}.sslip.io",
             "time_scale": settings.time_scale,
             "pod_network": self._parts.pod_network,
+            "pod_network_reason": self._parts.pod_network_reason,
             "version": {"kubernetes": INFO["gitVersion"], "knative": KNATIVE, "kourier": KOURIER},
             "capabilities": ["exec", "faults", "logs"],
             "started_at": self._clock.stamp(),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from infra.embedded.faults.model import PARAMETERS
+
 VPM = (sys.executable, "-c", "from harness.cli.main import main; main()")
 Vpm = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -46,6 +48,8 @@ def test_a_cluster_is_started_found_again_and_ended(vpm: Vpm) -> None:
     assert again == facts
     status = json.loads(vpm("cluster", "status", "--json").stdout)
     assert (status["state"], status["uid"]) == ("running", facts["uid"])
+    assert status["pod network"].partition(":")[0] in ("netns", "userns", "loopback")
+    assert status["gateway"] == facts["gateway"]
     assert vpm("cluster", "kubeconfig").stdout.strip() == facts["kubeconfig"]
     assert "vpm-mini" in vpm("cluster", "logs").stdout
     by_context = vpm(
@@ -76,6 +80,28 @@ def test_bad_usage(vpm: Vpm, arguments: tuple[str, ...], code: int, words: str) 
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_faults_are_added_listed_and_removed(vpm: Vpm) -> None:
+    up = vpm("cluster", "up", "drill", "--cluster", "embedded")
+    assert up.returncode == 0, up.stderr
+    added = vpm("cluster", "fault", "add", "app-error", "percent=50", "--name", "drill")
+    assert added.returncode == 0, added.stderr
+    fault = added.stdout.strip()
+    listed = vpm("cluster", "fault", "list", "--name", "drill").stdout
+    assert listed == f"{fault}  app-error  Active  percent=50\n"
+    misspelt = vpm("cluster", "fault", "add", "app-error", "percentage=50", "--name", "drill")
+    assert misspelt.returncode == 2
+    assert "app-error has no parameter 'percentage'; it takes service, percent" in misspelt.stderr
+    unknown = vpm("cluster", "fault", "remove", "nothing", "--name", "drill")
+    assert (unknown.returncode, f"in effect are: {fault}" in unknown.stderr) == (2, True)
+    assert vpm("cluster", "fault", "remove", fault, "--name", "drill").returncode == 0
+    assert vpm("cluster", "fault", "list", "--name", "drill").stdout == ""
+
+
+def test_the_help_names_every_type_of_fault(vpm: Vpm) -> None:
+    shown = vpm("cluster", "fault", "add", "--help").stdout
+    assert [name for name in PARAMETERS if f" {name} " not in shown] == []
 
 
 def test_kind_without_an_engine_says_what_to_do(vpm: Vpm, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -234,16 +235,25 @@ def test_the_api_is_down_and_comes_back_by_itself(hello: Cluster) -> None:
     eventually(lambda: hello.kubectl("get", "pods").code == 0)
 
 
-def test_a_bad_fault_is_refused_or_failed(hello: Cluster) -> None:
-    body = "apiVersion: emulator.vpm.dev/v1alpha1\nkind: Fault\nmetadata: {name: bad}\nspec: {}\n"
-    wrong = hello.kubectl("create", "-f", "-", stdin=body.replace("{}", "{type: nope}"))
-    assert (wrong.code, "Unsupported value" in wrong.err) == (1, True)
-    spec = "{type: app-error, percent: 300}"
-    assert (
-        hello.kubectl("create", "-f", "-", stdin=body.replace("spec: {}", f"spec: {spec}")).code
-        == 0
-    )
-    path = "jsonpath={.status.message}"
-    message = eventually(lambda: hello.kubectl("get", "fault", "bad", "-o", path).out)
-    assert message == "app-error: percent must be 0 to 100, not 300"
-    hello.kubectl("delete", "fault", "bad")
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"type": "nope"}, 'Unsupported value: "nope"'),
+        (
+            {"type": "app-error", "percent": 300},
+            "spec: app-error: percent must be 0 to 100, not 300",
+        ),
+        ({"type": "app-error", "status": 99}, "status must be 200 to 599, not 99"),
+        (
+            {"type": "app-slow", "secs": 1},
+            "app-slow has no parameter 'secs'; it takes service, per",
+        ),
+        ({"type": "source-refused"}, "source-refused needs the parameter 'source'"),
+        ({"type": "app-wrong-body", "body": "x" * 5000}, "body must be at most 4096 bytes"),
+    ],
+)
+def test_a_bad_fault_is_refused(hello: Cluster, spec: dict[str, Any], why: str) -> None:
+    body = {"apiVersion": "emulator.vpm.dev/v1alpha1", "kind": "Fault", "metadata": {"name": "bad"}}
+    done = hello.kubectl("create", "-f", "-", stdin=json.dumps({**body, "spec": spec}))
+    assert done.code == 1
+    assert why in done.err

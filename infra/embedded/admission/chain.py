@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from infra.embedded.admission import core, definitions
 from infra.embedded.admission.attempt import Attempt, Obj
 from infra.embedded.admission.knative import webhook
+from infra.embedded.errors import Cause, Invalid
+from infra.embedded.faults.definition import FAULT, why_refused
 from infra.embedded.kinds import CONFIGMAP, CRD
 from infra.embedded.store import Store
 
@@ -22,15 +24,25 @@ def mutate(store: Store, attempt: Attempt) -> Obj:
 
 def validate(store: Store, attempt: Attempt, warnings: list[str]) -> None:
     """Add to the warnings, and raise a StatusError when the object may not be stored."""
-    if attempt.kind == CRD and attempt.operation != "DELETE":
+    if attempt.operation == "DELETE":
+        return
+    if attempt.kind == CRD:
         warnings += definitions.unserved(attempt.obj)
-    if attempt.operation == "DELETE" or attempt.kind not in webhook.GUARDED:
+    if attempt.kind.resource == FAULT.resource:
+        _check_fault(attempt)
+    if attempt.kind not in webhook.GUARDED:
         return
     zero = _config(store, "config-autoscaler").get("allow-zero-initial-scale") == "true"
     said, refusal = webhook.validate(attempt, _config(store, "config-defaults"), zero_initial=zero)
     warnings += said
     if refusal is not None:
         raise refusal
+
+
+def _check_fault(attempt: Attempt) -> None:
+    if why := why_refused(attempt.obj.get("spec") or {}):
+        name = attempt.obj["metadata"].get("name", "")
+        raise Invalid(attempt.kind, name, [Cause("FieldValueInvalid", why, "spec")])
 
 
 def _config(store: Store, name: str) -> Mapping[str, str]:

@@ -46,9 +46,13 @@ class Faults:
         self._now = Broken()
 
     def install(self) -> None:
-        """Serve the kind."""
-        if self._store.find(CRD, "", definition()["metadata"]["name"]) is None:
-            self._store.create(CRD, definition())
+        """Serve the kind, as this version knows it."""
+        wanted = definition()
+        known = self._store.find(CRD, "", wanted["metadata"]["name"])
+        if known is None:
+            self._store.create(CRD, wanted)
+        else:
+            self._store.update(CRD, {**copy(known), "spec": wanted["spec"]})
 
     async def run(self) -> None:
         """Follow the Fault objects until cancelled."""

@@ -1,6 +1,9 @@
 """The kind Fault and its CustomResourceDefinition."""
 
-from infra.embedded.faults.model import PARAMETERS
+from collections.abc import Mapping
+from typing import Any
+
+from infra.embedded.faults.model import PARAMETERS, Fault, FaultError
 from infra.embedded.kinds import Column, Kind
 from infra.embedded.store import Obj
 
@@ -18,6 +21,15 @@ FAULT = Kind(
 _JSON = {str: "string", float: "number", int: "integer"}
 
 
+def why_refused(spec: Mapping[str, Any]) -> str:
+    """Why a Fault of this spec may not be stored; empty when it may."""
+    try:
+        Fault.parse(spec)
+    except FaultError as error:
+        return str(error)
+    return ""
+
+
 def definition() -> Obj:
     """The CustomResourceDefinition of the kind."""
     parameters = {
@@ -33,6 +45,8 @@ def definition() -> Obj:
             "forSeconds": {"type": "number"},
             **parameters,
         },
+        # Kept, so that a misspelt parameter is refused by name instead of being left out.
+        "x-kubernetes-preserve-unknown-fields": True,
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",

@@ -45,6 +45,8 @@ PARAMETERS: Mapping[str, Mapping[str, tuple[type, object]]] = {
     "webhook-down": {},
 }
 _COMMON = ("type", "forSeconds")
+MAX_BODY = 4096  # bytes: what Envoy answers by itself
+_BOUNDS = {"percent": (0, 100), "seconds": (0.001, 3600), "status": (200, 599)}
 _EXPOSURES = {
     "gateway-not-exposed": Exposure.CLOSED,
     "gateway-silent": Exposure.SILENT,
@@ -72,11 +74,18 @@ class Fault:
             takes = ", ".join(known) or "none"
             raise FaultError(f"{kind} has no parameter {unknown[0]!r}; it takes {takes}")
         values = {name: _value(kind, name, spec, *rule) for name, rule in known.items()}
-        if not 0 <= values.get("percent", 0.0) <= 100:
-            raise FaultError(f"{kind}: percent must be 0 to 100, not {values['percent']:g}")
+        for name, (least, most) in _BOUNDS.items():
+            if not least <= values.get(name, most) <= most:
+                wrong = f"{name} must be {least:g} to {most:g}, not {values[name]:g}"
+                raise FaultError(f"{kind}: {wrong}")
+        if len(values.get("body", "").encode()) > MAX_BODY:
+            raise FaultError(f"{kind}: body must be at most {MAX_BODY} bytes")
         if source := values.get("source"):
             values["source"] = _network(source)
-        return cls(kind, values, float(spec.get("forSeconds") or 0))
+        if service := values.get("service"):
+            values["service"] = service if "/" in service else f"default/{service}"
+        lasts = _value(kind, "forSeconds", spec, float, 0.0)
+        return cls(kind, values, lasts)
 
 
 def _value(kind: str, name: str, spec: Mapping[str, Any], type_: type, default: object) -> Any:
@@ -87,7 +96,7 @@ def _value(kind: str, name: str, spec: Mapping[str, Any], type_: type, default: 
         value = float(value)
     if not isinstance(value, type_) or isinstance(value, bool):
         raise FaultError(f"{kind}: {name} must be a {type_.__name__}, not {value!r}")
-    if isinstance(value, float) and value < 0:
+    if isinstance(value, float) and not value >= 0:
         raise FaultError(f"{kind}: {name} must not be negative")
     return value
 

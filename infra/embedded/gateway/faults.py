@@ -67,7 +67,7 @@ def afflict(route: Json, faults: Sequence[AppFault]) -> list[Json]:
         share = _share(fault.percent)
         match fault.kind:
             case "slow":
-                settings["delay"] = {"fixed_delay": f"{fault.seconds:g}s", "percentage": share}
+                settings["delay"] = {"fixed_delay": f"{fault.seconds:.3f}s", "percentage": share}
             case "error":
                 settings["abort"] = {"http_status": fault.status, "percentage": share}
             case "wrong-body":

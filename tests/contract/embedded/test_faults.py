@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.core.errors import ClusterError
+from harness.core.errors import ClusterError, UsageError
 from harness.ports import JsonObject, ResourceKind
 from infra.clusters.faults import EmulatorFaults
 from infra.clusters.resources import FAULT, dig, name_of
+from infra.kube import ApiError
 from tests.support.fake_install import RecordingClock
 from tests.support.fake_kube import FakeKube
 
@@ -62,3 +63,25 @@ def test_a_fault_that_failed_says_why_and_is_removed() -> None:
     with pytest.raises(ClusterError, match="dns cannot be put into effect: no such host"):
         EmulatorFaults(kube, RecordingClock()).inject("dns", {})
     assert kube.list(FAULT) == []
+
+
+class Refusing(FakeKube):
+    """Refuses whatever it is given with a status."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__()
+        self.error = ApiError(message, status=status)
+
+    def create(self, kind: ResourceKind, namespace: str, body: JsonObject) -> JsonObject:
+        raise self.error
+
+
+def test_what_is_not_a_fault_is_bad_usage() -> None:
+    kube = Refusing(422, 'POST: 422: Fault "x" is invalid: spec: dns has no parameter y')
+    with pytest.raises(UsageError, match=r"^dns has no parameter y"):
+        EmulatorFaults(kube, RecordingClock()).inject("dns", {"y": 1})
+
+
+def test_a_cluster_that_takes_no_faults_now_is_not_bad_usage() -> None:
+    with pytest.raises(ApiError, match="not ready"):
+        EmulatorFaults(Refusing(503, "not ready"), RecordingClock()).inject("dns", {})

@@ -106,7 +106,7 @@ def test_a_slow_and_failing_app() -> None:
     (route,) = routes(AppFault("slow", seconds=1.5), AppFault("error", percent=12.5))
     config = route["typed_per_filter_config"]["envoy.filters.http.fault"]
     share = {"numerator": 10000, "denominator": "TEN_THOUSAND"}
-    assert config["delay"] == {"fixed_delay": "1.5s", "percentage": share}
+    assert config["delay"] == {"fixed_delay": "1.500s", "percentage": share}
     assert config["abort"]["http_status"] == 500
     assert config["abort"]["percentage"]["numerator"] == 1250
 
@@ -142,3 +142,24 @@ def test_names_and_endings_of_names(name: str, missing: bool) -> None:
 def test_the_slowest_fault_counts() -> None:
     faults = DnsFaults((DnsFault(seconds=1.0), DnsFault("a.b", seconds=3.0)))
     assert (faults.delay("a.b"), faults.delay("c.d")) == (3.0, 1.0)
+
+
+def test_a_service_without_a_namespace_is_in_default() -> None:
+    fault = Fault.parse({"type": "app-slow", "service": "hello"})
+    assert fault.parameters["service"] == "default/hello"
+
+
+@pytest.mark.parametrize(
+    ("spec", "why"),
+    [
+        ({"type": "app-slow", "seconds": 0}, "seconds must be 0.001 to 3600, not 0"),
+        ({"type": "app-slow", "seconds": float("nan")}, "must not be negative"),
+        ({"type": "app-slow", "forSeconds": -1}, "forSeconds must not be negative"),
+        ({"type": "app-slow", "forSeconds": "1"}, "forSeconds must be a float"),
+        ({"type": "app-error", "status": 1000}, "status must be 200 to 599, not 1000"),
+        ({"type": "app-wrong-body", "body": "é" * 3000}, "body must be at most 4096 bytes"),
+    ],
+)
+def test_values_that_the_gateway_would_not_take(spec: dict[str, Any], why: str) -> None:
+    with pytest.raises(FaultError, match=why):
+        Fault.parse(spec)
