@@ -18,6 +18,9 @@ from urllib.parse import quote, urlsplit
 from harness.core.errors import ClusterError
 from harness.ports import Clock, JsonObject, ResourceKind
 from harness.timing.clock import SystemClock
+from infra.kube_errors import ApiError, Unreachable, api_error
+
+__all__ = ["ApiError", "KubernetesClient", "Unreachable", "is_loopback", "resource_path", "warm_up"]
 
 Json = dict[str, Any]
 
@@ -25,29 +28,6 @@ _CONNECT_TIMEOUT: Final = 5.0
 _READ_TIMEOUT: Final = 30.0
 _PAGE: Final = 500
 _RELIST_PAUSE: Final = 0.2
-
-_MENDS: Final = {
-    400: "the request was not understood: compare the API versions of cluster and manifest",
-    401: "the credentials have expired or are not known to this cluster: log in again",
-    403: "ask for the permission named above, or use a context that has it",
-    409: "somebody else changed the object at the same time: try again",
-    422: "correct the field named above",
-    429: "the API server is overloaded: try again later",
-    500: "an admission webhook or the API server itself failed: `vpm doctor` names which",
-    503: "the API server is not ready: try again when its pods are Ready",
-}
-
-
-class ApiError(ClusterError):
-    """The API server refused a request; `status` is the HTTP status, 0 without an answer."""
-
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message, mend=_MENDS.get(status))
-        self.status = status
-
-
-class Unreachable(ClusterError):
-    """No answer at all from the API server."""
 
 
 def warm_up() -> None:
@@ -59,12 +39,19 @@ class KubernetesClient:
     """Implements `harness.ports.KubeClient` for one context of one kubeconfig file.
 
     Nothing is read or opened before the first call. Every failure is a ClusterError: ApiError
-    when the server answered, Unreachable when it did not.
+    when the server answered, Unreachable when it did not within `timeout` seconds (asked twice).
     """
 
-    def __init__(self, kubeconfig: Path, context: str, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        context: str,
+        *,
+        clock: Clock | None = None,
+        timeout: float = _READ_TIMEOUT,
+    ) -> None:
         self._clock = clock or SystemClock()
-        self._server = _Server(kubeconfig, context)
+        self._server = _Server(kubeconfig, context, timeout)
 
     def get(self, kind: ResourceKind, namespace: str, name: str) -> JsonObject | None:
         """The object, or None when there is none (or its kind is not served)."""
@@ -168,8 +155,9 @@ class KubernetesClient:
 class _Server:
     """One connection pool to one API server, opened on the first request."""
 
-    def __init__(self, kubeconfig: Path, context: str) -> None:
+    def __init__(self, kubeconfig: Path, context: str, timeout: float) -> None:
         self._kubeconfig, self._context = kubeconfig, context
+        self._timeouts = (min(_CONNECT_TIMEOUT, timeout), timeout)
 
     @cached_property
     def _dynamic(self) -> Any:
@@ -202,13 +190,13 @@ class _Server:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
-        timeout = options.pop("_request_timeout", (_CONNECT_TIMEOUT, _READ_TIMEOUT))
+        timeout = options.pop("_request_timeout", self._timeouts)
         try:
             return self._dynamic.request(
                 method, path, serialize=False, _request_timeout=timeout, **options
             )
         except ApiException as error:
-            raise _api_error(error, method, path, context=self._context) from error
+            raise api_error(error, method, path, context=self._context) from error
         except (HTTPError, OSError) as error:
             reason = getattr(error, "reason", None) or error
             raise Unreachable(
@@ -283,18 +271,3 @@ def _decoded(data: bytes, path: str) -> Json:
             mend="check that the kubeconfig's server is a Kubernetes API, not a proxy's login page",
         ) from error
     return decoded
-
-
-def _api_error(error: Any, method: str, path: str, *, context: str) -> ApiError:
-    """An ApiError with the words of the server's Status object, where it sent one."""
-    words = str(error.reason or "no answer")
-    try:
-        status = json.loads(error.body or "")
-    except ValueError:
-        status = None
-    if isinstance(status, dict):
-        words = str(status.get("message") or words)
-    return ApiError(
-        f"{context} refused {method.upper()} {path} with {error.status}: {words}",
-        status=int(error.status or 0),
-    )

@@ -11,20 +11,24 @@ from pathlib import Path
 
 import click
 
-from harness.core.errors import VpmError
+from harness.core.errors import ClusterError, VpmError
 from harness.core.finding import Finding, Status, perform_all, worst
 from harness.options import PROVIDERS
 from harness.spec.words import ExitCode
 from infra.clusters import checkup, checkup_kind
+from infra.clusters.checkup_kept import kept_findings
 from infra.clusters.choose import choose
 from infra.clusters.gateway import parse_gateway
-from infra.clusters.kept import Kept, gateway_of, kept_clusters, state_of
-from infra.clusters.kind_config import HTTP_NODE_PORT, host_ports, shipped_config, shipped_name
+from infra.clusters.kept import Kept, gateway_of
+from infra.clusters.kind_config import HTTP_NODE_PORT, host_ports, shipped_config
+from infra.clusters.kind_create import control_plane
 from infra.clusters.kubeconfig import kubeconfig_files, pin
 from infra.kube import KubernetesClient
 from probes.host import LOCAL, local_machine
 from probes.node import NODE, POD, node, pod
 
+_API_TIMEOUT = 3.0
+_CONTEXT_WHY = "nothing works without the API server"
 _MARKS = {
     Status.OK: ("ok", "green"),
     Status.SKIPPED: ("--", "bright_black"),
@@ -56,19 +60,11 @@ def doctor(
     Exit 0 when nothing fails (warnings included), else 4.
     """
     chosen, why = _chosen(provider, kind_bin)
+    existing = _existing_findings(context, kubeconfig, gateway) if chosen == "existing" else ()
     programs = checkup_kind.Programs(kind_bin, kubectl)
     findings = list(_machine_findings(chosen, programs))
     if chosen == "existing":
-        files = (Path(kubeconfig),) if kubeconfig else kubeconfig_files()
-        pinned = pin(context, files=files)
-        address = parse_gateway(gateway) if gateway else None
-        subject = checkup.Subject(
-            api=KubernetesClient(pinned.kubeconfig, pinned.context),
-            kubeconfig=pinned.kubeconfig,
-            context=pinned.context,
-            gateway=(address.host, address.http_port) if address else None,
-        )
-        findings += perform_all(checkup.CHECKS, subject) + _pod_findings(subject)
+        findings += existing
     else:
         findings += _kept_findings(chosen)
     _print(chosen, why, findings, as_json)
@@ -102,16 +98,43 @@ def _machine_findings(provider: str, programs: checkup_kind.Programs) -> Sequenc
     return engine + perform_all(LOCAL[provider], machine)
 
 
+def _existing_findings(
+    context: str | None, kubeconfig: str | None, gateway: str | None
+) -> Sequence[Finding]:
+    """The checks of the cluster that a context leads to.
+
+    Errors:
+        UsageError: no context, or a gateway that is not HOST:PORT.
+    """
+    address = parse_gateway(gateway) if gateway else None
+    try:
+        pinned = pin(context, files=(Path(kubeconfig),) if kubeconfig else kubeconfig_files())
+    except ClusterError as error:
+        return (Finding("context", Status.FAILURE, error.message, _CONTEXT_WHY, error.mend),)
+    subject = checkup.Subject(
+        api=KubernetesClient(pinned.kubeconfig, pinned.context, timeout=_API_TIMEOUT),
+        kubeconfig=pinned.kubeconfig,
+        context=pinned.context,
+        gateway=(address.host, address.http_port) if address else None,
+    )
+    return _cluster_findings(subject)
+
+
 def _kept_findings(provider: str) -> Sequence[Finding]:
-    """The checks of kept clusters of this provider that run."""
-    findings: list[Finding] = []
-    for kept in kept_clusters():
-        if kept.record.provider == provider and state_of(kept) == "running":
-            subject = _subject(kept)
-            findings += perform_all(checkup.CHECKS, subject) + _pod_findings(subject)
-    if provider == "kind" and findings:
-        findings += perform_all(NODE, node(f"{shipped_name()}-control-plane"))
+    """What is remembered of this provider's clusters, and the checks of those that run."""
+    findings, running = kept_findings(provider)
+    for kept in running:
+        subject = _subject(kept)
+        findings += _cluster_findings(subject)
+        if provider == "kind":
+            findings += perform_all(NODE, node(control_plane(kept.record.name)))
     return findings
+
+
+def _cluster_findings(subject: checkup.Subject) -> tuple[Finding, ...]:
+    findings = checkup.look_at(subject)
+    answered = all(f.status is not Status.FAILURE for f in findings if f.id == "context")
+    return findings + (_pod_findings(subject) if answered else ())
 
 
 def _pod_findings(subject: checkup.Subject) -> tuple[Finding, ...]:
@@ -133,7 +156,7 @@ def _subject(kept: Kept) -> checkup.Subject:
     record = kept.record
     on_kind = record.provider == "kind"
     return checkup.Subject(
-        api=kept.api,
+        api=KubernetesClient(Path(record.kubeconfig), record.context, timeout=_API_TIMEOUT),
         kubeconfig=Path(record.kubeconfig),
         context=record.context,
         gateway=gateway_of(kept),

@@ -23,6 +23,9 @@ _BROKEN = (
 )
 
 
+_NO_MEND = "mend what it names, then run `vpm doctor` again"
+
+
 class Status(StrEnum):
     """From the best to the worst; `skipped` says nothing about the environment."""
 
@@ -65,7 +68,7 @@ class Check(Generic[T]):
         try:
             seen = self.look(subject)
         except VpmError as error:
-            seen = Seen(Status.FAILURE, error.message, error.mend)
+            seen = Seen(Status.FAILURE, error.message, error.mend or _NO_MEND)
         except _BROKEN as error:
             problem = f"the check could not run: {type(error).__name__}: {error}"
             seen = Seen(Status.FAILURE, problem, "report this: the check itself is broken")

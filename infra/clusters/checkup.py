@@ -8,9 +8,20 @@ from pathlib import Path
 from typing import Final
 
 from harness.core.errors import ClusterError
-from harness.core.finding import Check, Seen, failure, ok, skipped, warning
+from harness.core.finding import (
+    Check,
+    Finding,
+    Seen,
+    Status,
+    failure,
+    ok,
+    perform_all,
+    skipped,
+    warning,
+)
 from harness.timing.clock import SystemClock
-from infra.clusters.gateway import answers, date_of, http_node_port
+from infra.clusters.errors import GatewayUnreachable
+from infra.clusters.gateway import answers, date_of, find_gateway, http_node_port
 from infra.clusters.identity import (
     KNATIVE_CONTROLLER,
     ClusterApi,
@@ -138,12 +149,25 @@ def _service(subject: Subject) -> Seen:
 
 def _gateway(subject: Subject) -> Seen:
     if subject.gateway is None:
-        return skipped("its address is not known here; a run finds it")
+        return _found_gateway(subject)
     host, port = subject.gateway
     problem = answers(host, port)
     if problem:
         return failure(f"{host}:{port}: {problem}", "kubectl -n kourier-system get pods,svc")
     return ok(f"{host}:{port} answers 404 from envoy for an unknown host")
+
+
+def _found_gateway(subject: Subject) -> Seen:
+    if ingress_class(subject.api) != KOURIER_INGRESS_CLASS:
+        return skipped("its address is not known here: --gateway HOST:PORT")
+    try:
+        found = find_gateway(subject.api)
+    except GatewayUnreachable as error:
+        return warning(
+            f"{error.message}; a run uses kubectl port-forward",
+            error.mend or "--gateway HOST:PORT",
+        )
+    return ok(f"{found.host}:{found.http_port} answers 404 from envoy for an unknown host")
 
 
 def _clock(subject: Subject) -> Seen:
@@ -167,6 +191,19 @@ CHECKS: Final = (
     Check("gateway", "READY says nothing about this hop", _gateway),
     Check("gateway-clock", "the cluster's times are compared with this machine's", _clock),
 )
+
+
+_REACHABLE: Final = ("kubeconfig", "context")
+
+
+def look_at(subject: Subject) -> tuple[Finding, ...]:
+    """Every check's finding; an API server that does not answer is not asked ten times."""
+    first = perform_all([check for check in CHECKS if check.id in _REACHABLE], subject)
+    rest = [check for check in CHECKS if check.id not in _REACHABLE]
+    if first[-1].status is not Status.FAILURE:
+        return first + perform_all(rest, subject)
+    unseen = "not looked at: the context's API does not answer (see above)"
+    return first + tuple(Finding(check.id, Status.SKIPPED, unseen, check.why) for check in rest)
 
 
 def probe_pod(subject: Subject) -> str:

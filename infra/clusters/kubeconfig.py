@@ -45,7 +45,10 @@ def contexts_of(file: Path) -> tuple[str, ...]:
             mend=f"kubectl config view --kubeconfig {file}",
         ) from error
     contexts = content.get("contexts") if isinstance(content, dict) else None
-    return tuple(str(entry["name"]) for entry in contexts or () if "name" in entry)
+    entries = contexts if isinstance(contexts, list) else ()
+    return tuple(
+        str(entry["name"]) for entry in entries if isinstance(entry, dict) and "name" in entry
+    )
 
 
 def pin(

@@ -14,6 +14,7 @@ from infra.clusters.resources import (
     DEPLOYMENT,
     ENDPOINT_SLICE,
     KOURIER_NAMESPACE,
+    NODE,
     SERVICE,
     SERVING_NAMESPACE,
     VERSION_LABEL,
@@ -134,7 +135,20 @@ def test_a_silent_gateway(kube: FakeKube, kubeconfig: Path) -> None:
     assert findings(kube, kubeconfig, gateway=("127.0.0.1", port))["gateway"].status is (
         Status.FAILURE
     )
-    assert findings(kube, kubeconfig)["gateway"].status is Status.SKIPPED
+    unknown = findings(kube, kubeconfig)["gateway"]
+    assert unknown.status is Status.WARNING
+    assert "a run uses kubectl port-forward" in unknown.seen
+
+
+def test_a_gateway_that_is_not_named_is_looked_for(kube: FakeKube, kubeconfig: Path) -> None:
+    node = {"status": {"addresses": [{"type": "InternalIP", "address": "127.0.0.1"}]}}
+    kube.put(NODE, {"metadata": {"name": "n"}, **node})
+    with gateway() as port:
+        ports = [{"port": 80, "nodePort": port}]
+        kube.put(*named(SERVICE, KOURIER_NAMESPACE, "kourier", spec={"ports": ports}))
+        found = findings(kube, kubeconfig)["gateway"]
+    assert found.status is Status.OK
+    assert f"127.0.0.1:{port}" in found.seen
 
 
 @pytest.mark.parametrize(
