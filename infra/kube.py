@@ -19,6 +19,7 @@ from harness.core.errors import ClusterError
 from harness.ports import Clock, JsonObject, ResourceKind
 from harness.timing.clock import SystemClock
 from infra.kube_errors import ApiError, Unreachable, api_error
+from infra.kube_user import impersonation
 
 __all__ = ["ApiError", "KubernetesClient", "Unreachable", "is_loopback", "resource_path", "warm_up"]
 
@@ -181,9 +182,12 @@ class _Server:
             ) from error
         if is_loopback(settings.host):
             settings.proxy = None  # As kubectl does, whatever the environment says.
+        client = ApiClient(settings)
+        for name, value in impersonation(self._kubeconfig, self._context).items():
+            client.set_default_header(name, value)
         # Paths are known, so nothing needs to be discovered first.
         undiscovered = {"discoverer": lambda _client, _cache: None}
-        return DynamicClient(ApiClient(settings), **undiscovered)  # type: ignore[no-untyped-call]
+        return DynamicClient(client, **undiscovered)  # type: ignore[no-untyped-call]
 
     def request(self, method: str, path: str, **options: Any) -> Any:
         """The response to one request; options are those of DynamicClient.request."""

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -60,13 +61,14 @@ def doctor(
     Exit 0 when nothing fails (warnings included), else 4.
     """
     chosen, why = _chosen(provider, kind_bin)
-    existing = _existing_findings(context, kubeconfig, gateway) if chosen == "existing" else ()
     programs = checkup_kind.Programs(kind_bin, kubectl)
-    findings = list(_machine_findings(chosen, programs))
-    if chosen == "existing":
-        findings += existing
-    else:
-        findings += _kept_findings(chosen)
+    with ThreadPoolExecutor(1) as beside:  # Both mostly wait for others.
+        machine = beside.submit(_machine_findings, chosen, programs)
+        if chosen == "existing":
+            clusters = _existing_findings(context, kubeconfig, gateway)
+        else:
+            clusters = _kept_findings(chosen)
+        findings = [*machine.result(), *clusters]
     _print(chosen, why, findings, as_json)
     sys.exit(ExitCode.ERROR if worst(findings) is Status.FAILURE else ExitCode.PASS)
 
