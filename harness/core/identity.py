@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class ClusterIdentity:
-    """Which cluster this is. `uid` is the UID of its namespace kube-system."""
+    """Which cluster this is. `uid` is the UID of its namespace kube-system.
+
+    `images` are those of Knative's and kourier's Deployments, by namespace/name: as they are
+    written there, with digests where the release names them so.
+    """
 
     provider: str
     name: str
@@ -21,6 +25,7 @@ class ClusterIdentity:
     emulator: bool = False
     chosen_because: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from harness.ports import KubeClient
 from infra.clusters.resources import (
     CONFIG_MAP,
     DEPLOYMENT,
+    KOURIER_NAMESPACE,
     NAMESPACE,
     SERVING_NAMESPACE,
     VERSION_LABEL,
     dig,
     label_of,
+    name_of,
 )
 
 EMULATOR_BUILD = "+embedded"
@@ -61,6 +63,18 @@ def configured_domain(api: KubeClient) -> str:
     return domains[0] if domains else ""
 
 
+def control_plane_images(api: KubeClient) -> Mapping[str, str]:
+    """The images of Knative's and kourier's Deployments, by namespace/name."""
+    return {
+        f"{place}/{name_of(found)}": ", ".join(
+            container.get("image", "")
+            for container in dig(found, "spec", "template", "spec", "containers") or ()
+        )
+        for place in (SERVING_NAMESPACE, KOURIER_NAMESPACE)
+        for found in api.list(DEPLOYMENT, place)
+    }
+
+
 def read_identity(
     api: ClusterApi,
     *,
@@ -89,4 +103,5 @@ def read_identity(
         emulator=EMULATOR_BUILD in version,
         chosen_because=chosen_because,
         details=dict(details or {}),
+        images=control_plane_images(api),
     )

@@ -7,7 +7,14 @@ import pytest
 from harness.core.errors import ClusterError
 from infra.clusters.identity import cluster_uid, configured_domain, read_identity
 from infra.clusters.owner import label_owner, owner_of
-from infra.clusters.resources import CONFIG_MAP, NAMESPACE, SERVING_NAMESPACE, dig, label_of
+from infra.clusters.resources import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    NAMESPACE,
+    SERVING_NAMESPACE,
+    dig,
+    label_of,
+)
 from tests.support.api_server import knative_objects
 from tests.support.fake_kube import FakeKube, named, namespace
 
@@ -26,6 +33,17 @@ def test_a_whole_identity() -> None:
 def test_a_bare_cluster_has_no_knative_and_no_ingress() -> None:
     found = read_identity(FakeKube(namespace("kube-system")), provider="p", name="n", context="c")
     assert (found.knative_version, found.ingress, found.ingress_version) == ("", "", "")
+
+
+def test_the_images_of_the_control_plane_are_part_of_it() -> None:
+    image = "gcr.io/knative-releases/knative.dev/serving/cmd/activator@sha256:" + "a" * 64
+    containers = [{"name": "activator", "image": image}, {"name": "beside", "image": "b:1"}]
+    spec = {"template": {"spec": {"containers": containers}}}
+    kube = FakeKube(
+        namespace("kube-system"), named(DEPLOYMENT, SERVING_NAMESPACE, "activator", spec=spec)
+    )
+    found = read_identity(kube, provider="p", name="n", context="c")
+    assert found.images == {"knative-serving/activator": f"{image}, b:1"}
 
 
 @pytest.mark.parametrize(("version", "emulator"), [("1.33.13+embedded", True), ("1.33.13", False)])
