@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -82,6 +83,13 @@ def main() -> None:
     except VpmError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not try to flush it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(ExitCode.ERROR)
+    except OSError as error:
+        click.echo(f"error: the machine does not let us go on: {error}", err=True)
+        sys.exit(ExitCode.ERROR)
 
 
 if __name__ == "__main__":

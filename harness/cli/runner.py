@@ -15,7 +15,9 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from harness.cli.options import run_options, to_run_options
-from harness.cli.runner_records import approve, keygen, publish, rollback, schema
+from harness.cli.runner_records import approve, keygen, publish, release, rollback, schema
+from harness.contracts.paths import shown
+from harness.core.errors import UsageError
 from harness.core.observation import ContractObserved
 from harness.core.verdict import ExitCode
 from harness.options import RunOptions
@@ -80,13 +82,20 @@ def run(
 ) -> None:
     """Run the contracts in FILES, in their order."""
     tell = _teller(as_json)
-    observed = []
+    execute = mode == "exec"
+    observed: list[ContractObserved] = []
+    troubles: list[Trouble] = []
     with _open(settings, to_run_options(choices)) as opened:
         for file in files:
-            execute = mode == "exec"
-            observed.append(opened.execute(file, again=again) if execute else opened.preview(file))
-            tell(observed[-1])
-    _exit(Drained(tuple(observed)))
+            try:
+                news = opened.execute(file, again=again) if execute else opened.preview(file)
+            except UsageError as error:
+                troubles.append(Trouble(shown(str(file)), error.message, error.exit_code))
+                tell(troubles[-1])
+            else:
+                observed.append(news)
+                tell(news)
+    _exit(Drained(tuple(observed), tuple(troubles)))
 
 
 @runner.command()
@@ -115,6 +124,7 @@ def serve(
     work = drain if mode == "exec" else preview_all
     tell = _teller(as_json)
     with _open(settings, to_run_options(choices)) as opened, _progress(once):
+        _tell_stranded(opened)
         last: set[Path] = set()
         for _ in rounds(settings.inbox, interval=interval):
             # A dry run moves nothing: what was shown once is not shown again and again.
@@ -134,12 +144,13 @@ def lint(settings: RunnerSettings, files: tuple[Path, ...], as_json: bool) -> No
     """Say of each contract what it would be allowed to do, or why it is refused (exit 2)."""
     examiner = make_examiner(settings)
     refused = False
-    for file in files:
-        examined = examiner.examine_file(file, received=SystemClock().now())
+    for path in files:
+        examined = examiner.examine_file(path, received=SystemClock().now())
+        file = shown(str(path))
         refused |= bool(examined.refusals)
         if as_json:
             reasons = [str(refusal) for refusal in examined.refusals]
-            told = {"file": str(file), "refused": reasons, "may": examined.may}
+            told = {"file": file, "refused": reasons, "may": examined.may}
             click.echo(json.dumps(told))
         else:
             for refusal in examined.refusals:
@@ -151,7 +162,7 @@ def lint(settings: RunnerSettings, files: tuple[Path, ...], as_json: bool) -> No
     sys.exit(ExitCode.USAGE if refused else ExitCode.PASS)
 
 
-for command in (approve, rollback, publish, keygen, schema):
+for command in (approve, release, rollback, publish, keygen, schema):
     runner.add_command(command)
 
 
@@ -167,12 +178,12 @@ def _approval(examiner: Examiner, examined: Examined) -> str:
 
 @contextmanager
 def _open(settings: RunnerSettings, options: RunOptions) -> Iterator[Runner]:
-    load_policy(settings.policy)  # a bad policy is told before a cluster is opened
+    policy = load_policy(settings.policy)  # a bad policy is told before a cluster is opened
     # The wiring imports every provider; lint, approve and the others do without.
     from harness.app import open_cluster
 
     clock = SystemClock()
-    with open_cluster(options) as cluster:
+    with open_cluster(options, contexts=policy.contexts) as cluster:
         yield Runner(
             settings=settings,
             kubectl=KubectlProcess(
@@ -199,6 +210,16 @@ def _teller(as_json: bool) -> Callable[[ContractObserved | Trouble], None]:
     return tell
 
 
+def _tell_stranded(opened: Runner) -> None:
+    for last in opened.stranded():
+        click.echo(
+            f"note: {last.run_id} was interrupted when {last.mark} on another cluster "
+            f"({last.cluster}) and waits for it. If that cluster is gone: "
+            f"vpm runner release {last.run_id} --by NAME",
+            err=True,
+        )
+
+
 def _progress(once: bool) -> Any:
     console = Console(stderr=True)
     if once or not console.is_terminal:
@@ -211,4 +232,6 @@ def _exit(drained: Drained) -> None:
         EXIT_OF[State(observed.state)] if observed.state != "previewed" else ExitCode.PASS
         for observed in drained.observed
     ]
-    sys.exit(max([*codes, *(ExitCode.ERROR for _ in drained.troubles)], default=ExitCode.PASS))
+    sys.exit(
+        max([*codes, *(trouble.exit_code for trouble in drained.troubles)], default=ExitCode.PASS)
+    )

@@ -22,8 +22,9 @@ from harness.core.errors import UsageError
 from harness.runner.approvals import FileApprovals
 from harness.runner.approve import Approver, Consent
 from harness.runner.git import GitRepository
-from harness.runner.offline import make_examiner
+from harness.runner.offline import make_examiner, offline_kubectl
 from harness.runner.publish import GITHUB, GitPublisher, PullRequests
+from harness.runner.release import release as release_run
 from harness.runner.rollback import make_rollback
 from harness.runner.runner import load_policy
 from harness.runner.settings import RunnerSettings
@@ -72,12 +73,40 @@ def approve(
 
 @click.command()
 @click.argument("run_id")
+@click.option("--by", required=True, help="Who says that the cluster will not come back.")
+@click.pass_obj
+def release(settings: RunnerSettings, run_id: str, by: str) -> None:
+    """End RUN_ID, interrupted on a cluster that is there no more, as failed.
+
+    No cluster is asked. The record says who released it and how far the run had come; a run
+    that had not begun goes back to the inbox.
+    """
+    done = release_run(
+        run_id,
+        by=by,
+        settings=settings,
+        examiner=make_examiner(settings),
+        kubectl=offline_kubectl(),
+        clock=SystemClock(),
+    )
+    click.echo(f"{done.state} {run_id}: {done.reason}\n  contract: {done.path}")
+
+
+@click.command()
+@click.argument("run_id")
 @click.pass_obj
 def rollback(settings: RunnerSettings, run_id: str) -> None:
-    """Make a contract that restores what RUN_ID found; it needs approval like any other."""
+    """Make a contract that restores what RUN_ID found; it needs approval like any other.
+
+    Objects that the run created are not removed: the contract and the output name them.
+    """
     policy = load_policy(settings.policy)
     made = make_rollback(run_id, settings=settings, policy=policy, now=SystemClock().now())
-    click.echo(f"contract: {made.contract}\nmanifest: {made.manifest}")
+    click.echo(f"contract: {made.contract}")
+    for manifest in made.manifests:
+        click.echo(f"manifest: {manifest}")
+    for line in made.not_undone:
+        click.echo(f"not undone: {line}")
     click.echo(f"next: vpm runner approve {made.id} --by NAME")
 
 

@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -110,13 +111,15 @@ def _level_problem(
     signer = next((signer for signer in rules.signers if signer.name == approval.by), None)
     if signer is None:
         return f"the policy names no signer {approval.by}"
-    signed = Subject(over=approval.over, diff=approval.diff, target=target)
-    if not _verified(approval, signed, key=signer.key):
+    if not _verified(approval, target=target, key=signer.key):
         return f"the signature is not {approval.by}'s over this content and target"
     return None
 
 
-def _verified(approval: Approval, subject: Subject, *, key: str) -> bool:
+@lru_cache(maxsize=1024)
+def _verified(approval: Approval, *, target: str, key: str) -> bool:
+    # Asked at least twice for each exec: before it begins, and when its diff is known.
+    subject = Subject(over=approval.over, diff=approval.diff, target=target)
     try:
         public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key, validate=True))
         signature = base64.b64decode(approval.signature or "", validate=True)

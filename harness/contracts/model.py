@@ -26,6 +26,11 @@ RelativePath = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.][A-Za-z0-9_./-]*$", 
 Selector = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./=!,-]+$", max_length=255)]
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+# A time that is still one in every time zone.
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1970, 1, 1, tzinfo=UTC), lt=datetime(9999, 12, 31, tzinfo=UTC)),
+]
 OneLine = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]*$", max_length=500)]
 
 
@@ -106,7 +111,7 @@ class Approval(Model):
     """
 
     by: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.@+-]*$", max_length=100)]
-    at: AwareDatetime
+    at: Moment
     over: Digest
     diff: Digest | None = None
     level: Literal["signed", "recorded"] = "recorded"
@@ -149,7 +154,7 @@ class Contract(Model):
     id: Identifier
     kind: ContractKind
     source: OneLine = ""
-    created: AwareDatetime
+    created: Moment
     note: Annotated[str, Field(max_length=4000)] = ""
     target: Target
     scope: RelativePath | None = Field(

@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def shown(name: str) -> str:
+    """A file's name for logs and terminals: what cannot be printed is spelt out (`\\x1b`)."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in name
+    )
+
+
 def leaves(path: str) -> bool:
     """Whether a written path is absolute or climbs with `..`, wherever it ends up."""
     return path.startswith("/") or ".." in path.split("/")

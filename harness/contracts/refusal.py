@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from harness.contracts.paths import shown
 from harness.core.errors import UsageError
 
 
@@ -47,7 +48,7 @@ class Refusal:
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        return f"{self.reason}: {place}{self.detail}"
+        return f"{self.reason}: {place}{shown(self.detail)}"
 
 
 class ContractRefused(UsageError):

@@ -86,12 +86,9 @@ class Approver:
             mend="give the id of a contract there, or the path of a file",
         )
 
-    def _id_of(self, path: Path) -> str:
-        try:
-            contract = self._examiner.examine_file(path, received=_NO_TIME).contract
-        except UsageError:
-            return ""
-        return contract.id if contract else ""
+    def _id_of(self, path: Path) -> str | None:
+        contract = self._examiner.examine_file(path, received=_NO_TIME).contract
+        return contract.id if contract else None
 
     def _consent(
         self, path: Path, examined: Examined, consent: Consent

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.contracts.paths import shown
 from harness.core.errors import VpmError
 from harness.core.observation import ContractObserved
+from harness.core.verdict import ExitCode
 from harness.runner.lock import Busy
 from harness.runner.runner import Runner
 
@@ -17,6 +19,7 @@ class Trouble:
 
     name: str
     message: str
+    exit_code: ExitCode = ExitCode.ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,10 @@ def drain(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None])
             observed.append(runner.settle(claim))
             tell(observed[-1])
         except Busy as error:
-            troubles.append(Trouble(claim.name, error.message))
+            troubles.append(Trouble(shown(claim.name), error.message))
         except (VpmError, OSError) as error:
             # The claim stays in _running, unlocked: the next drain goes on with it.
-            troubles.append(Trouble(claim.name, str(error)))
+            troubles.append(Trouble(shown(claim.name), str(error)))
     for trouble in troubles:
         tell(trouble)
     return Drained(tuple(observed), tuple(troubles))
@@ -54,6 +57,6 @@ def preview_all(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], 
             observed.append(runner.preview(path))
             tell(observed[-1])
         except (VpmError, OSError) as error:
-            troubles.append(Trouble(path.name, str(error)))
+            troubles.append(Trouble(shown(path.name), str(error)))
             tell(troubles[-1])
     return Drained(tuple(observed), tuple(troubles))

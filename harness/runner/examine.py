@@ -19,7 +19,6 @@ from harness.contracts.model import (
 )
 from harness.contracts.policy import Policy, judge
 from harness.contracts.refusal import ContractRefused, Reason, Refusal
-from harness.core.errors import UsageError
 from harness.ports import Approvals
 from harness.runner.approvals import consents
 from harness.runner.files import read_once
@@ -73,15 +72,13 @@ class Examiner:
         return self._judge(contract)
 
     def examine_file(self, path: Path, *, received: datetime) -> Examined:
-        """Read and judge a contract file.
-
-        Errors:
-            UsageError: it cannot be read.
-        """
+        """Read and judge a contract file; never raises for what is there."""
         try:
             data = read_once(path, self.policy.limits.contract_bytes)
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror or error}") from error
+            detail = f"it cannot be read: {error.strerror or error}"
+            refusal = Refusal(Reason.NOT_A_FILE, detail)
+            return Examined(contract=None, content="", refusals=(refusal,))
         return self.examine(data, name=path.stem, received=received)
 
     def approval_refusal(

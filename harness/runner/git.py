@@ -82,12 +82,12 @@ class GitRepository:
             if head:
                 self._run("read-tree", head, index=index)
             entries = "".join(
-                f"100644 {self._run('hash-object', '-w', '--stdin', stdin=content)}\t{name}\n"
+                f"100644 {self._run('hash-object', '-w', '--stdin', stdin=content)}\t{name}\0"
                 for name, content in sorted(files.items())
             )
-            gone = "".join(f"0 {_NO_OBJECT}\t{name}\n" for name in removed)
+            gone = "".join(f"0 {_NO_OBJECT}\t{name}\0" for name in removed)
             lines = f"{gone}{entries}".encode()
-            self._run("update-index", "--index-info", stdin=lines, index=index)
+            self._run("update-index", "-z", "--index-info", stdin=lines, index=index)
             return self._run("write-tree", index=index)
 
     def _try(self, *arguments: str) -> str:

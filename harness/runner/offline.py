@@ -33,5 +33,9 @@ def make_examiner(settings: RunnerSettings) -> Examiner:
 
 def make_reader(settings: RunnerSettings, policy: Policy) -> ManifestReader:
     """Reads manifests under the repository's policy, without a cluster."""
-    kubectl = KubectlProcess(kubeconfig=Path(os.devnull), context="none", clock=SystemClock())
-    return ManifestReader(repo=settings.repo, policy=policy, kubectl=kubectl)
+    return ManifestReader(repo=settings.repo, policy=policy, kubectl=offline_kubectl())
+
+
+def offline_kubectl() -> KubectlProcess:
+    """A kubectl that knows no cluster."""
+    return KubectlProcess(kubeconfig=Path(os.devnull), context="none", clock=SystemClock())

@@ -52,10 +52,12 @@ class Queue:
 
     def pending(self) -> list[Path]:
         """The contracts that wait, in the order of their names."""
-        if not self._inbox.is_dir():
+        try:
+            with os.scandir(self._inbox) as entries:
+                names = sorted(entry.name for entry in entries if _is_contract(entry))
+        except FileNotFoundError:
             return []
-        names = (path for path in self._inbox.iterdir() if _is_contract(path))
-        return sorted(names)
+        return [self._inbox / name for name in names]
 
     def submit(self, name: str, content: bytes) -> Path:
         """Put a contract into the inbox; the same content under the same name is one contract."""
@@ -98,23 +100,32 @@ class Queue:
         """Contracts that a killed runner left in `_running`, each locked for the caller."""
         folder = self._inbox / FOLDER_OF[State.RUNNING]
         for path in sorted(folder.glob("*.json")):
-            try:
-                descriptor = open_regular(path)
-            except (FileNotFoundError, NotAFile):
-                continue
-            if _is_ours(descriptor, path):
-                yield Claim(path.name, path.stem, path, State.CLAIMED, True, descriptor)
-            else:
-                os.close(descriptor)
+            if claim := self.orphan(path.stem):
+                yield claim
+
+    def orphan(self, run_id: str) -> Claim | None:
+        """The contract that a killed run left behind, locked; None when there is none."""
+        path = self._inbox / FOLDER_OF[State.RUNNING] / f"{safe_name(run_id)}.json"
+        try:
+            descriptor = open_regular(path)
+        except (FileNotFoundError, NotAFile):
+            return None
+        if _is_ours(descriptor, path):
+            return Claim(path.name, path.stem, path, State.CLAIMED, True, descriptor)
+        os.close(descriptor)
+        return None
 
     def advance(self, claim: Claim, event: Event) -> None:
         """Move a claimed contract to the state after `event`, by one rename."""
         state = after(claim.state, event)
-        folder = self._inbox / FOLDER_OF[state]
-        if folder != claim.path.parent:
-            folder.mkdir(parents=True, exist_ok=True)
+        if FOLDER_OF[state] != FOLDER_OF[claim.state]:
             name = claim.name if state is State.INBOX else f"{claim.run_id}.json"
-            claim.path = claim.path.rename(folder / name)
+            folder = self._inbox / FOLDER_OF[state]
+            try:
+                claim.path = claim.path.rename(folder / name)
+            except FileNotFoundError:
+                folder.mkdir(parents=True, exist_ok=True)
+                claim.path = claim.path.rename(folder / name)
         claim.state = state
 
     def _known(self, name: str) -> bool:
@@ -133,22 +144,21 @@ class Queue:
 
 def reserve(reports: Path, name: str) -> str:
     """Make a new folder below `reports` and return its name: `name`, or with a number behind."""
-    reports.mkdir(parents=True, exist_ok=True)
     stem = safe_name(name)
     for number in range(1, 1_000_000):
         run_id = stem if number == 1 else f"{stem}-{number}"
         try:
-            (reports / run_id).mkdir()
+            (reports / run_id).mkdir(parents=True)
         except FileExistsError:
             continue
         return run_id
     raise FileExistsError(f"{reports}: too many runs called {stem}")
 
 
-def _is_contract(path: Path) -> bool:
-    if path.suffix != ".json" or path.name.startswith("."):
+def _is_contract(entry: os.DirEntry[str]) -> bool:
+    if not entry.name.endswith(".json") or entry.name.startswith("."):
         return False
-    return path.is_symlink() or not path.is_dir()
+    return not entry.is_dir(follow_symlinks=False)
 
 
 def _is_ours(descriptor: int, path: Path) -> bool:

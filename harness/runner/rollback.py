@@ -1,23 +1,28 @@
-"""Going back: a contract that restores what before.yaml shows. It needs approval like any other."""
+"""Going back: a contract that restores what before.yaml shows. It needs approval like any other.
+
+Objects that were not there before the run stay: contracts cannot delete. They are named.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
 from harness.contracts.forms import safe_name
 from harness.contracts.model import SCHEMA, Contract, Manifest, Resource, Target, dump
 from harness.contracts.policy import Policy
 from harness.core.errors import UsageError
 from harness.core.redact import MASK
-from harness.runner.execution import BEFORE
+from harness.runner.execution import AFTER, BEFORE
 from harness.runner.files import write_atomic
 from harness.runner.queue import Queue
 from harness.runner.settings import RunnerSettings
-from harness.runner.status import STATUS, read_status
+from harness.runner.status import STATUS, Status, read_status
 
 FOLDER = "rollback"
 # Written by the server or by kubectl; they are no wish of anybody.
@@ -33,11 +38,12 @@ _SERVER_ANNOTATIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """The contract in the inbox and the manifest that it applies."""
+    """The contract in the inbox, the manifests that it applies, and what it leaves as it is."""
 
     contract: Path
-    manifest: Path
+    manifests: tuple[Path, ...]
     id: str
+    not_undone: tuple[str, ...] = ()
 
 
 def make_rollback(
@@ -49,49 +55,94 @@ def make_rollback(
         UsageError: no such finished run, nothing was there before it, or its record was redacted.
     """
     folder = settings.reports / safe_name(run_id)
-    context = read_status(folder / STATUS).cluster.context
+    status = read_status(folder / STATUS)
     before = _before(folder / BEFORE)
-    resource = _resource(before)
-    overlay = settings.repo / policy.overlays[0] / FOLDER
-    manifest = overlay / f"{safe_name(run_id)}.yaml"
-    overlay.mkdir(exist_ok=True)
-    write_atomic(manifest, yaml.safe_dump(before, sort_keys=False).encode())
-    id = f"rollback_{safe_name(run_id)[:60]}_{now:%Y%m%dT%H%M%SZ}"
-    contract = Contract(
+    remaining = _created(before, folder / AFTER, context=status.cluster.context)
+    if not before:
+        raise UsageError(
+            f"{folder / BEFORE}: nothing was there before the run, so there is nothing to restore",
+            mend="; ".join(remaining) or "look at the run's record",
+        )
+    manifests = {
+        resource: settings.repo / policy.overlays[0] / FOLDER / _file(run_id, resource)
+        for resource in before
+    }
+    for resource, manifest in manifests.items():
+        manifest.parent.mkdir(exist_ok=True)
+        write_atomic(manifest, yaml.safe_dump(before[resource], sort_keys=False).encode())
+    actions = [
+        Manifest(
+            verb="apply",
+            manifest=manifest.relative_to(settings.repo).as_posix(),
+            resource=resource,
+        )
+        for resource, manifest in manifests.items()
+    ]
+    contract = _contract(status, actions, remaining, now)
+    queue = Queue(inbox=settings.inbox, reports=settings.reports)
+    path = queue.submit(contract.id, dump(contract))
+    return Rollback(path, tuple(manifests.values()), contract.id, remaining)
+
+
+def _contract(
+    status: Status, actions: Sequence[Manifest], remaining: Sequence[str], now: datetime
+) -> Contract:
+    note = f"Restores what run {status.run_id} found before it changed anything."
+    return Contract(
         schema=SCHEMA,
-        id=id,
+        id=f"rollback_{safe_name(status.run_id)[:60]}_{now:%Y%m%dT%H%M%SZ}",
         kind="apply",
         source="rollback",
         created=now,
-        note=f"Restores what run {run_id} found before it changed anything.",
-        target=Target(contexts=(context,), namespace=str(resource.namespace)),
-        scope=manifest.relative_to(settings.repo).as_posix(),
-        actions=(
-            Manifest(
-                verb="apply",
-                manifest=manifest.relative_to(settings.repo).as_posix(),
-                resource=resource,
-            ),
+        note="\n".join([note, *(f"Not undone: {line}" for line in remaining)])[:4000],
+        target=Target(
+            contexts=(status.cluster.context,), namespace=str(actions[0].resource.namespace)
         ),
+        scope=actions[0].manifest if len(actions) == 1 else None,
+        actions=tuple(actions),
     )
-    queue = Queue(inbox=settings.inbox, reports=settings.reports)
-    return Rollback(queue.submit(id, dump(contract)), manifest, id)
 
 
-def _before(path: Path) -> dict[str, object]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: the run changed nothing, so there is nothing to undo") from error
+def _file(run_id: str, resource: Resource) -> str:
+    return f"{safe_name(run_id)}.{resource.kind.lower()}.{resource.name}.yaml"
+
+
+def _before(path: Path) -> dict[Resource, dict[str, object]]:
+    """What was there, as somebody would wish for it."""
+    if not path.is_file():
+        raise UsageError(f"{path}: the run changed nothing, so there is nothing to undo")
+    text = path.read_text(encoding="utf-8")
     if MASK in text:
         raise UsageError(f"{path}: secrets were redacted; it cannot be applied as it is")
-    documents = [document for document in yaml.safe_load_all(text) if document]
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise UsageError(
-            f"{path}: shows {len(documents)} objects, one is wanted",
-            mend="an object that did not exist before is removed by hand: kubectl delete",
-        )
-    return _wished(documents[0])
+    return {_resource(live): _wished(live) for live in _objects(path)}
+
+
+def _created(before: Iterable[Resource], after: Path, *, context: str) -> tuple[str, ...]:
+    """What the run brought into being, each with the command that would remove it."""
+    if not after.is_file():
+        return ()
+    made = [found for live in _objects(after) if (found := _resource(live)) not in set(before)]
+    return tuple(
+        f"{found} did not exist before; contracts cannot delete: kubectl --context {context} "
+        f"delete -n {found.namespace} {found.known.qualified if found.known else found.kind} "
+        f"{found.name}"
+        for found in made
+    )
+
+
+def _objects(path: Path) -> list[dict[str, object]]:
+    """The objects in a snapshot; a List of them is taken apart."""
+    try:
+        documents = [found for found in yaml.safe_load_all(path.read_text("utf-8")) if found]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: not YAML as kubectl prints it") from error
+    found: list[dict[str, object]] = []
+    for document in documents:
+        items = document.get("items", [document]) if isinstance(document, dict) else [document]
+        found += items if isinstance(items, list) else [items]
+    if not all(isinstance(live, dict) and isinstance(live.get("metadata"), dict) for live in found):
+        raise UsageError(f"{path}: an object in it has no metadata")
+    return found
 
 
 def _wished(live: dict[str, object]) -> dict[str, object]:
@@ -112,13 +163,16 @@ def _wished(live: dict[str, object]) -> dict[str, object]:
     return {**wished, "metadata": kept}
 
 
-def _resource(wished: dict[str, object]) -> Resource:
-    metadata = wished["metadata"]
+def _resource(live: dict[str, object]) -> Resource:
+    metadata = live["metadata"]
     if not isinstance(metadata, dict):
         raise UsageError("the object before the run has no metadata")
-    return Resource(
-        api=str(wished.get("apiVersion")),
-        kind=str(wished.get("kind")),
-        name=str(metadata.get("name")),
-        namespace=str(metadata.get("namespace", "default")),
-    )
+    try:
+        return Resource(
+            api=str(live.get("apiVersion")),
+            kind=str(live.get("kind")),
+            name=str(metadata.get("name")),
+            namespace=str(metadata.get("namespace", "default")),
+        )
+    except ValidationError as error:
+        raise UsageError("an object in the record is none that a contract may name") from error

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.contracts.forms import safe_name
 from harness.contracts.model import dump, stamp
+from harness.contracts.paths import shown
 from harness.contracts.policy import Policy, parse_policy
 from harness.core.errors import ClusterError, CommandError, UsageError, VpmError
 from harness.core.identity import ClusterIdentity
@@ -15,7 +16,7 @@ from harness.ports import Approvals, Clock, KubeClient, Kubectl
 from harness.runner.examine import Examiner
 from harness.runner.files import read_once
 from harness.runner.folder import Console
-from harness.runner.ledger import Ledger
+from harness.runner.ledger import Entry, Ledger
 from harness.runner.lock import Busy
 from harness.runner.manifests import ManifestReader
 from harness.runner.outcome import Outcome, Stopped
@@ -66,7 +67,7 @@ class Runner:
         inbox = inbox_fingerprint(shop.settings.inbox)
         data = _read(contract, shop.examiner.policy.limits.contract_bytes)
         run_id = reserve(shop.settings.reports, run_id or f"{contract.stem}-dry")
-        report = shop.report(run_id, file=contract.name, mode="dry")
+        report = shop.report(run_id, file=shown(contract.name), mode="dry")
         examined = shop.examine(data, name=contract.stem)
         report.examined(examined)
         if examined.contract is None or examined.refusals:
@@ -119,15 +120,26 @@ class Runner:
         Each claim is locked for the caller, who must settle it.
         """
         for claim in self._shop.queue.orphans():
-            last = self._shop.ledger.last_of(claim.run_id)
-            if last is None or last.cluster == self._shop.cluster.uid:
-                yield claim
-            else:
+            if self._elsewhere(claim):
                 claim.close()
+            else:
+                yield claim
         for path in self._shop.queue.pending():
             claimed = self._shop.queue.claim(path)
             if claimed is not None:
                 yield claimed
+
+    def stranded(self) -> list[Entry]:
+        """The last word on each contract that a killed run on another cluster left behind.
+
+        They wait for that cluster; `release` ends those whose cluster will not come back.
+        """
+        found = []
+        for claim in self._shop.queue.orphans():
+            if last := self._elsewhere(claim):
+                found.append(last)
+            claim.close()
+        return found
 
     def judge(self, claim: Claim) -> str:
         """Why a claimed contract would be refused by policy or for want of approval, or empty."""
@@ -151,6 +163,10 @@ class Runner:
             return abandon(claim, self._shop, error)
         finally:
             claim.close()
+
+    def _elsewhere(self, claim: Claim) -> Entry | None:
+        last = self._shop.ledger.last_of(claim.run_id)
+        return last if last and last.cluster != self._shop.cluster.uid else None
 
     def _submit(self, contract: Path, *, again: bool) -> Path:
         data = _read(contract, self._shop.examiner.policy.limits.contract_bytes)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.contracts.model import Contract
+from harness.contracts.paths import shown
 from harness.contracts.refusal import Reason, Refusal
 from harness.core.identity import ClusterIdentity
 from harness.core.observation import ContractObserved
@@ -93,6 +94,13 @@ def abandon(claim: Claim, workshop: Workshop, error: Exception) -> ContractObser
     return _Settlement(claim, workshop, last).fail(f"internal error: {error!r}")
 
 
+def give_up(claim: Claim, workshop: Workshop, reason: str) -> ContractObserved:
+    """File an interrupted contract as failed without going on with it."""
+    settlement = _Settlement(claim, workshop, workshop.ledger.last_of(claim.run_id))
+    settlement.examine()
+    return settlement.fail(reason)
+
+
 class _Settlement:
     """One claimed contract on its way to a final state."""
 
@@ -102,7 +110,7 @@ class _Settlement:
         self._last = last
         resumed_at = self._last.mark if self._last else None
         self._report = workshop.report(
-            claim.run_id, file=claim.name, mode="exec", resumed_at=resumed_at
+            claim.run_id, file=shown(claim.name), mode="exec", resumed_at=resumed_at
         )
 
     def settle(self) -> ContractObserved:
@@ -110,10 +118,7 @@ class _Settlement:
         if self._claim.problem:
             reason = str(Refusal(Reason.NOT_A_FILE, self._claim.problem))
             return self._report.ended(Outcome(Event.REFUSE, reason))
-        limit = self._shop.examiner.policy.limits.contract_bytes
-        data = self._claim.read(limit)
-        examined = self._shop.examine(data, name=Path(self._claim.name).stem)
-        self._report.examined(examined)
+        examined = self.examine()
         if self._changed and self._last and self._last.content != examined.content:
             reason = "interrupted while applying, and the manifest was changed since; compare "
             return self._end(Outcome(Event.FAIL, f"{reason}before.yaml with the cluster"))
@@ -126,6 +131,14 @@ class _Settlement:
             if refusal:
                 return self._refuse(str(refusal))
             return self._execute(examined, examined.contract, lock)
+
+    def examine(self) -> Examined:
+        """Read and judge the contract; the report says how it was understood."""
+        limit = self._shop.examiner.policy.limits.contract_bytes
+        data = self._claim.read(limit)
+        examined = self._shop.examine(data, name=Path(self._claim.name).stem)
+        self._report.examined(examined)
+        return examined
 
     def fail(self, reason: str) -> ContractObserved:
         """End the contract as failed."""

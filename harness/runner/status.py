@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,6 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.contracts.strict_json import pretty
 from harness.core.errors import UsageError
 from harness.core.identity import ClusterIdentity
 from harness.core.observation import Artefact
@@ -65,7 +65,8 @@ _STATUS: TypeAdapter[Status] = TypeAdapter(Status)
 def encode_status(status: Status) -> str:
     """The status as the text of a file."""
     value = _STATUS.dump_python(status, mode="json")
-    return pretty({"schema": value.pop("schema"), **value}).decode()
+    ordered = {"schema": value.pop("schema"), **value}
+    return json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def read_status(path: Path) -> Status:

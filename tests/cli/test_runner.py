@@ -119,8 +119,8 @@ def test_the_shipped_contracts_are_allowed_and_signed_for_what_they_apply(vpm: V
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("lint", "/nope.json"), "/nope.json: No such file or directory"),
         (("approve", "nope", "--by", "me"), "no contract nope waits in"),
+        (("release", "nope", "--by", "me"), "no contract nope was left behind"),
         (("rollback", "nope"), "there is no finished run"),
         (("publish", "nope"), "there is no finished run"),
         (("publish", "nope", "--github", "o/n"), "--github wants a token"),
@@ -279,5 +279,15 @@ def test_what_is_no_event_is_told(desk: Desk, content: bytes, ask: Vpm) -> None:
 def test_the_console_script_says_what_it_can() -> None:
     command = [sys.executable, "-m", "harness.cli.main", "runner", "--help"]
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    for name in ("run", "serve", "lint", "approve", "rollback", "publish", "keygen", "schema"):
+    for name in (
+        "run",
+        "serve",
+        "lint",
+        "approve",
+        "release",
+        "rollback",
+        "publish",
+        "keygen",
+        "schema",
+    ):
         assert f"  {name} " in result.stdout

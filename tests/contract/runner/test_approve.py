@@ -129,7 +129,7 @@ def test_a_rollback_manifest_holds_no_server_fields(desk: Desk) -> None:
     second = desk.runner().execute(desk.contract("second"))
     policy = load_policy(desk.settings.policy)
     made = make_rollback(second.run_id, settings=desk.settings, policy=policy, now=NOW)
-    text = made.manifest.read_text()
+    text = made.manifests[0].read_text()
     assert not [word for word in ("uid", "status", "generation", "resourceVersion") if word in text]
 
 
@@ -143,7 +143,7 @@ def test_a_rollback_of_nothing_is_told(desk: Desk, run_id: str) -> None:
 def test_what_did_not_exist_is_not_restored(desk: Desk) -> None:
     first = desk.runner().execute(desk.contract("first"))
     policy = load_policy(desk.settings.policy)
-    with pytest.raises(UsageError, match="shows 0 objects"):
+    with pytest.raises(UsageError, match="nothing was there before the run"):
         make_rollback(first.run_id, settings=desk.settings, policy=policy, now=NOW)
 
 
@@ -184,7 +184,10 @@ def test_a_diff_of_a_run_that_has_none_is_told(desk: Desk) -> None:
     [
         (None, "the run changed nothing"),
         ("a: 1\n", "has no metadata"),
-        ("metadata: {name: a}\n---\nmetadata: {name: b}\n", "shows 2 objects"),
+        ("just a text\n", "has no metadata"),
+        ("items: 5\n", "has no metadata"),
+        ("{", "not YAML"),
+        ("metadata: {name: ../../x}\n", "none that a contract may name"),
     ],
 )
 def test_a_record_that_cannot_be_restored_is_told(
@@ -206,4 +209,4 @@ def test_annotations_of_people_survive_a_rollback(desk: Desk) -> None:
     (folder / "before.yaml").write_text(yaml.safe_dump(live))
     policy = load_policy(desk.settings.policy)
     made = make_rollback(folder.name, settings=desk.settings, policy=policy, now=NOW)
-    assert yaml.safe_load(made.manifest.read_text())["metadata"]["annotations"] == {"team": "x"}
+    assert yaml.safe_load(made.manifests[0].read_text())["metadata"]["annotations"] == {"team": "x"}
