@@ -137,6 +137,8 @@ def options_of(config: pytest.Config) -> RunOptions:
         for choice in CHOICES
     }
     values["reports"] = Path(values["reports"]) if values["reports"] else None
+    # pytest-kind's own option, where that plugin is there: a driver is chosen by it.
+    values["kind_bin"] = values["kind_bin"] or config.getoption("kind_bin", None)
     return RunOptions(**values, prefix=f"--{PREFIX}")
 
 
