@@ -19,6 +19,8 @@ NODE, POD_PREFIX = "node", "kubectl://"
 INTERNAL_GATEWAY = "kourier.kourier-system.svc.cluster.local"
 # Attempts from one vantage; more than that are only counted by the engine.
 MOST_SAMPLES = 20_000
+# Clocks that differ by less than this (seconds) still start together.
+_CLOCKS_AGREE = 2.0
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -69,17 +71,25 @@ def route_of(
 
 
 def agent_plan(
-    probes: Sequence[Probe], action: ProbeAction, *, place: str, start_at: float, ca_pem: str = ""
+    probes: Sequence[Probe],
+    action: ProbeAction,
+    *,
+    place: str,
+    start_at: float,
+    lead: float,
+    ca_pem: str = "",
 ) -> str:
     """The engine's plan, as JSON text, for all probes of one place.
 
-    `start_at` is in seconds since the epoch.
+    `start_at` is in seconds since the epoch, `lead` seconds from now: a machine to which it seems
+    much further off has a wrong clock, and must not wait for it.
     """
     return json.dumps(
         {
             "version": 1,
             "vantage": place,
             "start_at": start_at,
+            "start_within": max(0.0, lead) + _CLOCKS_AGREE,
             "concurrency": action.concurrency,
             "samples": "all" if has_samples(action) else "none",
             "targets": [_target(probe, action, ca_pem) for probe in probes],

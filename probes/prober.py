@@ -167,16 +167,17 @@ class Prober:
     ) -> dict[str, ProbeObserved]:
         """Run one engine for all vantages of a place."""
         ca_file = self._cluster.gateway.ca_file if action.scheme == "https" else None
+        begun = self._clock.now()
+        lead = (start - begun).total_seconds()
         plan = agent_plan(
             probes,
             action,
             place=place,
             start_at=start.timestamp(),
+            lead=lead,
             ca_pem=ca_file.read_text(encoding="ascii") if ca_file else "",
         )
         window = (action.warmup + action.requests) / action.rate
-        begun = self._clock.now()
-        lead = (start - begun).total_seconds()
         request = ProbeRequest(plan, scratch, lead + window + action.timeout + _GRACE)
         vantage = self._places.open(place, namespace=next(iter(asked.values())).namespace)
         result = vantage.probe(request)

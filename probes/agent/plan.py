@@ -91,7 +91,8 @@ class Target:
 class Plan:
     """A whole run: its targets share one schedule, one process and one start.
 
-    `start_at` is UTC in seconds since the epoch, so that several vantages share one window;
+    `start_at` is UTC in seconds since the epoch, so that several vantages share one window; if it
+    is further off than `start_within` seconds, a clock is wrong, and the run begins at once.
     `concurrency` bounds the attempts in flight; `samples` says which attempts are written one by
     one (the summary always counts all); `output` is a path, or ``-`` for standard output.
     """
@@ -100,6 +101,7 @@ class Plan:
     version: int = 1
     vantage: str = "devbox"
     start_at: float | None = None
+    start_within: float | None = None
     concurrency: int = 256
     samples: str = "all"
     output: str = "-"

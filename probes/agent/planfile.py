@@ -153,6 +153,10 @@ def _check_plan(plan: Plan, errors: list[str]) -> None:
             plan.start_at is None or 0 <= plan.start_at <= _LATEST_START,
             "start_at: expected UTC in seconds since the epoch",
         ),
+        (
+            plan.start_within is None or 0 < plan.start_within <= 86_400,
+            "start_within: expected more than 0, at most 86400 seconds",
+        ),
     )
     errors.extend(f"plan.{message}" for holds, message in rules if not holds)
     for i, target in enumerate(plan.targets):

@@ -106,12 +106,15 @@ class Session:
         )
 
     def _start_ns(self) -> int:
-        """The monotonic time of the start; one that has passed already is put off to now."""
+        """The monotonic time of the start: now, if the one asked for has passed or is too far."""
         now = mono_ns()
         if self._plan.start_at is None:
             return now
         asked = self._clock.mono_ns_at(int(self._plan.start_at * NS))
         self._late_start_ns = max(0, now - asked)
+        within = self._plan.start_within
+        if within is not None and asked - now > within * NS:
+            return now
         return max(now, asked)
 
     async def _flush_often(self) -> None:

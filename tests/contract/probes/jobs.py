@@ -12,18 +12,36 @@ from harness.ports import JsonObject, ResourceKind
 from probes.jobspec import CONFIG_MAP, EVENT, JOB, JOB_LABEL, POD
 from tests.support.fake_kube import FakeKube, Obj
 
+# Runs a program with a clock of the day that is off by so many nanoseconds.
+_OFF = """
+import runpy, sys, time
+ahead, right = int(sys.argv[1]), time.time_ns
+time.time_ns = lambda: right() + ahead
+sys.argv = sys.argv[2:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
 
 class JobCluster(FakeKube):
     """Runs the engine of a Job at once, with its ConfigMap as files.
 
-    `waiting` is a reason for which pods do not start; `exit_code` replaces the engine's.
+    `waiting` is a reason for which pods do not start; `exit_code` replaces the engine's;
+    `clock_ahead` (seconds) is how far the clock of the pods' node is off.
     """
 
-    def __init__(self, folder: Path, *, waiting: str = "", exit_code: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        waiting: str = "",
+        exit_code: int | None = None,
+        clock_ahead: float = 0.0,
+    ) -> None:
         super().__init__()
         self._folder = folder
         self._waiting = waiting
         self._exit_code = exit_code
+        self._clock_ahead = int(clock_ahead * 1e9)
         self._logs: dict[str, str] = {}
 
     def create(self, kind: ResourceKind, namespace: str, body: JsonObject) -> JsonObject:
@@ -77,6 +95,7 @@ class JobCluster(FakeKube):
         for name, content in files.items():
             (self._folder / name).write_bytes(content)
         command = [sys.executable, *spec["containers"][0]["command"][1:3]]
+        command += ["-c", _OFF, str(self._clock_ahead)] if self._clock_ahead else []
         command += [str(self._folder / "agent.pyz"), str(self._folder / "plan.json")]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
         self._logs[pod] = done.stdout if self._exit_code is None else "cannot run: no threads\n"

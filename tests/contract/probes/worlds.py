@@ -25,6 +25,7 @@ HOST = "metrics-echo.default.127.0.0.1.sslip.io"
 NAMED = "metrics-echo.default.example"
 # A pod of its own takes longest: only worlds where being inside matters have one.
 OUTSIDE = ("devbox", "gateway")
+DAY = 86_400.0
 OUTSIDE_AND_IN = (*OUTSIDE, "in-cluster")
 
 
@@ -39,6 +40,7 @@ class World:
     vantages: tuple[str, ...] = OUTSIDE
     fields: dict[str, Any] = field(default_factory=dict)
     pods_start: bool = True
+    pod_clock_ahead: float = 0.0
     emulator: bool = True
 
 
@@ -100,6 +102,11 @@ def closing(peer: Peer) -> None:
     peer.request()
 
 
+def resetting_upload(peer: Peer) -> None:
+    peer.sock.recv(1000)
+    peer.reset()
+
+
 def refusing_tls(peer: Peer) -> None:
     """Plain HTTP: a TLS greeting is a bad request."""
     peer.sock.recv(1024)
@@ -145,7 +152,7 @@ def named(answer: Callable[[Question], bytes | None]) -> MakeWorld:
     return make
 
 
-def secured(leaf: Callable[[Authority, Authority], Path]) -> MakeWorld:
+def secured(leaf: Callable[[Authority, Authority], Path], **fields: Any) -> MakeWorld:
     """A world whose gateway speaks TLS with a certificate; the first authority is trusted."""
 
     @contextmanager
@@ -158,7 +165,7 @@ def secured(leaf: Callable[[Authority, Authority], Path]) -> MakeWorld:
             good(peer)
 
         with servers.serve(secure) as gateway, servers.serve(good) as local:
-            yield _over_tls(gateway.port, local.port, trusted.pem)
+            yield replace(_over_tls(gateway.port, local.port, trusted.pem), **fields)
 
     return make
 
@@ -175,9 +182,20 @@ def unsecured(behave: Handler) -> MakeWorld:
     return make
 
 
+def expired(trusted: Authority, _: Authority) -> Path:
+    return trusted.leaf(HOST, starts=-3, ends=-2)
+
+
 def resolves_elsewhere(question: Question) -> bytes:
     """The public name leads to an address where the gateway is not."""
     return reply(question, a(question.name, "127.0.0.9")) if question.type == 1 else reply(question)
+
+
+def resolves_nowhere(question: Question) -> bytes:
+    """The public name leads to an address that no route leads to."""
+    if question.type == 1:
+        return reply(question, a(question.name, "255.255.255.255"))
+    return reply(question)
 
 
 def refused_name(question: Question) -> bytes:
@@ -213,6 +231,9 @@ NOT_READY = replace(SERVICE, mismatches=("status.conditions[Ready]: expected Tru
 BY_GATEWAY = {status: http(status, GATEWAY, b"") for status in (404, 503, 504, 400)}
 BY_APP = {status: http(status, BEHIND, b"sorry\n") for status in (500, 502, 504)}
 BROKEN_REVISION = http(500, BEHIND, b"sorry service=metrics-echo revision=metrics-echo-00002\n")
+# More than the buffers of both sides hold: the server is gone while it is still being sent.
+LARGE = {"headers": {"X-Fill": "x" * 8_000_000}, "requests": 2, "timeout": "2s"}
+ABSENT = replace(SERVICE, found=False)
 SLOW = [{"metric": "latency", "target": "95%", "threshold": "100ms"}]
 
 WORLDS: dict[str, MakeWorld] = {
@@ -225,12 +246,15 @@ WORLDS: dict[str, MakeWorld] = {
     "cluster-address-closed": world(good, None, vantages=OUTSIDE_AND_IN),
     "nothing-listens": world(None, None),
     "connect-dropped": backlogged(),
+    "no-route": named(resolves_nowhere),
     "tls-untrusted": secured(lambda _, other: other.leaf(HOST)),
-    "tls-expired": secured(lambda trusted, _: trusted.leaf(HOST, starts=-3, ends=-2)),
+    "tls-expired": secured(expired),
+    "clock-skew": secured(expired, vantages=("gateway", "in-cluster"), pod_clock_ahead=-3 * DAY),
     "tls-not-yet-valid": secured(lambda trusted, _: trusted.leaf(HOST, starts=2, ends=3)),
     "tls-name": secured(lambda trusted, _: trusted.leaf("other.example")),
     "tls-broken": unsecured(refusing_tls),
     "tls-silent": unsecured(Peer.hang),
+    "send-broken": world(resetting_upload, fields=LARGE),
     "silent-outside": world(hanging, fields={"timeout": "300ms"}, vantages=OUTSIDE_AND_IN),
     "silent": world(hanging, hanging, fields={"timeout": "300ms"}, vantages=OUTSIDE_AND_IN),
     "connection-reset": world(resetting),
@@ -261,6 +285,8 @@ WORLDS: dict[str, MakeWorld] = {
     "not-ready-but-answering": world(good, service=NOT_READY),
     "failed-update": world(good, service=replace(NOT_READY, latest_created="metrics-echo-00002")),
     "not-reconciled": world(good, service=replace(NOT_READY, generation=2)),
+    "absent-but-answering": world(good, service=ABSENT),
+    "absent": world(None, None, service=ABSENT),
     "never-ready": world(
         answering(BY_GATEWAY[404]), None, service=replace(NOT_READY, latest_ready="")
     ),

@@ -123,7 +123,10 @@ def test_a_plan_says_all_that_was_asked() -> None:
         resolver="127.0.0.1:53",
     )
     probe = Probe("gateway", "t", Route("http://h/", "h:80:g:80"))
-    plan = json.loads(agent_plan([probe], asked, place="devbox", start_at=12.5, ca_pem="PEM"))
+    plan = json.loads(
+        agent_plan([probe], asked, place="devbox", start_at=12.5, lead=0.5, ca_pem="PEM")
+    )
+    assert plan["start_within"] > 0.5
     assert (plan["vantage"], plan["start_at"], plan["concurrency"]) == ("devbox", 12.5, 7)
     assert plan["targets"] == [
         {

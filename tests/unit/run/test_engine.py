@@ -161,6 +161,8 @@ def test_the_incident_is_inconclusive_and_names_the_hop(open_run: OpenRun) -> No
         ("{verdict: INCONCLUSIVE}", True, ExitCode.PASS),
         ("{verdict: INCONCLUSIVE, hop: resolve}", False, ExitCode.FAIL),
         ("{verdict: INCONCLUSIVE, vantage: in-cluster}", False, ExitCode.FAIL),
+        ("{verdict: INCONCLUSIVE, diagnosis: gateway-not-exposed}", True, ExitCode.PASS),
+        ("{verdict: INCONCLUSIVE, diagnosis: dns-not-found}", False, ExitCode.FAIL),
         ("{verdict: PASS}", False, ExitCode.FAIL),
     ],
 )
