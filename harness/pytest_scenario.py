@@ -14,6 +14,8 @@ from harness.core.errors import SpecError, UsageError, VpmError
 from harness.core.explain import explain, headline
 from harness.core.plan import Plan
 from harness.core.verdict import RunVerdict, StepVerdict
+from harness.evidence.checks.load import load_documents
+from harness.evidence.outputs import junit_properties
 from harness.options import RunOptions
 from harness.provider import choose_driver
 from harness.run.engine import Run
@@ -74,15 +76,16 @@ class Runs:
             reporter.ensure_newline()
             reporter.write_line(f"vpm: {line}")
 
-    def close(self, path: Path, *, interrupted: bool = False) -> None:
-        """Close a run: its cluster is let go and its evidence written."""
+    def close(self, path: Path, *, interrupted: bool = False) -> Path | None:
+        """Close a run: its cluster is let go and its evidence written; returns its folder."""
         run = self._open.pop(path, None)
         if run is None:
-            return
+            return None
         try:
             self._done.append((run, run.close(interrupted=interrupted)))
         except VpmError as error:
             self._errors.append(f"{path}: the run could not be closed: {error}")
+        return run.folder.path
 
     def close_all(self) -> bool:
         """Close what a broken-off session left open; whether every run ended well."""
@@ -150,9 +153,11 @@ class StepItem(pytest.Item):
             raise StepFailed(verdict, explain(verdict, record))
 
     def teardown(self) -> None:
-        """Close the run after the last of its steps."""
+        """Close the run after the last of its steps; JUnit's file names its evidence there."""
         if self is last_of(self.session.items, self.path):
-            self.config.stash[RUNS].close(self.path)
+            folder = self.config.stash[RUNS].close(self.path)
+            documents = load_documents(folder) if folder else ()
+            self.user_properties.extend(junit_properties(documents))
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None

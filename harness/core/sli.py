@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from math import ceil, sqrt
 
 from harness.core.histogram import Histogram
-from harness.core.observation import ProbeObserved
+from harness.core.observation import ProbeObserved, Quantiles
 from harness.core.sample import Sample
 
 Z95 = 1.959963984540054
 MAX_KEYS = 64
 OTHER = "(other)"
 STEADY_RUN = 5
+# A summary is kept to the microsecond; the samples keep what was measured.
+_DIGITS = 6
 
 
 def wilson(good: int, valid: int, z: float = Z95) -> tuple[float, float] | None:
@@ -159,7 +161,7 @@ def summarise(
     tally = _Tally(thresholds=tuple(thresholds))
     for sample in samples:
         tally.add(sample)
-    later = tally.later.quantiles()
+    later = _rounded(tally.later.quantiles())
     return replace(
         asked,
         total=tally.total,
@@ -170,14 +172,14 @@ def summarise(
         failures=tally.counted("failures"),
         failed_after_good=tally.failed_after_good,
         statuses=tally.counted("statuses"),
-        latency=tally.latency.quantiles(),
+        latency=_rounded(tally.latency.quantiles()),
         phases={
             phase: quantiles
             for phase, histogram in tally.phases.items()
-            if (quantiles := histogram.quantiles()) is not None
+            if (quantiles := _rounded(histogram.quantiles())) is not None
         },
         latencies_within={f"{t:g}": tally.within[t] for t in tally.thresholds},
-        lateness_p99=tally.lateness.quantile(0.99),
+        lateness_p99=round(tally.lateness.quantile(0.99), _DIGITS),
         first_ids=dict(tally.first_ids),
         details=dict(tally.details),
         peers=tally.counted("peers"),
@@ -187,11 +189,30 @@ def summarise(
         gateway_failures=tally.counted("gateway_failures"),
         service_failures=tally.counted("service_failures"),
         through_gateway=tally.through_gateway,
-        first_good_after=tally.first_good_after,
-        steady_after=tally.steady_after,
-        first_good_seconds=tally.first_good_seconds,
+        first_good_after=_rounded_or_none(tally.first_good_after),
+        steady_after=_rounded_or_none(tally.steady_after),
+        first_good_seconds=_rounded_or_none(tally.first_good_seconds),
         later_p50=later.p50 if later else None,
         later_max=later.max if later else None,
         by_address=tally.by_address,
         histogram=tuple(tally.latency.bars()),
     )
+
+
+def _rounded(found: Quantiles | None) -> Quantiles | None:
+    if found is None:
+        return None
+    return Quantiles(
+        count=found.count,
+        mean=round(found.mean, _DIGITS),
+        min=round(found.min, _DIGITS),
+        p50=round(found.p50, _DIGITS),
+        p90=round(found.p90, _DIGITS),
+        p95=round(found.p95, _DIGITS),
+        p99=round(found.p99, _DIGITS),
+        max=round(found.max, _DIGITS),
+    )
+
+
+def _rounded_or_none(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, _DIGITS)

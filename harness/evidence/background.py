@@ -237,7 +237,7 @@ def _vantage(seen: VantageEvidence, say: Say) -> list[tuple[str, str]]:
         (say("first broken hop"), seen.first_broken.value if seen.first_broken else ""),
         (say("rate"), f"{probe.rate:g}" if probe.rate else ""),
         (say("timeout"), seconds_text(probe.timeout) if probe.timeout else ""),
-        (say("start lateness p99"), seconds_text(probe.lateness_p99)),
+        (say("start lateness p99"), seconds_text(probe.lateness_p99 or None)),
         (say("by address"), say("yes") if probe.by_address else ""),
     ]
     if who is None:

@@ -27,6 +27,7 @@ from harness.evidence.derive import (
 )
 from harness.evidence.focus import (
     applied,
+    artefacts_for,
     claims_for,
     claims_of_scenario,
     contract_of_ready,
@@ -196,6 +197,7 @@ def _document(
         thresholds=thresholds_of(claims, vantages),
         service=service,
         contract=contract_of_ready(contract) if contract else None,
+        artefacts=artefacts_for(kind, observations),
         load=load,
         vantages=vantages,
         not_checked=not_checked(claims, state, vantages),
@@ -204,11 +206,20 @@ def _document(
 
 
 def _contracts(record: RunRecord, verdict: RunVerdict) -> Iterator[Evidence]:
+    """A document for each contract: of the time that counts.
+
+    Its previews, and a second time that was refused, are steps of the scenario's document.
+    """
     judged = {step.step: step for step in verdict.steps}
+    given: dict[str, list[tuple[str, ContractObserved]]] = {}
     for step in record.steps.values():
         for seen in step.observations:
             if isinstance(seen, ContractObserved):
-                yield _contract(record, step.step, seen, judged.get(step.step))
+                given.setdefault(seen.contract, []).append((step.step, seen))
+    for times in given.values():
+        counts = applied([seen for _, seen in times])
+        step, seen = next(one for one in reversed(times) if one[1] is counts)
+        yield _contract(record, step, seen, judged.get(step))
 
 
 def _contract(
@@ -240,6 +251,7 @@ def _scenario(record: RunRecord, verdict: RunVerdict) -> Evidence:
         steps=tuple(_step(record, step) for step in verdict.steps),
         not_checked=not_checked(_claims(verdict), None, ()),
         notes=_ending(record),
+        artefacts=(),
     )
 
 

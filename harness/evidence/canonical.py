@@ -44,7 +44,7 @@ def _lines(part: Json) -> str:
     return _ENCODE(part)
 
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_ENCODE = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def sha256(content: bytes) -> str:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path, PurePosixPath
 
 from harness.core.errors import UsageError
+
+TEMPORARY = ".writing-"
+"""How the name of a file begins while it is being written."""
 
 
 def write_whole(path: Path, content: bytes, *, replace: bool) -> None:
@@ -16,7 +21,7 @@ def write_whole(path: Path, content: bytes, *, replace: bool) -> None:
         UsageError: the file is already there and `replace` is False: run folders only grow.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+    descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -33,6 +38,22 @@ def write_whole(path: Path, content: bytes, *, replace: bool) -> None:
     finally:
         Path(temporary).unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def read_regular(path: Path, *, limit: int) -> bytes:
+    """The bytes of a regular file; a pipe would be waited for without end.
+
+    Errors:
+        OSError: it cannot be read, is no regular file, or is larger than `limit` bytes.
+    """
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "a folder")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "a pipe, socket or device")
+    if status.st_size > limit:
+        raise OSError(errno.EFBIG, f"{status.st_size} bytes, at most {limit} are read")
+    return path.read_bytes()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,17 +6,29 @@ runner, which a contract names with their hashes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
-from harness.core.observation import CommandRecord, ContractObserved, ProbeObserved
+from harness.core.observation import (
+    Artefact,
+    CommandRecord,
+    ContractObserved,
+    Observation,
+    ProbeObserved,
+    ServiceObserved,
+)
 from harness.core.verdict import Claim, Verdict
+from harness.evidence.derive import artefacts_of
 from harness.evidence.model import Kind, VantageEvidence
 
 FAILED_LIMIT = 600
 READY_LIMIT = 1200
 DIFF_LIMIT = 800
+_LAST_APPLIED = re.compile(
+    r"^ *kubectl\.kubernetes\.io/last-applied-configuration: \|\n.*\n", re.MULTILINE
+)
 
 _NAMES: Mapping[Kind, frozenset[str]] = MappingProxyType(
     {
@@ -30,7 +42,7 @@ _NAMES: Mapping[Kind, frozenset[str]] = MappingProxyType(
 )
 """The claims that a kind of document shows beside its own, by the first word of their names."""
 
-_DETAILED: frozenset[Kind] = frozenset({"sli", "autoscale", "coldstart"})
+_DETAILED: frozenset[Kind] = frozenset({"autoscale", "coldstart"})
 _APPLIED = ("succeeded", "noop")
 
 
@@ -54,8 +66,20 @@ def vantages_for(kind: Kind, vantages: Sequence[VantageEvidence]) -> tuple[Vanta
         return ()
     if kind in _DETAILED:
         return tuple(vantages)
-    brief = _counted if kind == "ready" else _without_latency
+    brief = _BRIEF[kind]
     return tuple(replace(seen, probe=brief(seen.probe)) for seen in vantages)
+
+
+def _without_start(probe: ProbeObserved) -> ProbeObserved:
+    """Without how the first success stands to the others, which is about starts."""
+    return replace(
+        probe,
+        first_good_after=None,
+        steady_after=None,
+        first_good_seconds=None,
+        later_p50=None,
+        later_max=None,
+    )
 
 
 def _without_latency(probe: ProbeObserved) -> ProbeObserved:
@@ -63,18 +87,34 @@ def _without_latency(probe: ProbeObserved) -> ProbeObserved:
 
 
 def _counted(probe: ProbeObserved) -> ProbeObserved:
-    """The counts alone: the SLI document of the same run says who sent and who answered."""
+    """The counts alone: the SLI document of the same run says how, who sent and who answered."""
     return replace(
-        _without_latency(probe),
+        _without_start(_without_latency(probe)),
+        latency=None,
+        samples=None,
         identity=None,
+        rate=0.0,
+        timeout=0.0,
+        lateness_p99=0.0,
+        through_gateway=0,
         peers={},
         servers={},
-        first_good_after=None,
-        steady_after=None,
-        first_good_seconds=None,
-        later_p50=None,
-        later_max=None,
+        revisions={},
     )
+
+
+_BRIEF: Mapping[Kind, Callable[[ProbeObserved], ProbeObserved]] = MappingProxyType(
+    {"ready": _counted, "sli": _without_start, "contradiction": _without_latency}
+)
+
+
+def artefacts_for(kind: Kind, observations: Sequence[Observation]) -> tuple[Artefact, ...]:
+    """The files that a document names: those of its own observations, where it has counts alone
+    without the samples that were counted.
+    """
+    if kind != "ready":
+        return artefacts_of(observations)
+    return artefacts_of([seen for seen in observations if isinstance(seen, ServiceObserved)])
 
 
 def applied(contracts: Sequence[ContractObserved]) -> ContractObserved | None:
@@ -96,17 +136,30 @@ def contract_of_ready(contract: ContractObserved) -> ContractObserved:
         for command in commands
         if verb in command.argv[:3] and not any("--dry-run" in part for part in command.argv)
     }
-    shown = tuple(_brief(command, READY_LIMIT) for command in last.values())
-    return replace(contract, commands=shown, diff="")
+    shown = tuple(_brief(_without_manifest(command), READY_LIMIT) for command in last.values())
+    return replace(contract, commands=shown, diff="", artefacts=())
+
+
+def _without_manifest(command: CommandRecord) -> CommandRecord:
+    """An object as it is, without the copy of the manifest that kubectl keeps in it."""
+    return replace(command, stdout=_LAST_APPLIED.sub("", command.stdout))
 
 
 def contract_of_run(contract: ContractObserved) -> ContractObserved:
-    """A contract with every command and what those said that failed; the logs have it all."""
+    """A contract with every command and what those said that failed; the logs have it all.
+
+    A preview shows its differences, as they are what it is about.
+    """
     commands = tuple(
-        _brief(command, 0 if command.exit_code == 0 else FAILED_LIMIT)
-        for command in contract.commands
+        _brief(command, FAILED_LIMIT if _failed(command) else 0) for command in contract.commands
     )
-    return replace(contract, commands=commands, diff=_cut(contract.diff, DIFF_LIMIT))
+    diff = _cut(contract.diff, DIFF_LIMIT if contract.mode == "dry" else 0)
+    return replace(contract, commands=commands, diff=diff)
+
+
+def _failed(command: CommandRecord) -> bool:
+    """Whether a command went wrong; `kubectl diff` exits 1 when it found differences."""
+    return command.exit_code != 0 and not ("diff" in command.argv[:3] and command.exit_code == 1)
 
 
 def _brief(command: CommandRecord, limit: int) -> CommandRecord:

@@ -137,6 +137,12 @@ def heads(entries: Mapping[str, LedgerEntry]) -> tuple[PreviousEntry, ...]:
     return tuple(sorted(found, key=lambda head: (head.run_id, head.sha256)))
 
 
+def copy_owners(entries: Mapping[str, LedgerEntry]) -> dict[str, tuple[str, str]]:
+    """For each generated copy the newest run that lists it, and the document that it shows."""
+    newest = sorted(entries.values(), key=lambda entry: (entry.written_at, entry.run_id))
+    return {copy.path: (entry.run_id, copy.document) for entry in newest for copy in entry.copies}
+
+
 def document_heads(entries: Iterable[LedgerEntry]) -> dict[str, tuple[str, ...]]:
     """For each claim, the hashes of its documents that no later document names."""
     documents = [document for entry in entries for document in entry.documents]

@@ -31,8 +31,14 @@ text{font:12px system-ui,sans-serif;fill:#1f2328}.q{fill:#59636e}.a{stroke:#d1d9
 
 
 def pictures(document: Evidence) -> dict[str, str]:
-    """The document's pictures by name; those for which it has no data are left out."""
-    drawn = {"latency": latency(document), "timeline": timeline(document)}
+    """The document's pictures by name; those for which it has no data are left out.
+
+    The timeline of samples stands beside the one of READY: an SLI's own would say it again.
+    """
+    drawn = {
+        "latency": latency(document),
+        "timeline": "" if document.kind == "sli" else timeline(document),
+    }
     return {name: picture for name, picture in drawn.items() if picture}
 
 

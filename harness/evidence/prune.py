@@ -12,6 +12,7 @@ from harness.evidence.ledger import (
     TOMBSTONE,
     LedgerEntry,
     Tombstone,
+    copy_owners,
     document_heads,
     encode_tombstone,
 )
@@ -73,9 +74,7 @@ def _needed(entries: Mapping[str, LedgerEntry]) -> set[str]:
         for entry in entries.values()
         if any(document.sha256 in heads for document in entry.documents)
     }
-    newest = sorted(entries.values(), key=lambda entry: (entry.written_at, entry.run_id))
-    owners = {copy.path: entry.run_id for entry in newest for copy in entry.copies}
-    return found | set(owners.values())
+    return found | {run_id for run_id, _ in copy_owners(entries).values()}
 
 
 def _required(store: EvidenceStore, requirements: Sequence[Requirements]) -> set[str]:

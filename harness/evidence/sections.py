@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from harness.core.observation import ProbeObserved, Quantiles
+from harness.core.outcome import OK
 from harness.core.verdict import Claim
 from harness.evidence import matrix
 from harness.evidence.model import Evidence, Threshold, VantageEvidence
@@ -175,11 +176,12 @@ def _sli_lines(seen: VantageEvidence, say: Say) -> list[tuple[str, str]]:
 
 
 def raw_errors(document: Evidence, say: Say) -> str:
-    """The first raw error of each outcome, with its sample."""
+    """The first raw error of each outcome that failed, with its sample."""
     rows = (
         (code(label), code(outcome), code(sample), code(seen.probe.details.get(outcome, "")))
         for label, seen in _labelled(document)
         for outcome, sample in seen.probe.first_ids.items()
+        if outcome != OK
     )
     header = [say(name) for name in ("vantage", "outcomes", "samples", "message")]
     return section(say("Raw errors"), table(header, rows))

@@ -9,9 +9,9 @@ from pathlib import Path
 from harness.core.errors import UsageError
 from harness.core.observation import Artefact, ProbeObserved
 from harness.core.redact import redact_bytes
-from harness.evidence.canonical import sha256
+from harness.evidence.canonical import MAX_DOCUMENT_BYTES, sha256
 from harness.evidence.diagnostics import bundle_files
-from harness.evidence.files import inside, write_whole
+from harness.evidence.files import TEMPORARY, inside, read_regular, write_whole
 from harness.evidence.history import append_points, point_of, read_points, trend
 from harness.evidence.ledger import FILE_NAME, TOMBSTONE, LedgerEntry, decode_entry
 from harness.evidence.model import Malformed
@@ -55,6 +55,30 @@ class RunFolder:
         write_whole(inside(self.path, name), content, replace=False)
         return Artefact(path=name, bytes=len(content), sha256=sha256(content))
 
+    def compress(self, name: str) -> Artefact:
+        """Put a file's compressed form in its place, as `<name>.gz`.
+
+        A crash in between leaves the file, its compressed form or both, and calling this again
+        goes on from there.
+        """
+        source, target = self.path / name, self.path / f"{name}.gz"
+        if source.exists():
+            write_whole(target, gzip.compress(source.read_bytes(), mtime=0), replace=True)
+            source.unlink()
+        content = target.read_bytes()
+        return Artefact(path=target.name, bytes=len(content), sha256=sha256(content))
+
+    def sweep(self, *, unsealed: str = "") -> int:
+        """Remove what a crash left of files that were being written, and the folder `unsealed`,
+        whose files no ledger entry names yet; returns how many files that were.
+        """
+        left = [path for path in self.path.rglob("*") if path.name.startswith(TEMPORARY)]
+        if unsealed:
+            left += [path for path in (self.path / unsealed).rglob("*") if path.is_file()]
+        for path in dict.fromkeys(left):
+            path.unlink()
+        return len(left)
+
     def adopt(self, source: Path, name: str) -> tuple[Artefact, ...]:
         """Add what was collected in another folder: redacted, and bounded in size and number.
 
@@ -86,7 +110,7 @@ class RunFolder:
 
     def _names(self) -> Iterator[str]:
         for path in self.path.rglob("*"):
-            if path.is_file() and not path.name.startswith(".writing-"):
+            if path.is_file() and not path.name.startswith(TEMPORARY):
                 name = path.relative_to(self.path).as_posix()
                 if name != FILE_NAME:
                     yield name
@@ -167,7 +191,7 @@ def read_ledger(reports: Path) -> dict[str, LedgerEntry]:
     found: dict[str, LedgerEntry] = {}
     for path in sorted(reports.glob(f"{RUNS}/*/{FILE_NAME}")):
         try:
-            content = path.read_bytes()
+            content = read_regular(path, limit=MAX_DOCUMENT_BYTES)
             found[sha256(content)] = decode_entry(content)
         except (OSError, Malformed):
             continue

@@ -10,6 +10,7 @@ from harness.evidence.checks.finding import Finding
 from harness.evidence.store import RUNS, reports_of
 
 _SUFFIXES = frozenset({".json", ".md"})
+"""Of files that may hold evidence; a generated copy is the `.md` of its path."""
 
 
 @dataclass(slots=True)
@@ -68,7 +69,7 @@ def _add(path: Path, reports: dict[Path, Wanted]) -> str | None:
     elif below[0] == RUNS:
         wanted.runs.append(root / RUNS / below[1])
     elif path.is_file() and path.suffix in _SUFFIXES:
-        wanted.copies.append(path.relative_to(root).with_suffix("").as_posix())
+        wanted.copies.append(_copy_name(path, root))
     elif path.is_dir():
         wanted.copies.extend(_copies_in(path, root))
     else:
@@ -78,7 +79,13 @@ def _add(path: Path, reports: dict[Path, Wanted]) -> str | None:
 
 def _copies_in(folder: Path, root: Path) -> Sequence[str]:
     files = (path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
-    return sorted({path.relative_to(root).with_suffix("").as_posix() for path in files})
+    return sorted({_copy_name(path, root) for path in files})
+
+
+def _copy_name(path: Path, root: Path) -> str:
+    """A copy's path below reports, without its suffix; what is no copy keeps it."""
+    relative = path.relative_to(root)
+    return (relative.with_suffix("") if path.suffix == ".md" else relative).as_posix()
 
 
 def _folders(runs: Path) -> list[Path]:

@@ -39,7 +39,8 @@ class VerifyOptions:
     """How strictly to look. `now` is the moment against which ages and the future are judged.
 
     `providers` are those that count (empty: all); `keys` are files with public keys, one of
-    which must have signed each run; `repository` holds the commits (None: the one of the path).
+    which must have signed each run; `repository` holds the commits (None: the one of the path,
+    else the one of the working folder).
     """
 
     now: datetime
@@ -106,7 +107,7 @@ def _dated_findings(
     options: VerifyOptions,
 ) -> Iterator[Finding]:
     """The checks that need the commits of the repository."""
-    repository = options.repository or repository_of(reports)
+    repository = options.repository or repository_of(reports) or repository_of(Path.cwd())
     commits = {document.evidence.tool.git_commit for run in runs for document in run.documents}
     times = commit_times(repository, commits) if repository else None
     for run in runs:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-
-from pydantic import TypeAdapter
 
 from harness.core.errors import UsageError
 from harness.core.observation import Artefact
@@ -15,12 +12,14 @@ from harness.core.record import RunRecord
 from harness.core.verdict import RunVerdict
 from harness.evidence.build import build
 from harness.evidence.canonical import sha256
+from harness.evidence.checks.load import JOURNAL
 from harness.evidence.ledger import (
     FILE_NAME,
     SCHEMA,
     CopyEntry,
     DocumentEntry,
     LedgerEntry,
+    copy_owners,
     document_heads,
     encode_entry,
     heads,
@@ -32,9 +31,6 @@ from harness.evidence.stamps import utc_text
 from harness.evidence.store import RUNS, EvidenceStore, RunFolder, reports_of
 
 FOLDER = "evidence"
-RECORD = "record.json"
-
-_RECORD: TypeAdapter[RunRecord] = TypeAdapter(RunRecord)
 
 Copies = Mapping[tuple[str, str], str]
 """From (service, kind) to a path below `reports/`, without suffix."""
@@ -62,9 +58,8 @@ def write_evidence(
     documents = build(
         replace(record, opened=opened), verdict, previous=document_heads(entries.values())
     )
-    content = _RECORD.dump_json(record)
     written = [
-        folder.add(f"{RECORD}.gz", gzip.compress(content, mtime=0)),
+        folder.compress(JOURNAL),
         *(file for document in documents for file in _write_document(folder, document)),
     ]
     entry = LedgerEntry(
@@ -121,13 +116,24 @@ def _copies(document: Evidence, copies: Copies) -> Iterator[CopyEntry]:
 
 
 def write_copy(store: EvidenceStore, document: Evidence, path: str) -> Iterator[Artefact]:
-    """Write a document's copy to `path` below reports, as Markdown and JSON."""
-    content = encode(document)
-    text = render(document, run_folder=run_folder_from(path, document.run_id))
-    for suffix, copied in ((".json", content), (".md", text.encode())):
-        name = f"{path}{suffix}"
-        digest = store.write(store.reports / name, copied)
-        yield Artefact(path=name, bytes=len(copied), sha256=digest)
+    """Write a document's copy to `path` below reports: its Markdown, which names the run."""
+    text = render(document, run_folder=run_folder_from(path, document.run_id)).encode()
+    digest = store.write(store.reports / f"{path}.md", text)
+    yield Artefact(path=f"{path}.md", bytes=len(text), sha256=digest)
+
+
+def finish_copies(
+    store: EvidenceStore, folder: RunFolder, entry: LedgerEntry
+) -> Iterator[Artefact]:
+    """Write the copies of a run that are not there as its ledger entry says; a later run's stay."""
+    owners = copy_owners(store.entries())
+    for copy in entry.copies:
+        if owners[copy.path] == (entry.run_id, copy.document):
+            document = decode((folder.path / copy.document).read_bytes())
+            there = store.reports / f"{copy.path}.md"
+            text = render(document, run_folder=run_folder_from(copy.path, document.run_id))
+            if not there.is_file() or there.read_bytes() != text.encode():
+                yield from write_copy(store, document, copy.path)
 
 
 def render_file(path: Path, *, language: Language | None = None) -> str:

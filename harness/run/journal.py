@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -44,16 +46,18 @@ class Journal:
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The events of a journal. A last line that was torn by a crash is left out.
+    """The events of a journal, which is compressed as soon as the run's evidence is written.
+
+    A last line that was torn by a crash is left out.
 
     Errors:
         UsageError: there is no journal, or a line other than the last is not an event.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
-    except OSError as error:
+        lines = _content(path).split(b"\n")
+    except (OSError, EOFError, zlib.error) as error:
         raise UsageError(
-            f"{path}: no journal can be read: {error.strerror}",
+            f"{path}: no journal can be read: {getattr(error, 'strerror', None) or error}",
             mend="name a run folder, such as reports/runs/<run_id>",
         ) from error
     *whole, torn = lines
@@ -64,6 +68,13 @@ def read_events(path: Path) -> Iterator[Event]:
             if number == len(whole) and not torn:
                 return
             raise UsageError(f"{path}:{number}:1: {error.message}") from error
+
+
+def _content(path: Path) -> bytes:
+    packed = path.with_name(f"{path.name}.gz")
+    if packed.exists() and not path.exists():
+        return gzip.decompress(packed.read_bytes())
+    return path.read_bytes()
 
 
 def read_record(path: Path) -> RunRecord:

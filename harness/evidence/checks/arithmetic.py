@@ -31,6 +31,8 @@ def arithmetic_findings(name: str, document: Evidence) -> Iterator[Finding]:
     for number, seen in enumerate(document.vantages):
         at = f"vantages.{number}"
         yield from _probe(seen.probe, f"{at}.probe", report)
+        if document.kind != "ready":
+            yield from _measured(seen.probe, f"{at}.probe", report)
         yield from _derived(seen, at, report)
     if document.load is not None:
         yield from _load(document.load, report)
@@ -68,13 +70,17 @@ def _probe(probe: ProbeObserved, at: str, report: Report) -> Iterator[Finding]:
         yield from _quantiles(quantiles, f"{at}.phases.{phase}", report)
         if quantiles.count > probe.good:
             yield report(f"{at}.phases.{phase}.count", f"at most {probe.good}", quantiles.count)
-    if (probe.latency.count if probe.latency else 0) != probe.good:
-        yield report(f"{at}.latency.count", probe.good, probe.latency)
     bars = sum(count for _, count in probe.histogram)
     if probe.histogram and bars != probe.good:
         yield report(f"{at}.histogram", f"{probe.good} in all", bars)
     yield from _within(probe, at, report)
     yield from _schedule(probe, at, report)
+
+
+def _measured(probe: ProbeObserved, at: str, report: Report) -> Iterator[Finding]:
+    """Every success has a latency; READY's evidence keeps counts alone."""
+    if (probe.latency.count if probe.latency else 0) != probe.good:
+        yield report(f"{at}.latency.count", probe.good, probe.latency)
 
 
 def _counts(probe: ProbeObserved, at: str, report: Report) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from harness.core.errors import UsageError
 from harness.core.observation import ContractObserved
 from harness.evidence.checks.finding import Finding, shown
-from harness.evidence.checks.load import LoadedRun, file_hash
+from harness.evidence.checks.load import JOURNAL, LoadedRun, file_hash
 from harness.evidence.files import inside
 
 RUNNER = "codex_runs"
@@ -20,6 +20,19 @@ def contract_findings(run: LoadedRun, reports: Path) -> Iterator[Finding]:
         contract = document.evidence.contract
         if document.evidence.kind == "run" and contract is not None and contract.artefacts:
             yield from _files(run.at(document.path), contract, reports)
+    told = {document.evidence.contract for document in run.documents}
+    shown_folders = {contract.folder for contract in told if contract is not None}
+    for contract in _journalled(run):
+        if contract.folder not in shown_folders:
+            yield from _files(run.at(JOURNAL), contract, reports)
+
+
+def _journalled(run: LoadedRun) -> Iterator[ContractObserved]:
+    """The contracts that only the journal tells of: previews of what was then executed."""
+    for step in run.record.steps.values() if run.record else ():
+        for seen in step.observations:
+            if isinstance(seen, ContractObserved) and seen.artefacts:
+                yield seen
 
 
 def _files(name: str, contract: ContractObserved, reports: Path) -> Iterator[Finding]:

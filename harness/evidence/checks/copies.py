@@ -12,7 +12,7 @@ from harness.evidence.checks.finding import Finding, shown
 from harness.evidence.checks.integrity import text_difference
 from harness.evidence.checks.load import read_bounded
 from harness.evidence.files import inside
-from harness.evidence.ledger import LedgerEntry
+from harness.evidence.ledger import LedgerEntry, copy_owners
 from harness.evidence.markdown import render
 from harness.evidence.model import SCHEMA, Malformed, decode
 from harness.evidence.store import RUNS
@@ -28,15 +28,10 @@ def copies_to_check(
     wanted: Wanted, known: Mapping[str, LedgerEntry]
 ) -> dict[str, tuple[str, str] | None]:
     """The copies that are meant: path to (run, document) of the newest run that lists it."""
-    owners = _owners(known)
+    owners = copy_owners(known)
     runs = {folder.name for folder in wanted.runs}
     copies = {path: owners[path] for path in owners if wanted.whole or owners[path][0] in runs}
     return {**copies, **{path: owners.get(path) for path in wanted.copies}}
-
-
-def _owners(known: Mapping[str, LedgerEntry]) -> dict[str, tuple[str, str]]:
-    newest = sorted(known.values(), key=lambda entry: (entry.written_at, entry.run_id))
-    return {copy.path: (entry.run_id, copy.document) for entry in newest for copy in entry.copies}
 
 
 def copy_findings(reports: Path, path: str, owner: tuple[str, str] | None) -> Iterator[Finding]:
@@ -49,17 +44,13 @@ def copy_findings(reports: Path, path: str, owner: tuple[str, str] | None) -> It
     findings: list[Finding] = []
     try:
         source = inside(reports, f"{RUNS}/{run_id}/{document}")
-        copied = inside(reports, f"{path}.json")
         rendered = inside(reports, f"{path}.md")
     except UsageError as error:
         yield Finding(name, "", "a path below reports", shown(error.message), "copy")
         return
     original = read_bounded(source, f"{reports.name}/{RUNS}/{run_id}/{document}", findings)
-    content = read_bounded(copied, f"{name}.json", findings)
     text = read_bounded(rendered, f"{name}.md", findings)
     yield from findings
-    if original is not None and content is not None and content != original:
-        yield Finding(f"{name}.json", "", f"the document of {run_id}", _named(content), "copy")
     if original is not None and text is not None:
         yield from _text(f"{name}.md", original, text, run_folder_from(path, run_id))
 
@@ -73,22 +64,14 @@ def _text(name: str, original: bytes, text: bytes, run_folder: str) -> Iterator[
         yield text_difference(name, expected, text)
 
 
-def _named(content: bytes) -> str:
-    """What a copy says it is."""
-    try:
-        return f"one of {shown(decode(content).run_id)}, changed"
-    except Malformed as error:
-        return shown(error)
-
-
 def stray_findings(reports: Path, known: Mapping[str, LedgerEntry]) -> Iterator[Finding]:
     """Files that look like evidence but belong to no run; templates that hold values are these."""
-    owned = _owners(known)
+    owned = copy_owners(known)
     for path in sorted(reports.rglob("*")):
         relative = path.relative_to(reports)
         if relative.parts[0] == RUNS or path.suffix not in (".md", ".json") or not path.is_file():
             continue
-        if relative.with_suffix("").as_posix() in owned:
+        if path.suffix == ".md" and relative.with_suffix("").as_posix() in owned:
             continue
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

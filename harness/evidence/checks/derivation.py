@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-
-from pydantic import TypeAdapter, ValidationError
 
 from harness import __version__
 from harness.core.errors import UsageError
@@ -18,11 +14,8 @@ from harness.core.record import RunRecord
 from harness.evidence.build import build
 from harness.evidence.canonical import Json, parse_object, sha256
 from harness.evidence.checks.finding import Finding, shown
-from harness.evidence.checks.load import JOURNAL, MAX_JOURNAL_BYTES, LoadedRun
+from harness.evidence.checks.load import JOURNAL, LoadedRun
 from harness.evidence.model import Evidence, encode
-from harness.evidence.write import RECORD
-
-_RECORD: TypeAdapter[RunRecord] = TypeAdapter(RunRecord)
 
 
 def derivation_findings(run: LoadedRun) -> Iterator[Finding]:
@@ -41,7 +34,6 @@ def derivation_findings(run: LoadedRun) -> Iterator[Finding]:
     if record.opened.run_id != run.folder.name:
         found = shown(record.opened.run_id)
         yield Finding(run.at(JOURNAL), "run_id", run.folder.name, found, "derivation")
-    yield from _record(run, record)
     try:
         plan = _plan(record.opened.plan, record.opened.source)
         derived = _derive(run, record, plan)
@@ -57,21 +49,6 @@ def derivation_findings(run: LoadedRun) -> Iterator[Finding]:
             yield Finding(run.at(path), "", "no such document", path, "derivation")
         elif document.evidence != wanted:
             yield from _differences(run.at(path), encode(wanted), encode(document.evidence))
-
-
-def _record(run: LoadedRun, record: RunRecord) -> Iterator[Finding]:
-    """The record that was kept must be what the journal folds into."""
-    name = f"{RECORD}.gz"
-    try:
-        with gzip.open(run.folder / name) as file:
-            kept = _RECORD.validate_json(file.read(MAX_JOURNAL_BYTES))
-    except FileNotFoundError:
-        return  # reported with the files
-    except (OSError, EOFError, zlib.error, ValidationError) as error:
-        yield Finding(run.at(name), "", "a record", shown(error), "derivation")
-        return
-    if kept != record:
-        yield Finding(run.at(name), "", "the fold of the journal", "another record", "derivation")
 
 
 def _derive(run: LoadedRun, record: RunRecord, plan: Plan) -> dict[str, Evidence]:

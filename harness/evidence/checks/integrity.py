@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from harness.core.errors import UsageError
 from harness.core.observation import Artefact
-from harness.evidence.canonical import NotJson, parse_object
+from harness.evidence.canonical import MAX_DOCUMENT_BYTES, NotJson, parse_object
 from harness.evidence.checks.finding import Finding, shown
 from harness.evidence.checks.load import LoadedRun, file_hash
+from harness.evidence.files import read_regular
 from harness.evidence.ledger import FILE_NAME, TOMBSTONE, LedgerEntry, digest_of
 from harness.evidence.markdown import render
 from harness.evidence.model import RENDERER
@@ -27,7 +28,9 @@ def entry_findings(run: LoadedRun) -> Iterator[Finding]:
     if entry.run_id != run.folder.name:
         yield Finding(name, "run_id", run.folder.name, shown(entry.run_id), "ledger")
     try:
-        digest = digest_of(parse_object((run.folder / FILE_NAME).read_bytes()))
+        digest = digest_of(
+            parse_object(read_regular(run.folder / FILE_NAME, limit=MAX_DOCUMENT_BYTES))
+        )
     except (NotJson, OSError) as error:
         yield Finding(name, "", "JSON", shown(error), "ledger")
         return
@@ -135,7 +138,7 @@ def text_findings(run: LoadedRun) -> Iterator[Finding]:
 
 def _text(run: LoadedRun, path: str, expected: str) -> Iterator[Finding]:
     try:
-        found = (run.folder / path).read_bytes()
+        found = read_regular(run.folder / path, limit=MAX_DOCUMENT_BYTES)
     except OSError:
         yield Finding(run.at(path), "", "the rendering of its JSON", "none", "text")
         return

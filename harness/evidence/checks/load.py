@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from harness.core.observation import Artefact
 from harness.core.record import Event, RunRecord, decode_event, fold_events
 from harness.evidence.canonical import MAX_DOCUMENT_BYTES, sha256
 from harness.evidence.checks.finding import Finding, shown
-from harness.evidence.files import inside
+from harness.evidence.files import inside, read_regular
 from harness.evidence.ledger import (
     FILE_NAME,
     TOMBSTONE,
@@ -22,8 +23,10 @@ from harness.evidence.ledger import (
     decode_tombstone,
 )
 from harness.evidence.model import Evidence, Malformed, decode
+from harness.evidence.packed import NotPacked, unpacked
 
 JOURNAL = "journal.jsonl"
+"""The journal of a run that goes on; with its evidence written it is compressed (`.gz`)."""
 MAX_JOURNAL_BYTES = 64 * 1024 * 1024
 
 T = TypeVar("T")
@@ -96,11 +99,7 @@ def read_bounded(
 ) -> bytes | None:
     """The file's bytes; None, with a finding, when it is missing, too large or unreadable."""
     try:
-        size = path.stat().st_size
-        if size > limit:
-            findings.append(Finding(name, "", f"at most {limit} bytes", f"{size}", "files"))
-            return None
-        return path.read_bytes()
+        return read_regular(path, limit=limit)
     except OSError as error:
         found = error.strerror or type(error).__name__
         findings.append(Finding(name, "", "a file that can be read", found, "files"))
@@ -108,18 +107,31 @@ def read_bounded(
 
 
 def file_hash(root: Path, artefact: Artefact) -> Artefact | None:
-    """The artefact as it is on disk, hashed in bounded memory; None when it is not there.
+    """The artefact as it is on disk, hashed in bounded memory; None when no file is there.
+
+    A file of another size is not read: whatever it holds, it is another one.
 
     Errors:
         UsageError: its path leads out of `root`.
     """
     path = inside(root, artefact.path)
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        if status.st_size != artefact.bytes:
+            return replace(artefact, bytes=status.st_size, sha256="(not read)")
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             return replace(artefact, bytes=file.tell(), sha256=digest)
     except OSError:
         return None
+
+
+def journal_of(folder: Path) -> Path:
+    """The journal of a run: plain while the run goes on, compressed afterwards."""
+    plain, packed = folder / JOURNAL, folder / f"{JOURNAL}.gz"
+    return plain if plain.exists() or not packed.exists() else packed
 
 
 def _is_pruned(folder: Path, name: str, ledger: str, findings: list[Finding]) -> bool:
@@ -167,9 +179,16 @@ def _malformed(name: str, error: Malformed) -> Finding:
 
 
 def _record(folder: Path, name: str, findings: list[Finding]) -> RunRecord | None:
-    shown_name = f"{name}/{JOURNAL}"
-    content = read_bounded(folder / JOURNAL, shown_name, findings, limit=MAX_JOURNAL_BYTES)
+    path = journal_of(folder)
+    shown_name = f"{name}/{path.name}"
+    content = read_bounded(path, shown_name, findings, limit=MAX_JOURNAL_BYTES)
     if content is None:
+        return None
+    try:
+        if path.suffix == ".gz":
+            content = unpacked(path, limit=MAX_JOURNAL_BYTES)
+    except (NotPacked, OSError) as error:
+        findings.append(Finding(shown_name, "", "a journal", shown(error), "journal"))
         return None
     if not content.endswith(b"\n"):
         torn = shown(content[-40:].decode(errors="replace"))

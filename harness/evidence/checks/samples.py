@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from pathlib import Path
 from harness.core.observation import ProbeObserved
 from harness.evidence.checks.finding import Finding, shown
 from harness.evidence.checks.load import LoadedRun
+from harness.evidence.packed import NotPacked, packed_lines
 
 MAX_SAMPLES_BYTES = 512 * 1024 * 1024
 
@@ -70,17 +70,24 @@ def count_samples(path: Path) -> SampleCount:
     """
     count = SampleCount()
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            left = MAX_SAMPLES_BYTES
-            for line in file:
-                left -= len(line)
-                if left < 0:
-                    raise Unreadable(f"more than {MAX_SAMPLES_BYTES} bytes")
-                sample = json.loads(line)
-                if sample.get("record", "sample") == "sample":
-                    count.outcomes[sample["outcome"]] += 1
-    except (OSError, EOFError, zlib.error) as error:
+        for line in _lines(path):
+            sample = json.loads(line)
+            if sample.get("record", "sample") == "sample":
+                count.outcomes[sample["outcome"]] += 1
+    except (OSError, NotPacked) as error:
         raise Unreadable(f"cannot be read: {error}") from error
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise Unreadable(f"not a sample: {error}") from error
     return count
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise NotPacked("not a regular file")  # a pipe would be waited for without end
+    if path.suffix == ".gz":
+        yield from packed_lines(path, limit=MAX_SAMPLES_BYTES)
+        return
+    if path.stat().st_size > MAX_SAMPLES_BYTES:
+        raise NotPacked(f"more than {MAX_SAMPLES_BYTES} bytes")
+    with path.open("rb") as file:
+        yield from file

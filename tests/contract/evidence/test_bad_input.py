@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -46,6 +47,19 @@ def huge(name: str) -> Spoil:
     return spoil
 
 
+def sparse(name: str) -> Spoil:
+    """A file that says to hold a gigabyte."""
+    return lambda run: os.truncate(run / name, 2**30)
+
+
+def pipe_instead(name: str) -> Spoil:
+    def spoil(run: Path) -> None:
+        (run / name).unlink()
+        os.mkfifo(run / name)
+
+    return spoil
+
+
 def gone(name: str) -> Spoil:
     return lambda run: (run / name).unlink()
 
@@ -81,7 +95,16 @@ READY = "evidence/default.hello.ready.json"
         (value(READY, "extra", 1), READY, "Unexpected"),
         (huge(READY), READY, str(MAX_DOCUMENT_BYTES + 1)),
         (gone(READY), READY, "No such file"),
-        (folder_instead(READY), READY, "Is a directory"),
+        (pipe_instead(READY), READY, "a pipe"),
+        (pipe_instead("ledger.json"), "ledger.json", "a pipe"),
+        (pipe_instead("journal.jsonl.gz"), "journal.jsonl.gz", "a pipe"),
+        (pipe_instead("samples/devbox.jsonl.gz"), "samples/devbox.jsonl.gz", "none"),
+        (sparse("samples/devbox.jsonl.gz"), "samples/devbox.jsonl.gz", str(2**30)),
+        (sparse(READY), READY, str(2**30)),
+        (sparse("journal.jsonl.gz"), "journal.jsonl.gz", str(2**30)),
+        (text(READY, '{"schema": NaN}'), READY, "NaN"),
+        (text(READY, '{"schema": 1, "schema": 2}'), READY, "twice"),
+        (folder_instead(READY), READY, "a folder"),
         (link_to(READY, "/etc/passwd"), "ledger.json", "leads out"),
         (gone("ledger.json"), "ledger.json", "No such file"),
         (text("ledger.json", "{}"), "ledger.json", "None"),
@@ -91,7 +114,7 @@ READY = "evidence/default.hello.ready.json"
         (link_to("raw/hello.yaml", "/etc/passwd"), "ledger.json", "leads out"),
         (text("journal.jsonl", "{}\n"), "journal.jsonl", "not a journal event"),
         (text("journal.jsonl", '{"event": "run_op'), "journal.jsonl", "run_op"),
-        (gone("journal.jsonl"), "journal.jsonl", "No such file"),
+        (gone("journal.jsonl.gz"), "journal.jsonl", "No such file"),
         (text("pruned.json", "{}"), "pruned.json", "Field required"),
     ],
 )  # fmt: skip
@@ -135,7 +158,7 @@ def test_an_empty_reports_folder_does_not_pass(golden: Golden, tmp_path: Path) -
 def test_a_run_that_was_killed_is_a_finding(golden: Golden) -> None:
     killed = golden.reports / "runs/goal_m2_20261120T113000Z_killed"
     killed.mkdir()
-    shutil.copy(golden.run / "journal.jsonl", killed)
+    shutil.copy(golden.run / "journal.jsonl.gz", killed)
     files = {finding.file for finding in findings(golden)}
     assert f"reports/runs/{killed.name}/ledger.json" in files
 
@@ -144,7 +167,6 @@ def test_a_run_that_was_killed_is_a_finding(golden: Golden) -> None:
     "named",
     [
         "phase2/hello_ready.md",
-        "phase2/hello_ready.json",
         "phase2",
         "runs",
         "runs/{run}/evidence/default.hello.ready.md",

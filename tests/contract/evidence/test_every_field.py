@@ -39,6 +39,7 @@ NOT_SHOWN = re.compile(
     r"|claim\.subject"  # the contract's id, shown with the contract
     r"|origin\.source.*"
     r"|vantages\.\d+\.probe\.(service|namespace|vantage|histogram.*|samples.*)"
+    r"|vantages\.\d+\.probe\.first_ids\.ok"  # what a claim rests on is cited with it
     r"|vantages\.\d+\.probe\.(good|valid|requested|url|method)"  # beside their ratio, see below
     r"|service\.(service|namespace|found|uid|generation|observed_generation|resource_version)"
     r"|service\.(image|image_digest|raw.*)"  # shown as the subject's

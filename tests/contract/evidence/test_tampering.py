@@ -169,12 +169,20 @@ def test_a_run_that_is_taken_out_of_the_ledger_is_found(golden: Golden) -> None:
 
 
 def test_a_copy_of_an_older_run_is_found(golden: Golden) -> None:
-    old = golden.first / "evidence/default.hello.ready.json"
-    (golden.reports / "phase2/hello_ready.json").write_bytes(old.read_bytes())
+    old = golden.first / "evidence/default.hello.ready.md"
+    (golden.reports / "phase2/hello_ready.md").write_bytes(old.read_bytes())
     [finding] = findings(golden)
-    assert finding.file == "reports/phase2/hello_ready.json"
+    assert finding.file == "reports/phase2/hello_ready.md"
     assert golden.run.name in finding.expected
     assert golden.first.name in finding.found
+
+
+def test_a_document_outside_of_its_run_is_found(golden: Golden) -> None:
+    document = golden.run / "evidence/default.hello.ready.json"
+    shutil.copy(document, golden.reports / "phase2/hello_ready.json")
+    for named in (golden.reports, golden.reports / "phase2/hello_ready.json"):
+        told = {(finding.file, finding.rule) for finding in findings(golden, named)}
+        assert told == {("reports/phase2/hello_ready.json", "copy")}
 
 
 @pytest.mark.parametrize("name", ["phase3/ready.md", "phase3/ready_template.md"])
@@ -209,12 +217,11 @@ def test_the_ledger_knows_both_runs_in_their_order(untouched: Golden) -> None:
     assert before.run_id == untouched.first.name
 
 
-def test_a_record_that_is_not_the_journal_s_is_found(golden: Golden) -> None:
-    other_record = (golden.first / "record.json.gz").read_bytes()
-    (golden.run / "record.json.gz").write_bytes(other_record)
+def test_the_journal_of_another_run_is_found(golden: Golden) -> None:
+    shutil.copy(golden.first / "journal.jsonl.gz", golden.run / "journal.jsonl.gz")
     mend_hashes(golden.run)
-    [finding] = findings(golden)
-    assert (finding.file.rpartition("/")[2], finding.rule) == ("record.json.gz", "derivation")
+    found = {(finding.file.rpartition("/")[2], finding.field) for finding in findings(golden)}
+    assert ("journal.jsonl", "run_id") in found
 
 
 def test_another_renderer_is_named(golden: Golden) -> None:

@@ -90,10 +90,10 @@ def test_a_document_stands_on_its_own() -> None:
     assert document.window == Window(STORY.after(2.5), STORY.after(16))
     assert document.captured_at == document.window.end
     assert document.origin.plan_sha256 == STORY.plan().sha256
-    assert {file.path for file in document.artefacts} >= {
+    assert {file.path for file in document.artefacts} == {"raw/hello.yaml"}
+    assert {file.path for file in documents(STORY)["sli"].artefacts} >= {
         "samples/devbox.jsonl.gz",
         "samples/in-cluster.jsonl.gz",
-        "raw/hello.yaml",
     }
 
 
@@ -123,9 +123,15 @@ def test_the_ready_document_shows_the_contract_that_applied() -> None:
     assert [command.argv[1] for command in document.contract.commands] == ["apply", "wait", "get"]
 
 
-def test_a_contract_that_two_steps_ran_has_two_documents() -> None:
+def test_a_contract_that_two_steps_ran_has_the_document_of_the_time_that_counts() -> None:
     refused = replace(STORY.contract(), state="refused", reason="already done", commands=())
     found = built(STORY, record_of(STORY, load_hello=(refused,)))
+    assert [name for name in found if name.endswith(" run")] == ["deploy hello run"]
+
+
+def test_two_contracts_have_two_documents() -> None:
+    another = replace(STORY.contract(), contract="contracts/other.json", state="refused")
+    found = built(STORY, record_of(STORY, load_hello=(another,)))
     assert {"deploy hello run", "load hello run"} <= set(found)
     stems = [one.file_stem for one in found.values()]
     assert len(stems) == len(set(stems))
@@ -173,8 +179,11 @@ def test_the_get_after_the_apply_is_shown() -> None:
     assert contract_of_ready(with_commands(before, command("apply"), after)).commands[-1] == after
 
 
-@pytest.mark.parametrize(("exit_code", "kept"), [(0, ""), (1, "x" * 600), (None, "x" * 600)])
+@pytest.mark.parametrize(
+    ("exit_code", "kept"), [(0, ""), (1, ""), (2, "x" * 600), (None, "x" * 600)]
+)
 def test_only_failed_commands_keep_their_output(exit_code: int | None, kept: str) -> None:
+    # kubectl diff exits 1 when it found differences, which is no failure.
     [shown] = contract_of_run(
         with_commands(command("diff", exit_code=exit_code, text="x" * 9000))
     ).commands
