@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from tests.contract.agent.servers import Peer
@@ -74,6 +77,35 @@ def resets_upload(peer: Peer) -> None:
     peer.reset()
 
 
+def half_closes(*pieces: bytes) -> Callable[[Peer], None]:
+    """A server that says its last word, and then only listens."""
+
+    def then(peer: Peer) -> None:
+        peer.sock.shutdown(socket.SHUT_WR)
+        peer.hang()
+
+    return answers(*pieces, then=then)
+
+
+def leads_on_for_ever() -> Callable[[Peer], None]:
+    """A server whose every answer leads to yet another page."""
+    pages = count(1)
+
+    def behave(peer: Peer) -> None:
+        peer.request()
+        peer.send(b"HTTP/1.1 302 Found\r\nLocation: /%d\r\nContent-Length: 0\r\n\r\n" % next(pages))
+
+    return behave
+
+
+def leads_on_slowly(peer: Peer) -> None:
+    """Each redirect takes its time: the timeout is for all of them together."""
+    peer.request()
+    if not peer.stopped.wait(0.15):
+        peer.send(b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n")
+
+
+BOMB = gzip.compress(b"\0" * 10_000_000)
 BIG_UPLOAD: dict[str, Any] = {"method": "POST", "body": "x" * 8_000_000}
 
 HTTP_CASES = (
@@ -100,7 +132,16 @@ HTTP_CASES = (
     case(
         "silent-after-last-chunk", answers(CHUNKED + b"0\r\n", then=Peer.hang), "transfer_timeout"
     ),
+    case(
+        "silent-after-interim",
+        answers(b"HTTP/1.1 100 Continue\r\n\r\n", then=Peer.hang),
+        "transfer_timeout",
+    ),
+    case("leads-on-slowly", leads_on_slowly, "wait_timeout", max_redirects=20),
     # The answer ends too early.
+    case("half-closes-at-once", half_closes(), "closed_without_response"),
+    case("half-closes-in-body", half_closes(OK[:-2]), "truncated"),
+    case("closes-after-interim", answers(b"HTTP/1.1 103 Early Hints\r\n\r\n"), "truncated"),
     case("closes-in-status-line", answers(b"HTTP/1.1 2"), "truncated"),
     case("closes-in-header", answers(HEAD + b"X-A: b\r\n"), "truncated"),
     case("closes-in-body", answers(OK[:-2]), "truncated"),
@@ -142,6 +183,20 @@ HTTP_CASES = (
     case("chunk-longer-than-size", answers(CHUNKED + b"2\r\nabcd\r\n"), "malformed_response"),
     case("chunk-size-without-cr", answers(CHUNKED + b"2\nab\r\n"), "malformed_response"),
     case("huge-chunk-size", answers(CHUNKED + b"f" * 16 + b"\r\n"), "malformed_response"),
+    case(
+        "plus-in-length", answers(HEAD + b"Content-Length: +5\r\n\r\nhello"), "malformed_response"
+    ),
+    case("empty-length", answers(HEAD + b"Content-Length:\r\n\r\nhello"), "malformed_response"),
+    case("body-with-304", answers(b"HTTP/1.1 304 No\r\n\r\nbody"), "malformed_response"),
+    case("more-after-last-chunk", answers(CHUNKED + b"0\r\n\r\nmore"), "malformed_response"),
+    case("negative-chunk-size", answers(CHUNKED + b"-1\r\n"), "malformed_response"),
+    case("prefixed-chunk-size", answers(CHUNKED + b"0x5\r\nhello\r\n"), "malformed_response"),
+    case("chunk-without-size", answers(CHUNKED + b";ext\r\n"), "malformed_response"),
+    case(
+        "chunked-in-http-1.0",
+        answers(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        "malformed_response",
+    ),
     # The answer has no end that fits anywhere.
     case("endless-body", floods(HEAD + b"\r\n", b"a" * 65536), "too_large"),
     case("endless-chunks", floods(CHUNKED, b"ffff\r\n" + b"a" * 65535 + b"\r\n"), "too_large"),
@@ -150,12 +205,17 @@ HTTP_CASES = (
     case("endless-header-line", floods(HEAD + b"X-A: ", b"b" * 65536), "too_large"),
     case("too-many-headers", answers(HEAD + b"A: b\r\n" * 300 + b"\r\n"), "too_large"),
     case("endless-interim", floods(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100), "too_large"),
+    case("endless-reason", floods(b"HTTP/1.1 200 ", b"O" * 65536), "too_large"),
     case("endless-trailers", floods(CHUNKED + b"0\r\n", b"X-A: b\r\n" * 1000), "too_large"),
     case("endless-chunk-line", floods(CHUNKED + b"5;", b"b" * 65536), "malformed_response"),
     # The answer is not HTTP/1.1.
     case("http-0.9", answers(b"<html>hello</html>"), "malformed_response"),
     case("http-2", answers(b"\0\0\x12\x04\0\0\0\0\0" + b"\0" * 18), "malformed_response"),
     case("http-2-by-name", answers(b"HTTP/2.0 200 OK\r\n\r\n"), "malformed_response"),
+    case("http-2-preface", answers(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "malformed_response"),
+    case("http-in-small-letters", answers(b"http/1.1 200 ok\r\n\r\n"), "malformed_response"),
+    case("a-request", answers(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "malformed_response"),
+    case("tls-alert", answers(b"\x15\x03\x01\x00\x02\x02\x28"), "malformed_response"),
     case(
         "ssh-banner",
         lambda peer: peer.send(b"SSH-2.0-OpenSSH_9.2\r\n"),
@@ -194,6 +254,18 @@ HTTP_CASES = (
         "status_mismatch",
         max_redirects=3,
     ),
+    case("leads-on-for-ever", leads_on_for_ever(), "status_mismatch", max_redirects=20),
+    case(
+        "redirect-to-another-protocol",
+        answers(b"HTTP/1.1 302 No\r\nLocation: gopher://x/\r\nContent-Length: 0\r\n\r\n"),
+        "status_mismatch",
+        max_redirects=3,
+    ),
+    case(
+        "switching-protocols",
+        answers(b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\n\r\n"),
+        "status_mismatch",
+    ),
     case("other-service", answers(OK), "body_mismatch", expect={"body": {"contains": "world"}}),
     case("other-service-exact", answers(OK), "body_mismatch", expect={"body": {"exact": "hell"}}),
     case("other-service-regex", answers(OK), "body_mismatch", expect={"body": {"regex": "^h.l$"}}),
@@ -215,6 +287,23 @@ HTTP_CASES = (
     case("interim-first", answers(b"HTTP/1.1 100 Continue\r\n\r\n", OK), "ok"),
     case("reset-after-answer", answers(OK, then=Peer.reset), "ok"),
     case("head", answers(OK[:-5]), "ok", method="HEAD"),
+    case("half-closes-after-answer", half_closes(OK), "ok"),
+    case("half-closes-unbounded-body", half_closes(HEAD + b"\r\nhello"), "ok"),
+    case(
+        "chunked-in-capitals", answers(HEAD + b"TRANSFER-ENCODING: Chunked\r\n\r\n0\r\n\r\n"), "ok"
+    ),
+    case(
+        "quoted-chunk-extension",
+        answers(CHUNKED + b'5 ;a="b;\\"c" ;d\r\nhello\r\n00;e\r\n\r\n'),
+        "ok",
+        expect={"body": {"exact": "hello"}},
+    ),
+    # What is counted is what came over the wire: nothing is unpacked.
+    case(
+        "compressed-bomb",
+        answers(HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB) + BOMB),
+        "ok",
+    ),
     case("same-length-twice", answers(HEAD + b"Content-Length: 5, 5\r\n\r\nhello"), "ok"),
     case("no-reason", answers(b"HTTP/1.1 204\r\n\r\n"), "ok"),
     case(

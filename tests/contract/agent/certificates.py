@@ -17,6 +17,19 @@ _NOW = datetime.datetime.now(datetime.UTC)
 _DAY = datetime.timedelta(days=1)
 
 
+_SIGNS = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
+
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
@@ -28,6 +41,7 @@ class Authority:
     folder: Path
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
+    shown: x509.Certificate | None = None
 
     @classmethod
     def make(cls, folder: Path, name: str) -> Authority:
@@ -41,26 +55,25 @@ class Authority:
             .not_valid_before(_NOW - 30 * _DAY)
             .not_valid_after(_NOW + 30 * _DAY)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .add_extension(
-                x509.KeyUsage(
-                    key_cert_sign=True,
-                    crl_sign=True,
-                    digital_signature=True,
-                    content_commitment=False,
-                    key_encipherment=False,
-                    data_encipherment=False,
-                    key_agreement=False,
-                    encipher_only=False,
-                    decipher_only=False,
-                ),
-                critical=True,
-            )
+            .add_extension(_SIGNS, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
             .sign(key, hashes.SHA256())
         )
         authority = cls(folder, key, certificate)
         authority.pem.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         return authority
+
+    def sub(self, name: str, *, starts: int, ends: int) -> Authority:
+        """An authority below this one, valid between days from now; its leaves show it too."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = (
+            _issued(self, key, _name(name), starts=starts, ends=ends)
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS, critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+            .sign(self.key, hashes.SHA256())
+        )
+        return Authority(self.folder, key, certificate, shown=certificate)
 
     @property
     def pem(self) -> Path:
@@ -75,17 +88,8 @@ class Authority:
             for name in names
         ]
         certificate = (
-            x509.CertificateBuilder()
-            .subject_name(_name(names[0]))
-            .issuer_name(self.certificate.subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(_NOW + starts * _DAY)
-            .not_valid_after(_NOW + ends * _DAY)
+            _issued(self, key, _name(names[0]), starts=starts, ends=ends)
             .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False
-            )
             .sign(self.key, hashes.SHA256())
         )
         path = self.folder / f"{names[0]}_{starts}_{ends}_{certificate.serial_number:x}.pem"
@@ -96,8 +100,32 @@ class Authority:
                 serialization.NoEncryption(),
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
+            + (self.shown.public_bytes(serialization.Encoding.PEM) if self.shown else b"")
         )
         return path
+
+
+def _issued(
+    issuer: Authority,
+    key: ec.EllipticCurvePrivateKey,
+    subject: x509.Name,
+    *,
+    starts: int,
+    ends: int,
+) -> x509.CertificateBuilder:
+    """What every certificate that `issuer` signs has in common."""
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(_NOW + starts * _DAY)
+        .not_valid_after(_NOW + ends * _DAY)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), False
+        )
+    )
 
 
 def server_context(leaf: Path) -> ssl.SSLContext:

@@ -11,7 +11,7 @@ import pytest
 from probes.agent.sample import Sample
 from tests.contract.agent.cases import OK, TIMEOUT, answers
 from tests.contract.agent.certificates import Authority, server_context
-from tests.contract.agent.running import probe, run_plan
+from tests.contract.agent.running import probe, prompt, run_plan
 from tests.contract.agent.servers import Handler, Peer, serve
 
 
@@ -29,9 +29,10 @@ def over_tls(leaf: Path, behave: Handler) -> Handler:
 def tls_probe(port: int, authority: Authority, **target: object) -> Sample:
     tls = {"ca_file": str(authority.pem)}
     settings = {"tls": tls, "timeout": TIMEOUT, "resolve": [f"good.test:{port}:127.0.0.1"]}
-    sample = probe(f"https://good.test:{port}/", **{**settings, **target})
-    assert sample.duration_s < TIMEOUT + 0.1
-    return sample
+    return prompt(
+        lambda: probe(f"https://good.test:{port}/", **{**settings, **target}),
+        within=TIMEOUT + 0.1,
+    )
 
 
 def test_a_good_server_is_described(authority: Authority) -> None:
@@ -55,9 +56,13 @@ def test_a_good_server_is_described(authority: Authority) -> None:
         (lambda good, _bad: good.leaf("good.test", starts=1, ends=9), "tls_not_yet_valid"),
         (lambda good, _bad: good.leaf("other.test"), "tls_name_mismatch"),
         (lambda _good, bad: bad.leaf("good.test"), "tls_untrusted"),
+        (lambda good, _bad: good.sub("old", starts=-9, ends=-1).leaf("good.test"), "tls_expired"),
+        (lambda good, _bad: good.leaf("*.good.test"), "tls_name_mismatch"),
+        (lambda good, _bad: good.leaf("127.0.0.1"), "tls_name_mismatch"),
     ],
-    ids=["expired", "not-yet-valid", "wrong-name", "unknown-authority"],
-)
+    ids=["expired", "not-yet-valid", "wrong-name", "unknown-authority", "expired-intermediate",
+         "wildcard-of-others", "address-instead-of-name"],
+)  # fmt: skip
 def test_each_bad_certificate_gets_its_outcome(
     make_leaf: Callable[[Authority, Authority], Path],
     outcome: str,
@@ -96,9 +101,13 @@ def test_a_wrong_address_is_a_name_mismatch(authority: Authority) -> None:
         (lambda peer: peer.drip(b"\x16\x03\x03\x40\x00" + b"\x02" * 500), "tls_timeout"),
         (lambda _: None, "tls_error"),
         (Peer.reset, "tls_error"),
+        (lambda peer: peer.send(b"\x15\x03\x01\x00\x02\x02\x46"), "tls_error"),
+        (lambda peer: peer.send(b"\x16\x03\x03\x40\x00" + b"\0" * 0x4000), "tls_error"),
+        (lambda peer: peer.send(b"\x16\x03\x03\xff\xff" + b"\2" * 0xFFFF), "tls_error"),
     ],
-    ids=["plain-http", "ssh", "silent", "dripping", "closes", "resets"],
-)
+    ids=["plain-http", "ssh", "silent", "dripping", "closes", "resets", "old-versions-only",
+         "zeros", "too-long-a-record"],
+)  # fmt: skip
 def test_what_is_no_tls_server(behave: Handler, outcome: str, authority: Authority) -> None:
     with serve(behave) as server:
         sample = tls_probe(server.port, authority)
@@ -138,6 +147,20 @@ def test_a_server_that_wants_a_client_certificate(authority: Authority) -> None:
     with serve(handler) as server:
         sample = tls_probe(server.port, authority)
     assert (sample.outcome, sample.hop) == ("tls_error", "tls")
+
+
+def test_a_server_that_knows_no_such_name(authority: Authority) -> None:
+    context = server_context(authority.leaf("good.test"))
+    context.sni_callback = lambda *_: ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
+    with serve(lambda peer: peer.secure(context)) as server:
+        sample = tls_probe(server.port, authority)
+    assert (sample.outcome, sample.hop) == ("tls_error", "tls")
+
+
+def test_a_good_intermediate_authority_is_trusted(authority: Authority) -> None:
+    leaf = authority.sub("between", starts=-1, ends=1).leaf("good.test")
+    with serve(over_tls(leaf, answers(OK))) as server:
+        assert tls_probe(server.port, authority).outcome == "ok"
 
 
 def test_no_common_cipher(authority: Authority) -> None:
