@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from harness.core.errors import ClusterError, UsageError
-from harness.ports import Clock, Fault, JsonObject, KubeClient
+from harness.ports import Clock, JsonObject, KubeClient
 from harness.timing.wait import WaitTimeout, until
 from infra.clusters.resources import FAULT, dig
 from infra.kube import ApiError
@@ -42,7 +42,7 @@ class EmulatorFaults:
     api: KubeClient
     clock: Clock
 
-    def inject(self, type: str, parameters: JsonObject) -> Fault:
+    def inject(self, type: str, parameters: JsonObject) -> InjectedFault:
         """Put a fault into effect and wait until it is.
 
         Errors:

@@ -32,7 +32,10 @@ class Parts:
         clock: Clock,
         authority: Authority,
         launched: Launched,
+        secret: str,
     ) -> None:
+        """`secret` is the administrator's token, from which those of pods are made."""
+        self._secret = secret
         self._launched = launched
         self._settings = settings
         self._store = store
@@ -52,6 +55,7 @@ class Parts:
             settings.node,
             settings.images,
             api,
+            secret=self._secret,
         )
         kubelet = self._kubelet = Kubelet(store, clock, node, self._launched)
         await kubelet.start()

@@ -77,7 +77,9 @@ class _Cluster:
         self._token = _kept(folder / "token", lambda: secrets.token_urlsafe(32))
         self._address = settings.address or _address(folder / "address", settings.api_port)
         self._socket = listen(self._address, settings.api_port)
-        self._parts = Parts(settings, self._store, self._clock, self._authority, launched)
+        self._parts = Parts(
+            settings, self._store, self._clock, self._authority, launched, self._token
+        )
 
     async def run(self) -> None:
         """Start everything, serve until a signal, end everything."""

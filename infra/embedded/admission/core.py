@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.embedded.admission.attempt import Attempt, Obj
+from infra.embedded.admission.pods import admitted_spec
 from infra.embedded.errors import Cause, Invalid
 from infra.embedded.kinds import (
     CRONJOB,
@@ -104,9 +105,8 @@ def _pod(_: Store, attempt: Attempt) -> None:
     obj = attempt.obj
     spec = _section(obj, "spec")
     default_pod_spec(spec)
-    spec.setdefault("serviceAccountName", "default")
-    spec.setdefault("serviceAccount", spec["serviceAccountName"])
     if attempt.old is None:
+        obj["spec"] = admitted_spec(spec)
         obj["status"] = {"phase": "Pending", "qosClass": "BestEffort"}
 
 

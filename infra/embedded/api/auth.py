@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
-from infra.embedded.errors import InternalError, Unauthorized
+from infra.embedded.errors import Forbidden, InternalError, Unauthorized
+from infra.embedded.tokens import account_of
 
 ADMIN = "kubernetes-admin"
 ANONYMOUS = "system:anonymous"
@@ -39,14 +40,22 @@ def authenticate(headers: Headers, token: str) -> User:
     user = owner(value.strip(), token)
     if user is None:
         raise Unauthorized
-    return _impersonated(headers) or user
+    acting = _impersonated(headers)
+    if acting is not None and not user.admin:
+        raise Forbidden(
+            f'users "{acting.name}" is forbidden: User "{user.name}" cannot impersonate resource'
+            ' "users" in API group "" at the cluster scope',
+            details={"name": acting.name, "kind": "users"},
+        )
+    return acting or user
 
 
 def owner(given: str, token: str) -> User | None:
     """The user whom a token stands for; None for a wrong one."""
-    if not hmac.compare_digest(given.encode(), token.encode()):
-        return None
-    return User(ADMIN, (MASTERS, _AUTHENTICATED))
+    if hmac.compare_digest(given.encode(), token.encode()):
+        return User(ADMIN, (MASTERS, _AUTHENTICATED))
+    account = account_of(given, token)
+    return User(account.user, account.groups) if account else None
 
 
 def _impersonated(headers: Headers) -> User | None:

@@ -1,6 +1,7 @@
 """Container logs: what a process writes, kept line by line with its time."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -9,9 +10,12 @@ from pathlib import Path
 
 from infra.embedded.clock import Clock, parse_rfc3339, rfc3339_micro
 
+_log = logging.getLogger(__name__)
+
 BLOCK = 65536
 MESSAGE_BYTES, MESSAGE_LINES = 2048, 80  # what a termination message takes from the log
-MAX_BYTES = 50 * 1024 * 1024  # of one container's log; what comes later is dropped
+MAX_BYTES = 50 * 1024 * 1024  # of one container's log; then its older half is dropped
+MAX_LINE = 1024 * 1024  # a longer line is cut into lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,11 @@ class ContainerLog:
         self.path = path
         self._clock = clock
         self._size = 0
+        self._dropped = 0  # bytes that were before what is in the file now
         self._changed = asyncio.Event()
         self.closed = False
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("wb")
+        self._file = path.open("wb", buffering=0)
         self._partial = b""
         self._read, self.output = os.pipe()
         os.set_blocking(self._read, False)
@@ -65,24 +70,28 @@ class ContainerLog:
     async def read(self, options: LogOptions) -> AsyncIterator[bytes]:
         """The lines asked for; with follow, those to come until the container ends."""
         left = options.limit_bytes
-        with self.path.open("rb") as stream:
-            offset = _start(self.path, options)
-            while True:
-                self._changed.clear()
-                stream.seek(offset)
-                data = stream.read()
-                whole = data[: data.rfind(b"\n") + 1]
-                offset += len(whole)
-                for piece in _render(whole, options):
-                    if left is not None and left <= len(piece):
-                        yield piece[:left]
-                        return
-                    left = None if left is None else left - len(piece)
-                    yield piece
-                if not options.follow or (self.closed and not whole):
+        offset = self._dropped + _start(self.path, options)
+        while True:
+            self._changed.clear()
+            whole = self._from(offset)
+            offset = max(offset, self._dropped) + len(whole)
+            for piece in _render(whole, options):
+                if left is not None and left <= len(piece):
+                    yield piece[:left]
                     return
-                if not self.closed:
-                    await self._changed.wait()
+                left = None if left is None else left - len(piece)
+                yield piece
+            if not options.follow or (self.closed and not whole):
+                return
+            if not self.closed:
+                await self._changed.wait()
+
+    def _from(self, offset: int) -> bytes:
+        """Whole lines from an offset of all that was ever written, as far as they are kept."""
+        with self.path.open("rb") as stream:
+            stream.seek(max(0, offset - self._dropped))
+            data = stream.read()
+        return data[: data.rfind(b"\n") + 1]
 
     def _readable(self) -> None:
         while not self.closed:
@@ -98,12 +107,28 @@ class ContainerLog:
     def _append(self, data: bytes) -> None:
         stamp = rfc3339_micro(self._clock.now()).encode() + b" "
         *lines, self._partial = (self._partial + data).split(b"\n")
+        if len(self._partial) > MAX_LINE:
+            lines.append(self._partial)
+            self._partial = b""
         text = b"".join(stamp + line + b"\n" for line in lines)
-        if self._size < MAX_BYTES:
+        try:
             self._file.write(text)
-            self._file.flush()
-        self._size += len(text)
+            self._size += len(text)
+            if self._size > MAX_BYTES:
+                self._shorten()
+        except OSError as error:  # a full disk loses lines of a log, not the pod
+            _log.warning("%s: %s", self.path, error)
         self._changed.set()
+
+    def _shorten(self) -> None:
+        """Drop the older half, up to the beginning of a line."""
+        kept = self.path.read_bytes()[-(MAX_BYTES // 2) :]
+        kept = kept[kept.index(b"\n") + 1 :]
+        self._file.seek(0)
+        self._file.write(kept)
+        self._file.truncate()
+        self._dropped += self._size - len(kept)
+        self._size = len(kept)
 
     def _finish(self) -> None:
         if self._partial:

@@ -15,6 +15,7 @@ from infra.embedded.kubelet.network import PodNetwork
 from infra.embedded.kubelet.runtime import Runtime
 from infra.embedded.kubelet.settings import NodeSettings
 from infra.embedded.store import Store
+from infra.embedded.tokens import mint
 
 if TYPE_CHECKING:
     from infra.embedded.kubelet.dns import DnsFaults
@@ -47,10 +48,8 @@ class Node:
         return lambda kind, name: self.store.find(_KINDS[kind], namespace, name)
 
     def token(self, pod: Obj) -> str:
-        """The token that a pod finds in its service account volume (nobody may use it yet)."""
-        meta = pod["metadata"]
-        account = pod["spec"].get("serviceAccountName") or "default"
-        return f"embedded:{meta['namespace']}:{account}:{meta['uid']}"
+        """The token that a pod finds in its service account volume."""
+        return mint(self.settings.secret, pod, self.clock.now())
 
     def etc_files(self, pod: Obj, address: str) -> dict[str, str]:
         """The files of /etc that each pod has of its own."""

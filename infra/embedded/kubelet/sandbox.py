@@ -35,8 +35,7 @@ def container_program(sandbox: Sandbox, spec: Mapping[str, Any], image: Image) -
         "PATH": f"{PYTHON_BIN}:{DEFAULT_PATH}",
         "HOME": "/",
         "HOSTNAME": name,
-        "KUBERNETES_SERVICE_HOST": API_ADDRESS,
-        "KUBERNETES_SERVICE_PORT": "443",
+        **_api(node),
         **image.env,
     }
     lookup = node.lookup(pod["metadata"]["namespace"])
@@ -59,3 +58,11 @@ def container_program(sandbox: Sandbox, spec: Mapping[str, Any], image: Image) -
         files=node.etc_files(pod, sandbox.address) if isolated else {},
         mounts=(*files, *volumes.mounts(spec, sandbox.volumes)),
     )
+
+
+def _api(node: Node) -> Mapping[str, str]:
+    """Where a client in the pod finds the API server: on loopback no Service has an address."""
+    host, port = API_ADDRESS, 443
+    if node.network.mode == "loopback" and node.settings.api_address is not None:
+        host, port = node.settings.api_address
+    return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": str(port)}

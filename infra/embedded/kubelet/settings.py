@@ -1,6 +1,6 @@
 """What the kubelet is told at start."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -14,3 +14,4 @@ class NodeSettings:
     images: tuple[Path, ...] = ()
     api_address: tuple[str, int] | None = None  # what pods reach as kubernetes.default.svc
     cluster_domain: str = "cluster.local"
+    secret: str = field(default="", repr=False)  # what service account tokens are minted with

@@ -4,6 +4,7 @@ This process becomes `netadmin`; its child becomes `init`.  The first message on
 kind of pod network came out, and why not a better one.
 """
 
+import contextlib
 import os
 import socket
 import sys
@@ -82,4 +83,6 @@ def _start_init(net: socket.socket, control: socket.socket, *, isolated: bool) -
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    # A server that ended says why itself; a broken pipe to it is no news.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        main(sys.argv[1:])

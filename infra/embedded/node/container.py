@@ -1,10 +1,12 @@
 """What a forked child does to become a container's process."""
 
+import fcntl
 import importlib
 import os
 import resource
 import signal
 import sys
+import termios
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,6 +74,8 @@ def join(process: int, command: Command, *, stdio: tuple[int, int, int], report:
         os.setsid()
         for source, target in zip(stdio, (0, 1, 2), strict=True):
             os.dup2(source, target)
+        if os.isatty(0):
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C then reaches the program
         _default_signals()
         root = os.open(f"/proc/{process}/root", os.O_RDONLY | os.O_DIRECTORY)
         for kind in ("uts", "net", "mnt"):

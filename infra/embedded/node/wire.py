@@ -29,7 +29,10 @@ def send(end: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
 
 def receive(end: socket.socket) -> tuple[Message, list[int]] | None:
     """The next message and its descriptors; None when the other side has ended."""
-    raw, fds, _flags, _address = socket.recv_fds(end, MAX_PACKET, MAX_FDS)
+    try:
+        raw, fds, _flags, _address = socket.recv_fds(end, MAX_PACKET, MAX_FDS)
+    except ConnectionResetError:  # it was killed with messages unread
+        return None
     if not raw:
         return None
     message: Message = json.loads(raw)

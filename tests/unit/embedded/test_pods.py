@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from infra.embedded.admission.pods import admitted_spec
 from infra.embedded.controllers.serving import pod_spec, queue_proxy
 from infra.embedded.controllers.serving.digests import pinned, registry_of
 from infra.embedded.controllers.workloads import pods, replicaset
@@ -83,7 +84,7 @@ def test_quality_of_service(spec: Obj, expected: str) -> None:
 
 
 def test_an_admitted_pod_has_account_token_and_tolerations() -> None:
-    spec = pods.admitted_spec({"containers": [{"name": "a"}], "initContainers": [{"name": "b"}]})
+    spec = admitted_spec({"containers": [{"name": "a"}], "initContainers": [{"name": "b"}]})
     assert (spec["serviceAccountName"], spec["priority"]) == ("default", 0)
     assert [t["key"] for t in spec["tolerations"]] == [
         "node.kubernetes.io/not-ready",
@@ -96,7 +97,7 @@ def test_an_admitted_pod_has_account_token_and_tolerations() -> None:
 
 def test_no_token_where_none_is_wanted() -> None:
     spec = {"containers": [{"name": "a"}], "automountServiceAccountToken": False}
-    assert "volumes" not in pods.admitted_spec(spec)
+    assert "volumes" not in admitted_spec(spec)
 
 
 def container(**fields: Any) -> Obj:

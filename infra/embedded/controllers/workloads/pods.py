@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from infra.embedded.admission.pods import admitted_spec
 from infra.embedded.clock import parse_rfc3339
 from infra.embedded.controllers.meta import controller_ref, is_deleting
 from infra.embedded.store import Obj, generate_name
 
-_TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _FINISHED = ("Succeeded", "Failed")
 
 
@@ -28,67 +28,6 @@ def pod_of(template: Obj, owner: Obj, namespace: str, generate: str) -> Obj:
         },
         "spec": admitted_spec(template["spec"]),
         "status": {"phase": "Pending", "qosClass": qos_class(template["spec"])},
-    }
-
-
-def admitted_spec(spec: Obj) -> Obj:
-    """A pod's spec as the admission plugins leave it: account, token volume, tolerations."""
-    account = spec.get("serviceAccountName") or "default"
-    volume = generate_name("kube-api-access-")
-    mount = {"mountPath": _TOKEN_PATH, "name": volume, "readOnly": True}
-    admitted = {
-        **spec,
-        "serviceAccount": account,
-        "serviceAccountName": account,
-        "preemptionPolicy": "PreemptLowerPriority",
-        "priority": 0,
-        "tolerations": [*spec.get("tolerations", ()), *_tolerations()],
-    }
-    if spec.get("automountServiceAccountToken") is False:
-        return admitted
-    admitted["volumes"] = [*spec.get("volumes", ()), _token_volume(volume)]
-    for group in ("containers", "initContainers"):
-        if spec.get(group):
-            admitted[group] = [_mounted(container, mount) for container in spec[group]]
-    return admitted
-
-
-def _mounted(container: Obj, mount: Obj) -> Obj:
-    mounts = container.get("volumeMounts", ())
-    if any(m.get("mountPath") == mount["mountPath"] for m in mounts):
-        return container
-    return {**container, "volumeMounts": [*mounts, mount]}
-
-
-def _tolerations() -> list[Obj]:
-    return [
-        {
-            "effect": "NoExecute",
-            "key": f"node.kubernetes.io/{state}",
-            "operator": "Exists",
-            "tolerationSeconds": 300,
-        }
-        for state in ("not-ready", "unreachable")
-    ]
-
-
-def _token_volume(name: str) -> Obj:
-    namespace = {"fieldPath": "metadata.namespace", "apiVersion": "v1"}
-    return {
-        "name": name,
-        "projected": {
-            "defaultMode": 420,
-            "sources": [
-                {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-                {
-                    "configMap": {
-                        "items": [{"key": "ca.crt", "path": "ca.crt"}],
-                        "name": "kube-root-ca.crt",
-                    }
-                },
-                {"downwardAPI": {"items": [{"fieldRef": namespace, "path": "namespace"}]}},
-            ],
-        },
     }
 
 
