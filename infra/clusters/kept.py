@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,27 @@ from infra.clusters.identity import cluster_uid
 from infra.clusters.images import Docker
 from infra.clusters.kind_cli import Kind
 from infra.clusters.kind_config import host_ports, shipped_config
-from infra.clusters.kind_create import Workshop
+from infra.clusters.kind_create import Workshop, node_carries
 from infra.clusters.state import ClusterFolder, CreatedCluster, remembered
 from infra.clusters.teardown import refuse_unless_safe
 from infra.kube import KubernetesClient
+
+
+@dataclass(frozen=True, slots=True)
+class KindTools:
+    """The programs by which a kind cluster is looked at and deleted."""
+
+    kind: Kind
+    docker: Docker
+
+    @classmethod
+    def found(cls) -> KindTools:
+        """Those of this machine.
+
+        Errors:
+            ToolMissing: one is not here.
+        """
+        return cls(Kind(find_program("kind", variable="KIND_BIN")), Docker.on_path())
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +120,11 @@ def delete_kept(
     confirm: str | None = None,
     progress: Callable[[str], None] = lambda _line: None,
     clock: Clock | None = None,
+    tools: KindTools | None = None,
 ) -> None:
     """Delete a remembered cluster after looking at what lives on it.
+
+    What is looked at is what will be deleted: kind itself says where its cluster answers.
 
     Errors:
         DeletionRefused: it is in use, or another one, or carries what must not be lost, or
@@ -115,28 +136,76 @@ def delete_kept(
             raise DeletionRefused(
                 f"{record.name} is in use by another run", mend="wait for that run to end"
             )
-        if state_of(kept) != "stopped":
-            refuse_unless_safe(kept.api, record, confirm=confirm)
-        elif confirm != record.uid:
-            raise DeletionRefused(
-                f"{record.name} does not run, so what it carries cannot be seen",
-                mend=f"start it (vpm cluster up {record.name}), or: --confirm {record.uid}",
-            )
-        progress(f"deleting the {record.provider} cluster {record.name}")
+        _require_own_folder(kept)
         if record.provider == "kind":
-            kind = Kind(find_program("kind", variable="KIND_BIN"))
-            kind.delete(record.name, kubeconfig=Path(record.kubeconfig))
+            _delete_kind(kept, tools or KindTools.found(), confirm, progress)
         else:
+            _refuse(kept.api, record, confirm)
+            progress(f"deleting the {record.provider} cluster {record.name}")
             _end_embedded(kept, clock or SystemClock())
         kept.folder.forget()
+
+
+def _require_own_folder(kept: Kept) -> None:
+    """A record is about the cluster of its folder, or somebody wrote it who should not have."""
+    record, path = kept.record, kept.folder.path
+    inside = Path(record.kubeconfig).resolve().is_relative_to(path.resolve())
+    if (record.provider, record.name) != (path.parent.name, path.name) or not inside:
+        raise DeletionRefused(
+            f"the record in {path} is about another cluster: {record.provider} {record.name} "
+            f"with {record.kubeconfig}",
+            mend=f"look at it, and remove it if it is wrong: rm {path / 'created.json'}",
+        )
+
+
+def _refuse(api: KubernetesClient, record: CreatedCluster, confirm: str | None) -> None:
+    """Refuse unless the living cluster is the recorded one, or does not run and is confirmed."""
+    if _answers(api):
+        refuse_unless_safe(api, record, confirm=confirm)
+    elif confirm != record.uid:
+        raise DeletionRefused(
+            f"{record.name} does not run, so what it carries cannot be seen",
+            mend=f"start it (vpm cluster up {record.name}), or: --confirm {record.uid}",
+        )
+
+
+def _answers(api: KubernetesClient) -> bool:
+    try:
+        return bool(cluster_uid(api))
+    except ClusterError:
+        return False
+
+
+def _delete_kind(
+    kept: Kept, tools: KindTools, confirm: str | None, progress: Callable[[str], None]
+) -> None:
+    record = kept.record
+    if record.name not in tools.kind.clusters():
+        progress(f"the kind cluster {record.name} is gone already")
+        return
+    with tempfile.TemporaryDirectory(prefix="vpm-kind-") as place:
+        own = Path(place) / "kubeconfig"
+        try:
+            tools.kind.export_kubeconfig(record.name, own)
+            api = KubernetesClient(own, record.context)
+        except ClusterError:
+            api = kept.api  # A stopped node has none to give, and does not answer either.
+        _refuse(api, record, confirm)
+        if not _answers(api) and not node_carries(tools.docker, record.name, record.owner):
+            raise DeletionRefused(
+                f"{record.name} does not run, and its node does not carry the token "
+                f"{record.owner} of the cluster that the harness created",
+                mend=f"if nobody needs it: kind delete cluster --name {record.name}",
+            )
+    progress(f"deleting the kind cluster {record.name}")
+    tools.kind.delete(record.name, kubeconfig=Path(record.kubeconfig))
 
 
 def clear_interrupted(
     name: str,
     *,
     home: Path | None = None,
-    kind: Kind | None = None,
-    docker: Docker | None = None,
+    tools: KindTools | None = None,
     progress: Callable[[str], None] = lambda _line: None,
 ) -> bool:
     """Remove what a creation of a kind cluster left that was cut off; whether there was one.
@@ -148,13 +217,8 @@ def clear_interrupted(
     folder = ClusterFolder.of("kind", name, home=home)
     if folder.record() or folder.intent() is None:
         return False
-    workshop = Workshop(
-        kind or Kind(find_program("kind", variable="KIND_BIN")),
-        KubernetesClient,
-        SystemClock(),
-        progress,
-        docker=docker or Docker.on_path(),
-    )
+    own = tools or KindTools.found()
+    workshop = Workshop(own.kind, KubernetesClient, SystemClock(), progress, docker=own.docker)
     with folder.locked() as free:
         if not free:
             raise DeletionRefused(

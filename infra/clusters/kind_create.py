@@ -126,16 +126,14 @@ class Workshop:
 
     def _made_with(self, intent: Intent, name: str) -> bool:
         """Whether the node's container carries the intent's token."""
-        node = control_plane(name)
-        with tempfile.TemporaryDirectory(prefix="vpm-kind-") as place:
-            copied = Path(place) / "kubeadm.conf"
-            if self.docker is None or not self.docker.copy_out(node, _KUBEADM, copied):
-                raise ClusterError(
-                    f"the creation of {name} at {intent.at} was cut off, and its node {node} does "
-                    "not say whether it is the one that was left",
-                    mend=f"if nobody else is creating it now: kind delete cluster --name {name}",
-                )
-            return intent.owner in copied.read_text(encoding="utf-8", errors="replace")
+        carries = node_carries(self.docker, name, intent.owner)
+        if carries is None:
+            raise ClusterError(
+                f"the creation of {name} at {intent.at} was cut off, and its node "
+                f"{control_plane(name)} does not say whether it is the one that was left",
+                mend=f"if nobody else is creating it now: kind delete cluster --name {name}",
+            )
+        return carries
 
     def _refuse_if_used(self, folder: ClusterFolder, name: str) -> None:
         try:
@@ -153,6 +151,18 @@ class Workshop:
 def control_plane(name: str) -> str:
     """The container of the only node of the cluster `name`."""
     return f"{name}-control-plane"
+
+
+def node_carries(docker: Docker | None, name: str, owner: str) -> bool | None:
+    """Whether the node of the cluster `name`, running or not, was made with this owner's token.
+
+    None when it does not say.
+    """
+    with tempfile.TemporaryDirectory(prefix="vpm-kind-") as place:
+        copied = Path(place) / "kubeadm.conf"
+        if docker is None or not docker.copy_out(control_plane(name), _KUBEADM, copied):
+            return None
+        return owner in copied.read_text(encoding="utf-8", errors="replace")
 
 
 def _require_free(address: str, port: int) -> None:

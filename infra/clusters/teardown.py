@@ -73,8 +73,8 @@ def objections(
     found = [f"foreign: {item}" for item in living.foreign]
     if not made_by_this_run:
         found += [f"standing target: {item}" for item in living.standing]
-    if confirm and not found:
-        return (f"--confirm {confirm} is not its UID {living.uid}",)
+    if confirm:
+        found.insert(0, f"--confirm {confirm} is not its UID {living.uid}")
     return tuple(found)
 
 

@@ -154,11 +154,21 @@ def check_bundle(folder: Path) -> Index:
         for name, digest in index.files.items():
             if sha256_file(folder / name) != digest:
                 raise DigestMismatch(f"{folder / name} was changed", mend="unpack the bundle again")
+        added = sorted(_files_below(folder) - {INDEX, *index.files})
+        if added:
+            raise DigestMismatch(
+                f"{folder / added[0]} was added: the bundle's index does not have it",
+                mend="remove it, or unpack the bundle again into an empty folder",
+            )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{folder} is not a whole bundle: {error}", mend="vpm bundle load BUNDLE --into FOLDER"
         ) from error
     return index
+
+
+def _files_below(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
 
 
 def bundle_folder(path: Path) -> Path:

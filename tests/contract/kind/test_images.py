@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from infra.knative.bundle import (
     open_bundle,
 )
 from infra.knative.catalogue import load_catalogue
-from infra.knative.digests import DigestMismatch
+from infra.knative.digests import DigestMismatch, sha256_file
 from infra.knative.manifests import ManifestSource, read_image_map
 from tests.support.fake_install import write_manifests
 from tests.support.kind_machine import Machine
@@ -42,6 +44,9 @@ BUILD = Call(
      "--file={folder}/infra/services/metrics_echo/Dockerfile", "{context}"),
     then="built",
 )  # fmt: skip
+NODE_IMAGE = "kindest/node:v1.33.1@sha256:" + "a" * 64
+SERVER = "--format={{.Server.Version}} {{.Server.Os}}/{{.Server.Arch}}"
+ARM = "--platform=linux/arm64"
 LOAD = Call(("load", "docker-image", "--name", "vpm-mini", "dev.local/metrics-echo:{tag}"))
 
 
@@ -120,8 +125,10 @@ def test_a_bundle_is_written_and_read_back(tmp_path: Path) -> None:
             [
                 PRESENT,
                 Call(("tag", "{image}", "dev.local/{name}:1.18")),
-                Call(("save", "--output={file}/images.tar", *["{image}"] * 5)),
-                Call(("save", "--output={file}/node.tar", "kindest/node:v1.33.1")),
+                Call(("version", SERVER), stdout="29.1.0 linux/arm64\n"),
+                Call(("tag", NODE_IMAGE, "kindest/node:v1.33.1")),
+                Call(("save", ARM, "--output={file}/images.tar", *["{image}"] * 5)),
+                Call(("save", ARM, "--output={file}/node.tar", "kindest/node:v1.33.1")),
             ],
         )
     )
@@ -133,7 +140,7 @@ def test_a_bundle_is_written_and_read_back(tmp_path: Path) -> None:
         source(tmp_path),
         docker=docker,
         images=["hello"],
-        node_image="kindest/node:v1.33.1",
+        node_image=NODE_IMAGE,
         programs=[program],
     )
     index = open_bundle(output, tmp_path / "in")
@@ -141,11 +148,49 @@ def test_a_bundle_is_written_and_read_back(tmp_path: Path) -> None:
     assert {"serving-crds.yaml", "serving-core.yaml", "kourier.yaml", IMAGE_MAP, "bin/kind"} <= set(
         index.files
     )
+    assert index.node_image == "kindest/node:v1.33.1"
+    assert index.images["hello"] == index.images["kindest/node:v1.33.1"] == "sha256:1"
     mapped = read_image_map(tmp_path / "in" / IMAGE_MAP)
     assert set(mapped.values()) == {
         f"dev.local/knative-releases-knative.dev-serving-cmd-{name}:1.18"
         for name in ("activator", "autoscaler", "controller", "webhook")
     }
+
+
+@pytest.mark.parametrize(
+    ("said", "option"),
+    [
+        ("28.0.0 linux/amd64\n", ["--platform=linux/amd64"]),
+        ("27.5.1 linux/amd64\n", []),
+        ("", []),
+    ],
+)
+def test_an_archive_is_of_one_platform_where_the_engine_can_do_that(
+    tmp_path: Path, said: str, option: list[str]
+) -> None:
+    save = Call(("save", *option, "--output={file}", "a", "b"))
+    program = install(tmp_path, "docker", [Call(("version", SERVER), stdout=said), save])
+    Docker(program).save(["a", "b"], tmp_path / "images.tar")
+    assert calls(tmp_path, "docker")[-1][0] == "save"
+
+
+def test_a_bundles_node_image_is_used_by_its_tag(machine: Machine) -> None:
+    manifests = write_manifests(machine.folder / "manifests")
+    (manifests / "node.tar").write_bytes(b"node")
+    files = {path.name: sha256_file(path) for path in manifests.iterdir()}
+    index = {"knative": "1.18", "files": files, "node_image": "kindest/node:v1.33.1"}
+    (manifests / "bundle.json").write_text(json.dumps(index))
+    load = Call(("load", f"--input={manifests}/node.tar"), then="loaded")
+    absent = Call(("image", "inspect", "--format={{.Id}}", "kindest/{node}"), exit=1, when="")
+    docker = Docker(install(machine.folder / "docker-bin", "docker", [absent, load, PRESENT]))
+    create = next(call for call in machine.transcript if call.args[0] == "create")
+    plain = tuple(a.partition("@")[0] for a in create.args)
+    driver = machine.driver(transcript=[replace(create, args=plain), LOAD], docker=docker)
+    with driver.open(machine.request()) as cluster:
+        assert cluster.identity.details["node_image"] == "kindest/node:v1.33.1"
+    assert ["load", f"--input={manifests}/node.tar"] in calls(
+        machine.folder / "docker-bin", "docker"
+    )
 
 
 def test_a_changed_file_of_a_bundle_is_found(tmp_path: Path) -> None:
@@ -155,6 +200,14 @@ def test_a_changed_file_of_a_bundle_is_found(tmp_path: Path) -> None:
     (tmp_path / "in" / "kourier.yaml").write_text("kind: Evil\n")
     with pytest.raises(DigestMismatch, match=r"kourier\.yaml was changed"):
         check_bundle(tmp_path / "in")
+    (tmp_path / "in" / "kourier.yaml").write_bytes(
+        (tmp_path / "manifests" / "kourier.yaml").read_bytes()
+    )
+    (tmp_path / "in" / IMAGE_MAP).write_text("a/b: evil.example/b\n")
+    with pytest.raises(DigestMismatch, match=r"image-map\.yaml was added"):
+        check_bundle(tmp_path / "in")
+    (tmp_path / "in" / IMAGE_MAP).unlink()
+    check_bundle(tmp_path / "in")
     (tmp_path / "in" / "kourier.yaml").unlink()
     with pytest.raises(UsageError, match="not a whole bundle"):
         check_bundle(tmp_path / "in")

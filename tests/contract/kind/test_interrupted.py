@@ -15,7 +15,7 @@ import pytest
 from harness.core.errors import ClusterError
 from infra.clusters.errors import DeletionRefused
 from infra.clusters.images import Docker
-from infra.clusters.kept import clear_interrupted
+from infra.clusters.kept import KindTools, clear_interrupted
 from infra.clusters.kind_cli import Kind
 from infra.clusters.resources import DEPLOYMENT
 from infra.clusters.state import ClusterFolder, Intent
@@ -116,10 +116,10 @@ def test_down_removes_what_was_left(machine: Machine) -> None:
     machine.driver()
     kind = Kind(machine.folder / "bin" / "kind")
     home = machine.folder / "home"
-    ours = docker(machine, owner=INTENT.owner)
-    assert clear_interrupted("vpm-mini", home=home, kind=kind, docker=ours)
+    tools = KindTools(kind, docker(machine, owner=INTENT.owner))
+    assert clear_interrupted("vpm-mini", home=home, tools=tools)
     assert machine.kind_calls[-1][:2] == ["delete", "cluster"]
-    assert not clear_interrupted("vpm-mini", home=home, kind=kind, docker=ours)
+    assert not clear_interrupted("vpm-mini", home=home, tools=tools)
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"owner": 5, "at": "x"}', '{"owner": "x"}', "\x00"])

@@ -44,7 +44,15 @@ BUSY = replace(EMPTY, standing=("default/hello",), foreign=("Pod shop/front",))
         (EMPTY, "uid-9", ("--confirm uid-9 is not its UID uid-1",)),
         (BUSY, None, ("foreign: Pod shop/front", "standing target: default/hello")),
         (BUSY, "uid-1", ()),
-        (BUSY, "uid-9", ("foreign: Pod shop/front", "standing target: default/hello")),
+        (
+            BUSY,
+            "uid-9",
+            (
+                "--confirm uid-9 is not its UID uid-1",
+                "foreign: Pod shop/front",
+                "standing target: default/hello",
+            ),
+        ),
         (replace(EMPTY, uid="uid-2"), None, ("its UID is uid-2, and the harness created uid-1",)),
         (replace(EMPTY, owner=""), None, (f"its label {OWNER_LABEL} is missing, not owner-1",)),
     ],
