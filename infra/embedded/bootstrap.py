@@ -71,6 +71,7 @@ def namespace(name: str, labels: Mapping[str, str]) -> Obj:
 def _configuration(domain: str) -> Iterator[tuple[Kind, Obj]]:
     data: dict[str, Mapping[str, str]] = {
         "config-autoscaler": {},
+        "config-certmanager": {},
         "config-defaults": {},
         "config-deployment": {"registries-skipping-tag-resolving": "kind.local,ko.local,dev.local"},
         "config-domain": {domain: ""},
@@ -84,7 +85,11 @@ def _configuration(domain: str) -> Iterator[tuple[Kind, Obj]]:
         "config-tracing": {},
     }
     for name, values in data.items():
-        yield CONFIGMAP, _config_map(name, values)
+        yield CONFIGMAP, _config_map(name, {"_example": _EXAMPLE, **values})
+
+
+# Knative's ConfigMaps carry an explanation under this key, which nobody reads as a setting.
+_EXAMPLE = "See https://knative.dev/docs/serving/configuration/ for what can be set here.\n"
 
 
 def _config_map(name: str, data: Mapping[str, str]) -> Obj:

@@ -145,32 +145,39 @@ def _schema(kind: Kind, schemas: dict[str, Obj]) -> Obj:
     named: Obj = {"x-kubernetes-group-version-kind": [_gvk(kind)]}
     if shape is None:
         return named | {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    return _object(shape, schemas) | named
+    return _object(shape, schemas, inline=kind.custom) | named
 
 
-def _object(shape: Shape, schemas: dict[str, Obj]) -> Obj:
-    properties = {name: _of(child, schemas) for name, child in sorted(shape.fields.items())}
+def _object(shape: Shape, schemas: dict[str, Obj], *, inline: bool) -> Obj:
+    """An object; the schemas of custom kinds name no types but that of metadata."""
+    properties = {
+        name: _of(child, schemas, inline=inline and name != "metadata")
+        for name, child in sorted(shape.fields.items())
+    }
     keeps = {"x-kubernetes-preserve-unknown-fields": True} if shape.open else {}
     return {"type": "object", "properties": properties, **keeps}
 
 
-def _of(shape: Shape, schemas: dict[str, Obj]) -> Obj:
+def _of(shape: Shape, schemas: dict[str, Obj], *, inline: bool) -> Obj:
     described = {"description": str(shape.schema["description"])} if (
         "description" in shape.schema
     ) else {}  # fmt: skip
     if shape.sort == "list":
-        return {"type": "array", "items": _of(shape.items or Shape("any"), schemas)} | described
+        return {
+            "type": "array",
+            "items": _of(shape.items or Shape("any"), schemas, inline=inline),
+        } | described
     if shape.sort == "map":
-        values = _of(shape.items or Shape("any"), schemas)
+        values = _of(shape.items or Shape("any"), schemas, inline=inline)
         return {"type": "object", "additionalProperties": values} | described
     if shape.sort != "object":
         return _SCALARS[shape.sort] | described
-    if not shape.go:
-        return _object(shape, schemas) | described
+    if inline or not shape.go:
+        return _object(shape, schemas, inline=inline) | described
     name = f"io.k8s.{shape.go}"
     if name not in schemas:
         schemas[name] = {}  # known from now on: types refer to themselves
-        schemas[name] = _object(shape, schemas)
+        schemas[name] = _object(shape, schemas, inline=False)
     return {"$ref": f"#/components/schemas/{name}"}
 
 

@@ -16,11 +16,17 @@ from typing import Any
 
 import yaml
 
-from tests.embedded.conformance.normal import text
 from tests.embedded.conformance.outcome import Area, Case, Replay
+from tests.embedded.conformance.outputs import (
+    Counters,
+    comparable,
+    document_differences,
+    lines_of,
+    overtaken,
+)
 from tests.support.cluster import KUBECTL
 
-_LONGEST_PAUSE = 20.0  # recorded seconds
+_LONGEST_PAUSE = 45.0  # recorded seconds
 _TIMEOUT = 150.0
 _LINES = 6  # of a difference that are shown
 _ABSENT = re.compile(r"error when creating|\bcreated\b(?! \()")
@@ -82,24 +88,26 @@ def _replayer(entries: list[Recorded]) -> Any:
         _clean(what, entries)
         _presume(what, entries)
         before: Recorded | None = None
+        counters = Counters()
         for entry in entries:
             if before is not None and before.at:
                 gap = entry.at - entry.took - before.at
                 time.sleep(min(max(gap, 0.0), _LONGEST_PAUSE) / what.pace)
-            yield _case(what, entry)
+            yield _case(what, entry, counters)
             before = entry
 
     return replay
 
 
 def _clean(what: Replay, entries: list[Recorded]) -> None:
-    """Begin without leftovers of other areas."""
+    """Begin without leftovers of other areas: services, their pods, their events."""
+    kubectl = what.cluster.kubectl
     for namespace in sorted({"default", *_namespaces(entries)}):
         if namespace != "default":
-            what.cluster.kubectl("create", "namespace", namespace)
-        what.cluster.kubectl(
-            "delete", "ksvc,configuration,route,revision", "--all", "-n", namespace
-        )
+            kubectl("create", "namespace", namespace)
+        kubectl("delete", "ksvc,configuration,route,revision", "--all", "-n", namespace)
+        kubectl("delete", "pod", "--all", "-n", namespace, "--grace-period=1", timeout=90)
+        kubectl("delete", "events", "--all", "-n", namespace)
 
 
 def _namespaces(entries: list[Recorded]) -> set[str]:
@@ -127,12 +135,21 @@ def _presume(what: Replay, entries: list[Recorded]) -> None:
         sleeper = ["--command", "--", "sleep", "3600"]
         what.cluster.kubectl("run", pod, "--image=curlimages/curl", "--restart=Never", *sleeper)
         what.cluster.kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=30s")
+    shown = "".join(entry.out for entry in entries)
+    made = any(re.search(r"kubectl (apply|create) -f|kubectl run", e.command) for e in entries)
     first = entries[0]
-    manifest = what.root / "02-lifecycle" / "hello.yaml"
     exists = first.code == 0 and re.search(r"\bhello\b", first.command)
     creates = any(word in first.out for word in ("created", "No resources"))
-    conflict = "conflict with" in first.err
-    if manifest.exists() and ((exists and not creates) or conflict):
+    looked_at = "service.serving.knative.dev/hello" in shown and not made
+    if (exists and not creates) or "conflict with" in first.err or looked_at:
+        _install(what, "hello.yaml")
+        if looked_at and "hello-00002" in shown:
+            _install(what, "hello-changed.yaml")
+
+
+def _install(what: Replay, name: str) -> None:
+    """Apply a recorded manifest, if there is one, and wait for its service."""
+    for manifest in sorted(what.root.rglob(name))[:1]:
         what.cluster.kubectl("apply", "-f", str(manifest))
         what.cluster.kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=60s")
 
@@ -145,16 +162,18 @@ def _foreign_pods(entries: list[Recorded]) -> set[str]:
     return {pod for pod in used if not any(f"run {pod}" in e.command for e in entries)}
 
 
-def _case(what: Replay, entry: Recorded) -> Case:
+def _case(what: Replay, entry: Recorded, counters: Counters) -> Case:
     if not entry.command.startswith("kubectl "):
         return Case(entry.name, skipped="not a kubectl command")
     if _ABSENT.search(entry.out + entry.err) and "already exists" not in entry.err:
         _forget(what, entry)
+    if "error when patching" in entry.err:
+        _make(what, entry)
     if "rollout" in entry.command or "port-forward" in entry.command:
         return Case(entry.name, skipped="not served: see COVERAGE")
     try:
         done = subprocess.run(
-            ["/bin/sh", "-c", entry.command],  # recordings are shell commands of one's own
+            ["/bin/sh", "-c", _here(what, entry)],  # shell commands of one's own
             cwd=what.root,
             env={
                 **os.environ,
@@ -173,9 +192,37 @@ def _case(what: Replay, entry: Recorded) -> Case:
     found = []
     if done.returncode != entry.code:
         found.append(f"exit code {entry.code} -> {done.returncode}")
-    found += _lines("stdout", entry.out, done.stdout)
-    found += _lines("stderr", entry.err, done.stderr)
+    got = counters.align(entry.command, entry.out, done.stdout)
+    documents = document_differences(entry.command, entry.out, got)
+    if documents is None:
+        found += _lines("stdout", entry, entry.out, got)
+    else:
+        found += [f"stdout: {line}" for line in documents[:_LINES]]
+    if got or comparable(entry.command, entry.out) or "No resources" not in done.stderr:
+        found += _lines(
+            "stderr", entry, entry.err, counters.align(entry.command, entry.err, done.stderr)
+        )
     return Case(entry.name, tuple(found))
+
+
+def _here(what: Replay, entry: Recorded) -> str:
+    """A recorded command that names its API server, with this cluster's instead."""
+    command = entry.command
+    if "was refused" in entry.err:
+        return command  # it named another one
+    return re.sub(r"(--server=|-s )https://[\w.]+:\d+", rf"\g<1>{what.server}", command)
+
+
+def _make(what: Replay, entry: Recorded) -> None:
+    """What a recorded change was refused for existed: with nothing of what was refused."""
+    for document in _documents(entry.stdin):
+        meta = document["metadata"]
+        base = {**document, "metadata": {k: meta[k] for k in ("name", "namespace") if k in meta}}
+        kind, space = str(document.get("kind")), str(meta.get("namespace", "default"))
+        if document.get("kind") == "Service":
+            kind = "ksvc"
+        if what.cluster.kubectl("get", kind, str(meta.get("name")), "-n", space).code != 0:
+            what.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(base))
 
 
 def _forget(what: Replay, entry: Recorded) -> None:
@@ -190,17 +237,12 @@ def _forget(what: Replay, entry: Recorded) -> None:
             what.cluster.kubectl("delete", "ksvc", name, "-n", namespace, "--ignore-not-found")
 
 
-def _lines(stream: str, wanted: str, got: str) -> list[str]:
-    before, after = sorted_rows(text(wanted)), sorted_rows(text(got))
+def _lines(stream: str, entry: Recorded, wanted: str, got: str) -> list[str]:
+    before = list(lines_of(comparable(entry.command, wanted)))
+    after = overtaken(before, list(lines_of(comparable(entry.command, got))))
     changed = [
         line
         for line in difflib.unified_diff(before, after, lineterm="", n=0)
         if line[:1] in "+-" and line[:3] not in ("+++", "---")
     ]
     return [f"{stream}: {line[:300]}" for line in changed[:_LINES]]
-
-
-def sorted_rows(output: str) -> list[str]:
-    """Lines of an output; rows that begin with a generated name count in any order."""
-    lines = output.splitlines()
-    return sorted(lines) if output.startswith(("TIME", "NAMESPACE")) else lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,43 @@ from tests.embedded.conformance.outcome import Area, Case, Replay
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
 
+# What the emulator does not serve (see COVERAGE), and what only it does.
+_ABSENT = re.compile(
+    r"^/?(metrics|\.well-known|openid)(/|$)|/(poststarthook|autoregister-completion|etcd)\b"
+    r"|^/(apis|openapi/v3)/$|emulator\.vpm\.dev"
+)
+_BUILD_FACTS = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler")
+
+
 def areas(root: Path) -> Iterator[Area]:
-    """The reads that an index.json lists."""
-    for index in sorted(root.rglob("index.json")):
-        yield Area(f"{index.parent.relative_to(root)}/http", _replayer(index))
+    """The reads that a list of paths, statuses and files of bodies records."""
+    for index in sorted(root.rglob("*.json")):
+        if _entries(index):
+            yield Area(f"{index.parent.relative_to(root)}/http", _replayer(index))
+
+
+def _entries(index: Path) -> list[dict[str, Any]]:
+    try:
+        content = json.loads(index.read_text())
+    except (OSError, ValueError):
+        return []
+    wanted = {"path", "status", "headers", "file"}
+    return [
+        entry
+        for entry in (content if isinstance(content, list) else [])
+        if isinstance(entry, dict) and wanted <= entry.keys()
+    ]
 
 
 def _replayer(index: Path) -> Any:
     def replay(what: Replay) -> Iterator[Case]:
         with what.cluster.http() as client:
-            for entry in json.loads(index.read_text()):
+            for entry in _entries(index):
                 headers = {"accept": entry["accept"]} if entry.get("accept") else {}
                 name = f"GET {entry['path']}" + (" (table)" if "Table" in str(headers) else "")
+                if not (index.parent / str(entry.get("file"))).is_file():
+                    yield Case(name, skipped="the recorded body is not there")
+                    continue
                 got = client.get(entry["path"], headers=headers)
                 found = []
                 if got.status_code != entry["status"]:
@@ -51,22 +77,28 @@ def _view(document: Any) -> Any:
     """The part of a document that is comparable between clusters with other objects."""
     kind = document.get("kind")
     if kind == "APIGroupDiscoveryList":
-        return {
+        served = {
             f"{group['metadata'].get('name', '')}/{version['version']}/{resource['resource']}":
                 resource | {"verbs": sorted(resource["verbs"]), "subresources": None}
             for group in document["items"]
             for version in group["versions"]
             for resource in version["resources"]
         }  # fmt: skip
+        return _without_own(served)
     if kind == "APIGroupList":
-        return {group["name"]: group for group in document["groups"]}
+        return _without_own({group["name"]: group for group in document["groups"]})
     if kind == "APIResourceList":
         return {r["name"]: r | {"storageVersionHash": None} for r in document["resources"]}
     if kind == "Table":
         return {"columns": document["columnDefinitions"]}
     if "paths" in document:
-        names = document["paths"]
-        return {name: True for name in names if not name.startswith(("/healthz/", "/livez/"))}
+        return _without_own(dict.fromkeys(document["paths"], True))
+    if "gitVersion" in document:
+        document = {k: v for k, v in document.items() if k not in _BUILD_FACTS}
     if str(kind).endswith("List"):
         return {key: document[key] for key in ("kind", "apiVersion")}
     return value(document)
+
+
+def _without_own(served: dict[str, Any]) -> dict[str, Any]:
+    return {name: what for name, what in served.items() if not _ABSENT.search(name)}

@@ -21,8 +21,24 @@ _PATIENCE = 2.0  # seconds beyond what the real cluster took
 
 def areas(root: Path) -> Iterator[Area]:
     """The exchanges beside the recorded commands that set them up."""
-    for path in sorted(root.rglob("responses.json")):
-        yield Area(f"{path.parent.relative_to(root)}/responses", _replayer(path))
+    for path in sorted(root.rglob("*.json")):
+        if _exchanges(path):
+            yield Area(str(path.relative_to(root).with_suffix("")), _replayer(path))
+
+
+def _exchanges(path: Path) -> dict[str, dict[str, Any]]:
+    """The exchanges in a file, by name; nothing for a file of another form."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {
+        name: exchange
+        for name, exchange in content.items()
+        if isinstance(exchange, dict) and {"sent", "status_line"} <= exchange.keys()
+    }
 
 
 def _replayer(path: Path) -> Any:
@@ -33,7 +49,7 @@ def _replayer(path: Path) -> Any:
             )
             return
         _set_up(what, path.with_name("kubectl.json"))
-        for name, exchange in json.loads(path.read_text()).items():
+        for name, exchange in _exchanges(path).items():
             if _ELSEWHERE.search(name) or not exchange.get("sent"):
                 yield Case(name, skipped="was not sent to the external gateway")
             elif "\r\n\r\n" not in exchange["sent"]:
@@ -131,4 +147,6 @@ def _body(body: str, headers: list[str]) -> Any:
     if isinstance(content, dict):
         for own in ("env", "uptime_s"):
             content.pop(own, None)
+        if isinstance(content.get("remote"), str):
+            content["remote"] = content["remote"].partition(":")[0]  # one app adds the port
     return value(content)

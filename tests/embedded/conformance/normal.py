@@ -21,7 +21,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(deployment|-deployment)-[a-z0-9]{7,10}\b", r"\1-HASH"),
         (r"pod-template-hash=[a-z0-9]+", "pod-template-hash=HASH"),
         (r"kube-api-access-[a-z0-9]{5}", "kube-api-access-XXXXX"),
-        (r"^(\S+(?:-00\d+|-private))-[a-z0-9]{5}$", r"\1-XXXXX"),
+        (r"^(\S+(?:-00\d+|-private))-[a-z0-9]{5}(?=\s|$)", r"\1-XXXXX"),
         (r"v1\.33\.\d+[^\s\"]*", "VERSION"),
         (r"\S+/(knative/queue|serving/cmd/queue)[:@][^\s,\"]+", "QUEUE-IMAGE"),
         (r"https://[\w.-]+:\d+", "https://SERVER"),

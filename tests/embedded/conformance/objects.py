@@ -24,8 +24,9 @@ _SHOWN = 12  # differences of one object
 
 def areas(root: Path) -> Iterator[Area]:
     """The objects beside a recorded manifest `hello.yaml`."""
-    for manifest in sorted(root.rglob("hello.yaml")):
-        if list(manifest.parent.glob("ready-*.yaml")):
+    for folder in sorted({path.parent for path in root.rglob("ready-*.yaml")}):
+        manifest = folder / "hello.yaml"
+        if manifest.is_file():
             yield Area(f"{manifest.parent.relative_to(root)}/objects", _replayer(manifest))
 
 
@@ -74,4 +75,23 @@ def _view(item: dict[str, Any]) -> Any:
     for term in ("kind", "apiVersion"):
         seen.pop(term, None)  # lists leave them out for built-in kinds
     seen.get("metadata", {}).pop("generation", None)  # counts writes, of which there may be fewer
-    return seen
+    return _without_components(seen)
+
+
+def _without_components(found: Any) -> Any:
+    """Without pods of Knative's own components, and what one distribution alone mounts."""
+    if isinstance(found, dict):
+        return {
+            key: _without_components(inner)
+            for key, inner in found.items()
+            if not (key == "targetRef" and inner.get("namespace") == "knative-serving")
+        }
+    if isinstance(found, list):
+        return [_without_components(inner) for inner in found if not _is_foreign(inner)]
+    return found
+
+
+def _is_foreign(source: Any) -> bool:
+    """Whether a volume's source is a ConfigMap that one distribution adds."""
+    config = source.get("configMap") if isinstance(source, dict) else None
+    return isinstance(config, dict) and str(config.get("name")).startswith("openshift-")

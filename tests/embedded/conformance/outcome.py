@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
+
 from tests.support.cluster import Cluster
 
 
@@ -25,6 +27,12 @@ class Replay:
     cluster: Cluster
     root: Path
     pace: float = 1.0
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        config = yaml.safe_load(self.cluster.kubeconfig.read_text())
+        return str(config["clusters"][0]["cluster"]["server"])
 
 
 @dataclass(frozen=True, slots=True)
