@@ -8,7 +8,13 @@ from pathlib import Path
 
 from harness.contracts.model import stamp
 from harness.core.errors import UsageError
-from harness.core.observation import CommandRecord, ContractObserved
+from harness.core.observation import (
+    ColdStartObserved,
+    CommandRecord,
+    ContractObserved,
+    ProbeObserved,
+    ServiceObserved,
+)
 from harness.core.record import RunOpened
 from harness.options import RunOptions
 from harness.ports import Clock, Cluster, CommandResult, KubeClient, Kubectl
@@ -17,11 +23,14 @@ from harness.runner.approvals import FileApprovals
 from harness.runner.files import write_atomic
 from harness.runner.kubectl import KubectlProcess
 from harness.runner.runner import Runner, RunnerSettings
+from harness.spec.model import ProbeAction
 from infra.kube import KubernetesClient
+from probes.coldstart import cold_start
 from probes.load import LocustLoad
 from probes.places import ClusterPlaces
 from probes.prober import Prober
 from probes.ready import ServiceReader
+from probes.scale import PodCounter
 
 _KEPT_OUTPUT = 1000
 
@@ -91,6 +100,42 @@ def _bounded(command: CommandRecord) -> CommandRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ColdStarts:
+    """Starts services from zero and says where the time went; implements ColdStarter."""
+
+    prober: Prober
+    client: KubeClient
+    clock: Clock
+
+    def start(
+        self, service: ServiceObserved, action: ProbeAction
+    ) -> tuple[ColdStartObserved, ProbeObserved]:
+        """Wait until there is no pod, then send the request.
+
+        Errors:
+            ProbeError: there was a pod all the time, or the request could not be sent.
+        """
+        seen = cold_start(
+            service,
+            action,
+            prober=self.prober,
+            counter=PodCounter(self.client, self.clock, service.namespace, service.service),
+            clock=self.clock,
+            zero_timeout=action.from_zero or 0.0,
+        )
+        cold = ColdStartObserved(
+            service=service.service,
+            namespace=service.namespace,
+            at=seen.probe.at,
+            until=seen.probe.until,
+            waited=round(seen.waited, 6),
+            seconds=round(seen.seconds, 6),
+            phases=tuple((name, round(seconds, 6)) for name, seconds in seen.phases),
+        )
+        return cold, seen.probe
+
+
+@dataclass(frozen=True, slots=True)
 class Toolbox:
     """Makes the tools for an open cluster; implements Workbench."""
 
@@ -105,6 +150,7 @@ class Toolbox:
         client = KubernetesClient(cluster.kubeconfig, cluster.context, clock=self.clock)
         kubectl = kubectl_for(cluster, self.clock)
         places = ClusterPlaces(cluster=cluster, client=client, kubectl=kubectl, clock=self.clock)
+        prober = Prober(cluster=cluster, places=places, store=folder, clock=self.clock)
         return Tools(
             services=ServiceReader(client=client, clock=self.clock),
             contracts=ScenarioContracts(
@@ -115,10 +161,11 @@ class Toolbox:
                 kubectl=kubectl,
                 clock=self.clock,
             ),
-            prober=Prober(cluster=cluster, places=places, store=folder, clock=self.clock),
+            prober=prober,
             load=LocustLoad(cluster=cluster, clock=self.clock, folder=folder, client=client),
             applier=KubectlApplier(kubectl),
             faults=cluster.faults,
+            cold=ColdStarts(prober=prober, client=client, clock=self.clock),
         )
 
 

@@ -58,7 +58,8 @@ _keys = click.option(
 _repository = click.option(
     "--repository",
     type=FILE,
-    help="Git repository that holds the commits.  [default: the one that the evidence lies in, else the working folder's]",
+    help="Git repository that holds the commits.  "
+    "[default: the one that the evidence lies in, else the working folder's]",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 

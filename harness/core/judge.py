@@ -8,6 +8,7 @@ from dataclasses import replace
 from harness.core.conditions import ready_claim
 from harness.core.diagnose import diagnose
 from harness.core.observation import (
+    ColdStartObserved,
     ContractObserved,
     ErrorObserved,
     FilesObserved,
@@ -133,7 +134,8 @@ def _claims(step: Step, seen: StepRecord) -> tuple[Claim, ...]:
             return tuple(_contract_claim(step.name, action, contract) for contract in contracts)
         case LoadAction() as action:
             loads = [o for o in seen.observations if isinstance(o, LoadObserved)]
-            return tuple(load_claim(action, load) for load in loads)
+            scaled = [autoscale_claim(action.gates.pods, load) for load in loads]
+            return (*(load_claim(action, load) for load in loads), *(c for c in scaled if c))
         case EvidenceAction():
             return _file_claims(step.name, seen)
         case ApplyAction() | FaultAction():
@@ -150,6 +152,11 @@ def _probe_claims(action: ProbeAction, seen: StepRecord) -> tuple[Claim, ...]:
         *(ready_claim(service) for service in services[-1:]),
         *(reachable_claim(probe, minimum=bar, objectives=asked) for probe in probes),
         *(claim for probe in probes for claim in sli_claims(probe, asked)),
+    ]
+    details += [
+        coldstart_claim(cold, probes)
+        for cold in seen.observations
+        if isinstance(cold, ColdStartObserved)
     ]
     if not probes:
         return tuple(details)
@@ -204,6 +211,38 @@ def load_claim(action: LoadAction, seen: LoadObserved) -> Claim:
     rate = seen.requests / seen.seconds if seen.seconds > 0 else 0.0
     reason = f"{good}/{seen.requests} good in {seen.seconds:.1f} s ({rate:.1f}/s)"
     return Claim("load", subject, Verdict.PASS, reason)
+
+
+def autoscale_claim(pods: int | None, seen: LoadObserved) -> Claim | None:
+    """The claim `autoscale`: whether a load was met with enough pods; None where none was asked.
+
+    Pods that nobody counted are no data.
+    """
+    if pods is None:
+        return None
+    subject, most = (
+        f"{seen.namespace}/{seen.service}",
+        max((n for _, n in seen.replicas), default=0),
+    )
+    if not seen.replicas or not seen.requests:
+        why = "no pods were counted" if seen.requests else "no request was made"
+        return Claim("autoscale", subject, Verdict.INCONCLUSIVE, why)
+    reason = f"at most {most} pods ready at one time, {pods} wanted"
+    return Claim("autoscale", subject, Verdict.PASS if most >= pods else Verdict.FAIL, reason)
+
+
+def coldstart_claim(seen: ColdStartObserved, probes: Sequence[ProbeObserved]) -> Claim:
+    """The claim `coldstart`: whether a request to a service without a pod was answered well."""
+    good = any(probe.good for probe in probes)
+    phases = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in seen.phases)
+    ended = "answered well" if good else "no good answer"
+    return Claim(
+        "coldstart",
+        f"{seen.namespace}/{seen.service}",
+        Verdict.PASS if good else Verdict.FAIL,
+        f"{ended} {seen.seconds:.2f} s after a request from zero pods ({phases})",
+        cites=tuple(cite for probe in probes for cite in probe.first_ids.values()),
+    )
 
 
 def _file_claims(step: str, seen: StepRecord) -> tuple[Claim, ...]:

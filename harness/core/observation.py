@@ -201,6 +201,24 @@ class LoadObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class ColdStartObserved:
+    """A request to a service that had no pod; all in seconds.
+
+    `waited` is how long it took to get to zero, `seconds` how long the answer took, and `phases`
+    what that time went to: until there was a pod, its app ran, it was ready, the answer came.
+    """
+
+    service: str
+    namespace: str
+    at: str
+    until: str
+    waited: float
+    seconds: float
+    phases: tuple[tuple[str, float], ...] = ()
+    kind: Literal["coldstart"] = "coldstart"
+
+
+@dataclass(frozen=True, slots=True)
 class FilesObserved:
     """Files that a step wrote outside the run folder, for example generated copies."""
 
@@ -241,6 +259,7 @@ Observation = Annotated[
     | ProbeObserved
     | ContractObserved
     | LoadObserved
+    | ColdStartObserved
     | FilesObserved
     | FaultObserved
     | ErrorObserved

@@ -147,6 +147,20 @@ def load(document: Evidence, say: Say) -> str:
     )
 
 
+def coldstart(document: Evidence, say: Say) -> str:
+    """What the time of a request from zero went to."""
+    seen = document.coldstart
+    if seen is None:
+        return ""
+    lines = [
+        (say("period"), f"{seen.at} – {seen.until}"),
+        (say("waited for zero pods"), seconds_text(seen.waited)),
+        (say("answered after"), seconds_text(seen.seconds)),
+    ]
+    phases = ((name, seconds_text(seconds)) for name, seconds in seen.phases)
+    return section(say("Cold start"), facts(lines), table([say("phase"), say("seconds")], phases))
+
+
 def steps(document: Evidence, say: Say) -> str:
     """Every step of a scenario and how it ended."""
     header = ("step", "verdict", "reason", "started", "ended", "seconds", "expectation")

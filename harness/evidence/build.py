@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from harness.core.observation import (
+    ColdStartObserved,
     ContractObserved,
     LoadObserved,
     Observation,
@@ -20,6 +21,7 @@ from harness.evidence.derive import (
     gaps_of_tool,
     not_checked,
     notes_on,
+    service_of,
     service_subject,
     thresholds_of,
     vantage_evidence,
@@ -45,8 +47,6 @@ from harness.evidence.model import (
 )
 
 T = TypeVar("T")
-
-_CLAIMED_BY_STEPS: tuple[Literal["autoscale", "coldstart"], ...] = ("autoscale", "coldstart")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +109,13 @@ def _services(record: RunRecord, verdict: RunVerdict) -> Iterator[_Service]:
     seen: dict[str, list[tuple[str, Observation]]] = {}
     for step in record.steps.values():
         for observation in step.observations:
-            key = _service_of(observation)
+            key = service_of(observation)
             if key:
                 seen.setdefault(key, []).append((step.step, observation))
     claims = _claims(verdict)
     for key in sorted({*seen, *(claim.subject for claim in verdict.services)}):
         own = tuple(claim for claim in claims if claim.subject == key)
         yield _Service(key=key, seen=tuple(seen.get(key, ())), claims=own)
-
-
-def _service_of(observation: Observation) -> str | None:
-    match observation:
-        case ServiceObserved() | ProbeObserved() | LoadObserved():
-            return f"{observation.namespace}/{observation.service}"
-        case ContractObserved(resource=resource) if "/" in resource:
-            return resource.split(" ")[-1]
-    return None
 
 
 def _claims(verdict: RunVerdict) -> tuple[Claim, ...]:
@@ -149,9 +140,12 @@ def _about(record: RunRecord, service: _Service) -> Iterator[Evidence]:
     for claim in service.claimed("load")[-1:]:
         load = service.last(LoadObserved)
         yield _document(record, service, "load", claim, load=load)
-    for name in _CLAIMED_BY_STEPS:
-        for claim in service.claimed(name)[-1:]:
-            yield _document(record, service, name, claim)
+    for claim in service.claimed("autoscale")[-1:]:
+        load = service.last(LoadObserved)
+        yield _document(record, service, "autoscale", claim, load=load)
+    for claim in service.claimed("coldstart")[-1:]:
+        cold = service.last(ColdStartObserved)
+        yield replace(_document(record, service, "coldstart", claim), coldstart=cold)
     contradictory = [claim for claim in service.claimed("service") if _contradicts(claim)]
     for claim in contradictory[-1:]:
         yield _document(record, service, "contradiction", claim, service=state)
@@ -218,8 +212,8 @@ def _contracts(record: RunRecord, verdict: RunVerdict) -> Iterator[Evidence]:
                 given.setdefault(seen.contract, []).append((step.step, seen))
     for times in given.values():
         counts = applied([seen for _, seen in times])
-        step, seen = next(one for one in reversed(times) if one[1] is counts)
-        yield _contract(record, step, seen, judged.get(step))
+        name, contract = next(one for one in reversed(times) if one[1] is counts)
+        yield _contract(record, name, contract, judged.get(name))
 
 
 def _contract(

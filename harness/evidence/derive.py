@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.core.observation import (
     Artefact,
+    ColdStartObserved,
     ContractObserved,
     LoadObserved,
     Observation,
@@ -60,6 +61,16 @@ def service_subject(key: str, state: ServiceObserved | None) -> Subject:
         image=state.image,
         image_digest=state.image_digest,
     )
+
+
+def service_of(observation: Observation) -> str | None:
+    """The key `namespace/name` of the KService that an observation is about, if it is."""
+    match observation:
+        case ServiceObserved() | ProbeObserved() | LoadObserved() | ColdStartObserved():
+            return f"{observation.namespace}/{observation.service}"
+        case ContractObserved(resource=resource) if "/" in resource:
+            return resource.split(" ")[-1]
+    return None
 
 
 _NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
@@ -170,7 +181,7 @@ def _moments(seen: Observation) -> tuple[str, ...]:
     match seen:
         case ServiceObserved():
             return (seen.at,)
-        case ProbeObserved() | LoadObserved():
+        case ProbeObserved() | LoadObserved() | ColdStartObserved():
             return (seen.at, seen.until)
     return ()
 

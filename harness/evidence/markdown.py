@@ -65,8 +65,8 @@ _OWN: Mapping[Kind, tuple[Section, ...]] = MappingProxyType(
         "sli": (),
         "run": (background.contract,),
         "load": (background.load,),
-        "autoscale": (),
-        "coldstart": (),
+        "autoscale": (background.load,),
+        "coldstart": (background.coldstart,),
         "contradiction": (background.conditions,),
         "scenario": (background.steps,),
     }

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from harness.core.identity import ClusterIdentity
 from harness.core.observation import (
     Artefact,
+    ColdStartObserved,
     ContractObserved,
     LoadObserved,
     ProbeObserved,
@@ -145,6 +146,7 @@ class Evidence:
     vantages: tuple[VantageEvidence, ...] = ()
     contract: ContractObserved | None = None
     load: LoadObserved | None = None
+    coldstart: ColdStartObserved | None = None
     steps: tuple[StepEvidence, ...] = ()
     not_checked: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from harness.core.errors import UsageError
 from harness.core.judge import judge_ended
-from harness.core.observation import Artefact
-from harness.core.plan import make_plan
+from harness.core.observation import Artefact, FilesObserved, Observation
+from harness.core.plan import Plan, make_plan
 from harness.core.record import Event, RunRecord, decode_event, fold_events
 from harness.evidence.checks.load import MAX_JOURNAL_BYTES, journal_of
 from harness.evidence.files import write_whole
@@ -15,7 +15,8 @@ from harness.evidence.ledger import FILE_NAME, decode_entry
 from harness.evidence.model import Malformed
 from harness.evidence.packed import NotPacked, unpacked
 from harness.evidence.store import EvidenceStore, RunFolder
-from harness.evidence.write import FOLDER, finish_copies, write_evidence
+from harness.evidence.write import FOLDER, Copies, finish_copies, write_evidence
+from harness.spec.model import EvidenceAction
 
 
 def recover(store: EvidenceStore, folder: RunFolder) -> tuple[Artefact, ...]:
@@ -34,7 +35,28 @@ def recover(store: EvidenceStore, folder: RunFolder) -> tuple[Artefact, ...]:
     plan = make_plan(record.opened.plan, record.opened.source)
     verdict = judge_ended(plan, record)
     language = record.opened.language
-    return write_evidence(store, folder, record, verdict, language=language, copies={})
+    copies = _copies(plan, record) if record.complete else {}
+    return write_evidence(store, folder, record, verdict, language=language, copies=copies)
+
+
+def _copies(plan: Plan, record: RunRecord) -> Copies:
+    """The copies that a run which came to its end was about to make."""
+    services = plan.scenario.services
+    asked = [
+        planned.step.action
+        for planned in plan.steps
+        if planned.step is not None
+        and isinstance(planned.step.action, EvidenceAction)
+        and any(isinstance(seen, FilesObserved) for seen in _seen(record, planned.id))
+    ]
+    return {
+        (f"{services[one.service].namespace}/{one.service}", one.claim): one.copy_to
+        for one in asked
+    }
+
+
+def _seen(record: RunRecord, step: str) -> tuple[Observation, ...]:
+    return record.steps[step].observations if step in record.steps else ()
 
 
 def _finished(store: EvidenceStore, folder: RunFolder) -> tuple[Artefact, ...]:

@@ -110,7 +110,16 @@ def _probe(stage: Stage, action: ProbeAction) -> Iterator[Observation]:
             mend="apply it in an earlier step, or check its conditions",
         )
         return
-    probes = stage.tools.prober.probe(service, action)
+    probes: Sequence[ProbeObserved]
+    if action.from_zero is None:
+        probes = stage.tools.prober.probe(service, action)
+    elif stage.tools.cold is None:
+        yield SkippedObserved("this cluster cannot count pods", capability="scale-to-zero")
+        return
+    else:
+        cold, probe = stage.tools.cold.start(service, action)
+        yield cold
+        probes = [probe]
     yield from probes
     if action.history:
         yield _history(stage, action.history, probes)
@@ -133,8 +142,8 @@ def _load(stage: Stage, action: LoadAction) -> Iterator[Observation]:
 
 def _evidence(stage: Stage, action: EvidenceAction) -> Observation:
     subject = f"{stage.namespace(action.service)}/{action.service}"
-    names = {"ready": ("ready",), "sli": ("reachable",), "load": ("load",)}[action.claim]
-    claims = [c for c in stage.verdict().services if c.subject == subject and c.name in names]
+    name = "reachable" if action.claim == "sli" else action.claim
+    claims = [c for c in stage.verdict().services if c.subject == subject and c.name == name]
     if not claims:
         return ErrorObserved(
             f"nothing was seen that evidence of {subject} ({action.claim}) could be made from",

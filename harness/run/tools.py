@@ -10,6 +10,7 @@ from typing import Protocol
 
 from harness.core.observation import (
     Artefact,
+    ColdStartObserved,
     ContractObserved,
     LoadObserved,
     ProbeObserved,
@@ -58,6 +59,14 @@ class LoadTester(Protocol):
     def load(self, service: ServiceObserved, action: LoadAction) -> LoadObserved: ...
 
 
+class ColdStarter(Protocol):
+    """Sends one request to a service that has no pod."""
+
+    def start(
+        self, service: ServiceObserved, action: ProbeAction
+    ) -> tuple[ColdStartObserved, ProbeObserved]: ...
+
+
 class Applier(Protocol):
     """Applies a manifest with kubectl."""
 
@@ -74,11 +83,12 @@ class Tools:
     load: LoadTester
     applier: Applier
     faults: FaultInjector | None
+    cold: ColdStarter | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceCopy:
-    """A claim (`ready`, `sli`, `load`) whose evidence is also published under a known path."""
+    """A claim (`ready`, `sli`, `load`, ...) whose evidence is also published under a known path."""
 
     service: str
     claim: str

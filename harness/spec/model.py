@@ -174,6 +174,17 @@ class ProbeAction(Model):
         default=None, description="Name of the history below reports/sli that this run joins."
     )
 
+    from_zero: Duration | None = Field(
+        default=None,
+        description="Wait at most so long until the service has no pod: the request starts it.",
+    )
+
+    @model_validator(mode="after")
+    def _one_cold_request(self) -> Self:
+        if self.from_zero is not None and (len(self.vantages), self.requests) != (1, 1):
+            raise ValueError("from_zero needs one vantage and `requests: 1`: the next find a pod")
+        return self
+
     @model_validator(mode="after")
     def _vantages_once(self) -> Self:
         twice = [name for name in self.vantages if self.vantages.count(name) > 1]
@@ -188,6 +199,9 @@ class Gates(Model):
     requests: Annotated[StrictInt, Field(ge=1)] = 1
     success: Ratio = 1.0
     p95: Duration | None = None
+    pods: Annotated[StrictInt, Field(ge=1)] | None = Field(
+        default=None, description="Autoscaling: at least so many pods are ready at one time."
+    )
 
 
 class LoadAction(Model):
@@ -206,7 +220,7 @@ class EvidenceAction(Model):
     """Publish one claim's evidence under a path that people know."""
 
     service: Text
-    claim: Literal["ready", "sli", "load"]
+    claim: Literal["ready", "sli", "load", "autoscale", "coldstart"]
     copy_to: CopyPath = Field(
         alias="copy", description="Where the copy goes, below reports/ and without a suffix."
     )

@@ -27,7 +27,11 @@ def findings(golden: Golden, *paths: Path) -> tuple[Finding, ...]:
 
 def text(name: str, content: str | bytes) -> Spoil:
     raw = content.encode() if isinstance(content, str) else content
-    return lambda run: (run / name).write_bytes(raw) and None
+
+    def spoil(run: Path) -> None:
+        (run / name).write_bytes(raw)
+
+    return spoil
 
 
 def value(name: str, field: str, new: object) -> Spoil:
@@ -49,7 +53,11 @@ def huge(name: str) -> Spoil:
 
 def sparse(name: str) -> Spoil:
     """A file that says to hold a gigabyte."""
-    return lambda run: os.truncate(run / name, 2**30)
+
+    def spoil(run: Path) -> None:
+        os.truncate(run / name, 2**30)
+
+    return spoil
 
 
 def pipe_instead(name: str) -> Spoil:

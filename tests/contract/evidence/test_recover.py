@@ -13,7 +13,7 @@ from harness.evidence import EvidenceStore, RunFolder
 from harness.evidence.checks.load import load_documents
 from harness.evidence.recover import recover
 from harness.evidence.verify import VerifyOptions, verify
-from tests.support.stories import START, SteppedClock, Story
+from tests.support.stories import START, SteppedClock, Story, write_run
 
 STORY = Story()
 OPTIONS = VerifyOptions(now=START + timedelta(hours=1))
@@ -63,3 +63,32 @@ def test_without_a_journal_there_is_nothing_to_recover(
     with pytest.raises(UsageError):
         recover(store, folder)
     assert not (folder.path / "ledger.json").exists()
+
+
+def test_evidence_that_a_crash_cut_off_is_written_again(store: EvidenceStore) -> None:
+    """Whatever was written when the machine stopped: the entry is the last file of a run."""
+    whole = write_run(store, STORY)
+    written = sorted(path for path in whole.path.rglob("*") if path.is_file())
+    evidence = [path for path in written if path.parent.name == "evidence"]
+    for kept in (0, 1, len(evidence) // 2, len(evidence)):
+        (whole.path / "ledger.json").unlink()
+        for path in evidence[kept:]:
+            path.unlink()
+        (whole.path / "evidence/.writing-left").write_bytes(b"half")
+        recover(store, whole)
+        assert verify([store.reports], options=OPTIONS) == ()
+        assert load_documents(whole.path)[0].claim.verdict.value == "PASS"
+
+
+def test_copies_that_a_crash_left_out_are_made(store: EvidenceStore) -> None:
+    folder = write_run(store, STORY, {("hello", "ready"): "phase2/hello_ready"})
+    copy = store.reports / "phase2/hello_ready.md"
+    text = copy.read_bytes()
+    copy.unlink()
+    (folder.path / ".writing-left").write_bytes(b"half")
+    assert verify([store.reports], options=OPTIONS) != ()
+    recover(store, folder)
+    assert copy.read_bytes() == text
+    assert verify([store.reports], options=OPTIONS) == ()
+    with pytest.raises(UsageError, match="has its evidence"):
+        recover(store, folder)
