@@ -60,6 +60,7 @@ class ExecVantage:
         """Run the plan; the samples are in `request.samples` when it returns.
 
         Errors:
+            UsageError: the engine refused the plan.
             ProbeError: the pod has no Python, cannot be reached, or did not end in time.
         """
         agent = agent_bytes()
@@ -81,7 +82,7 @@ class ExecVantage:
                 mend="ask for fewer requests from this vantage",
             )
         if done.exit_code != 0:
-            raise ProbeError(f"{self.name}: {engine_error(done.exit_code, done.stderr.encode())}")
+            raise engine_error(self.name, done.exit_code, done.stderr)
         request.samples.write_text(done.stdout, encoding="utf-8")
         return ProbeResult(VantageIdentity(self.name, pod=self.address.pod), request.samples)
 

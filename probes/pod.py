@@ -63,6 +63,7 @@ class PodVantage:
         """Run the plan in a pod; the samples are in `request.samples` when it returns.
 
         Errors:
+            UsageError: the engine refused the plan.
             ProbeError: the pod could not start or did not end well; with its events.
             ClusterError: the API server refused, for example for want of permission.
         """
@@ -84,7 +85,7 @@ class PodVantage:
             )
         exit_code = _exit_code(pod)
         if exit_code != 0:
-            raise ProbeError(f"{self.name}: {engine_error(exit_code, output.encode())}")
+            raise engine_error(self.name, exit_code, output)
         request.samples.write_text(output, encoding="utf-8")
         return ProbeResult(self._identity(pod), request.samples)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
 
-from harness.core.errors import VpmError
+from harness.core.errors import UsageError, VpmError
 from harness.core.identity import VantageIdentity
 from harness.core.observation import SKIPPED, Artefact, ProbeObserved, ServiceObserved
 from harness.core.sli import summarise
@@ -71,6 +71,9 @@ class Prober:
         All engines run at the same time and share one start. A vantage that could not run is in
         the result, with `error`; one that this cluster cannot have has no data, and the reason
         among its details. The others are not affected.
+
+        Errors:
+            UsageError: what is asked cannot be sent, for example a header that HTTP forbids.
         """
         number = next(self._numbers)
         asked = {vantage: self._asked(service, action, vantage) for vantage in action.vantages}
@@ -150,6 +153,8 @@ class Prober:
                 except KeyboardInterrupt:
                     # The pool waits for its threads, and they for engines that nobody wants now.
                     self._places.abandon()
+                    raise
+                except UsageError:
                     raise
                 except VpmError as error:
                     for probe in by_place[place]:

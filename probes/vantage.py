@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.errors import ProbeError
+from harness.core.errors import ProbeError, UsageError, VpmError
 from harness.core.identity import VantageIdentity
 from harness.ports import ProbeRequest, ProbeResult
 
 _STDERR_SHOWN = 2000
+_REFUSED = 2
+_IN_PLAN = re.compile(r"^plan\.(targets\[\d+\]\.)?")
 
 
 @dataclass(slots=True)
@@ -32,7 +35,8 @@ class LocalVantage:
         """Run the plan; the samples are in `request.samples` when it returns.
 
         Errors:
-            ProbeError: the engine did not start, refused the plan, or did not end in time.
+            UsageError: the engine refused the plan.
+            ProbeError: the engine did not start, or did not end in time.
         """
         # Killed, this process cannot end the engine: then it has to notice by itself.
         engine = [sys.executable, "-I", "-S", str(self.agent), "-", "--parent", str(os.getpid())]
@@ -57,10 +61,16 @@ def _run(argv: Sequence[str], *, request: ProbeRequest, samples: int, name: str)
     except OSError as error:
         raise ProbeError(f"{name}: cannot run {argv[0]}: {error.strerror}") from error
     if done.returncode != 0:
-        raise ProbeError(f"{name}: {engine_error(done.returncode, done.stderr)}")
+        raise engine_error(name, done.returncode, done.stderr.decode(errors="replace"))
 
 
-def engine_error(exit_code: int | None, stderr: bytes) -> str:
-    """What the engine said when it did not end well, bounded."""
-    said = stderr[-_STDERR_SHOWN:].decode(errors="replace").strip()
-    return f"the probe engine ended with {exit_code}" + (f": {said}" if said else "")
+def engine_error(name: str, exit_code: int | None, said: str) -> VpmError:
+    """The error of an engine that did not end well: UsageError where it refused what was asked."""
+    said = said[-_STDERR_SHOWN:].strip()
+    if exit_code == _REFUSED and said:
+        # Every target is asked the same: each mistake is told once.
+        problems = dict.fromkeys(_IN_PLAN.sub("", line) for line in said.splitlines())
+        return UsageError("\n".join(("such probes cannot be sent:", *problems)))
+    return ProbeError(
+        f"{name}: the probe engine ended with {exit_code}" + (f": {said}" if said else "")
+    )

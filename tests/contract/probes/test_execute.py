@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import ProbeError
+from harness.core.errors import UsageError
 from harness.ports import CommandResult, ProbeRequest
 from probes.execute import ExecVantage, PodAddress
 
@@ -50,7 +50,7 @@ def test_the_engine_runs_from_memory_and_leaves_its_samples(tmp_path: Path) -> N
     assert result.vantage.pod == "web"
 
 
-def test_a_bad_plan_is_the_probers_error(tmp_path: Path) -> None:
+def test_a_bad_plan_is_refused(tmp_path: Path) -> None:
     vantage = ExecVantage("kubectl://web", PodAddress("tools", "web"), LocalExec())
-    with pytest.raises(ProbeError, match="the probe engine ended with 2"):
+    with pytest.raises(UsageError, match="such probes cannot be sent"):
         vantage.probe(request(tmp_path, plan="{}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from harness.core.diagnose import diagnose
+from harness.core.errors import UsageError
 from harness.core.outcome import Hop
 from harness.core.verdict import Verdict
 from harness.spec.model import ProbeAction
@@ -222,3 +224,24 @@ def test_many_samples_are_compressed(make_prober: MakeProber, store: MemoryStore
     assert seen.samples is not None
     assert list(store.files) == ["samples/01-metrics-echo-gateway.jsonl.gz"]
     assert (seen.total, seen.failures) == (3000, {"connect_refused": 3000})
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"resolver": "nowhere"}, "dns.servers[0]: expected ADDRESS[:PORT] of a resolver"),
+        ({"rate": "1000000/s"}, "rate: expected 0.001 to 100000 per s"),
+        ({"headers": {"User-Agent": "kube-probe/1.33"}}, "headers: User-Agent: 'kube-probe/1.33'"),
+        ({"headers": {"X-A": "b\r\nX-C: d"}}, "headers: the value of X-A has characters"),
+        ({"headers": {"Connection": "upgrade"}}, "headers: Connection is set by the prober"),
+    ],
+)
+def test_what_cannot_be_sent_is_said_once(
+    make_prober: MakeProber, fields: dict[str, Any], problem: str
+) -> None:
+    with (
+        serve(routed(HOST)) as port,
+        pytest.raises(UsageError, match=re.escape(problem)) as raised,
+    ):
+        make_prober(port).probe(SERVICE, action("devbox", "gateway", "in-cluster", **fields))
+    assert len(raised.value.message.splitlines()) == 2
