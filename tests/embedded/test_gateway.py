@@ -68,6 +68,7 @@ def gateway(cluster: Cluster) -> Iterator[Gateway]:
         service("tmo", name, {}, timeoutSeconds=1),
         service("start", name, {}, timeoutSeconds=10, responseStartTimeoutSeconds=1),
         service("cc1", name, {}, containerConcurrency=1),
+        service("idle", name, {}, timeoutSeconds=30, idleTimeoutSeconds=1),
         service("h2", name, {}, container={"ports": [{"name": "h2c", "containerPort": 8080}]}),
         {
             **service("local", name, {}),
@@ -208,6 +209,26 @@ def test_a_stream_may_last_longer_than_the_timeout(gateway: Gateway) -> None:
     answer = gateway.get("/stream?n=4&ms=400", name="tmo")
     assert answer.status == "HTTP/1.1 200 OK"
     assert answer.body.count(b"chunk") == 4
+
+
+def test_an_answer_that_pauses_is_ended(gateway: Gateway) -> None:
+    answer = gateway.get("/stream?n=2&ms=20000", name="idle")
+    assert answer.status == "HTTP/1.1 200 OK"
+    assert answer.body == b"8\r\nchunk 0\n\r\nf\r\nrequest timeout\r\n0\r\n\r\n"
+
+
+def test_a_stream_without_pauses_may_last_longer_than_the_idle_timeout(gateway: Gateway) -> None:
+    answer = gateway.get("/stream?n=6&ms=300", name="idle")
+    assert answer.body.count(b"chunk") == 6
+    assert b"timeout" not in answer.body
+
+
+def test_no_answer_within_the_idle_timeout(gateway: Gateway) -> None:
+    answer = gateway.get("/sleep?ms=20000", name="idle")
+    assert (answer.status, answer.body) == (
+        "HTTP/1.1 504 Gateway Timeout",
+        b"request timeout",
+    )
 
 
 def test_an_app_that_hangs_up(gateway: Gateway) -> None:

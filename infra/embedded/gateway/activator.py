@@ -5,10 +5,11 @@ what it carries: it waits, connects to a pod, and passes bytes.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.embedded.gateway import idle
 from infra.embedded.kubelet import relay
 from infra.embedded.kubelet.network import PodNetwork
 
@@ -76,11 +77,13 @@ class Revision:
         self._on_buffered = on_buffered
         self._waiting: list[asyncio.Future[Pod]] = []
         self.throttle = Throttle()
+        self._idle = 0.0
         self.server: asyncio.Server | None = None
 
-    def update(self, pods: Sequence[Pod], limit: int) -> None:
-        """The ready pods, and how many requests each takes at a time."""
+    def update(self, pods: Sequence[Pod], limit: int, idle: float = 0.0) -> None:
+        """The ready pods, how many requests each takes at a time, and the idle timeout."""
         self._gone = False
+        self._idle = idle
         self.throttle.limit = limit
         self.throttle.set_pods(pods)
         self._hand_out()
@@ -131,7 +134,7 @@ class Revision:
                 continue
             try:
                 far[1].write(data)
-                await _splice(near, far, gone)
+                await _splice(near, far, gone, self._idle)
             finally:
                 self._release(pod)
             return
@@ -167,8 +170,11 @@ class Revision:
             self._waiting.pop(0).set_result(pod)
 
 
-async def _splice(near: Streams, far: Streams, begun: Awaitable[bytes]) -> None:
-    """Carry bytes both ways; a read from the near side has begun already."""
+async def _splice(near: Streams, far: Streams, begun: Awaitable[bytes], limit: float) -> None:
+    """Carry bytes both ways; a read from the near side has begun already.
+
+    An answer that pauses for more than `limit` seconds is ended; 0 means never.
+    """
 
     async def forward() -> None:
         if data := await begun:
@@ -178,12 +184,25 @@ async def _splice(near: Streams, far: Streams, begun: Awaitable[bytes]) -> None:
             far[1].write_eof()
 
     try:
-        await asyncio.gather(forward(), relay.pump(far[0], near[1]))
+        back = idle.answer(far[0], near[1], limit) if limit else relay.pump(far[0], near[1])
+        await _both(forward(), back)
+    except ConnectionAbortedError:
+        far[1].transport.abort()
     except OSError:
         near[1].transport.abort()
     finally:
         near[1].close()
         far[1].close()
+
+
+async def _both(*directions: Coroutine[Any, Any, None]) -> None:
+    """Run both directions; the first that fails ends the other."""
+    tasks = [asyncio.ensure_future(direction) for direction in directions]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 class Activator:

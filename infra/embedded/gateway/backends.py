@@ -24,6 +24,19 @@ class Limits:
     http2: bool = False
     activator: bool = True  # the activator stands in the path (the revision's SKS is in Proxy)
 
+    @property
+    def one_by_one(self) -> bool:
+        """Whether each request passes the activator on a connection of its own.
+
+        It counts them there, or watches how long an answer pauses.
+        """
+        return bool(self.concurrency or self.paused)
+
+    @property
+    def paused(self) -> float:
+        """The idle timeout that the activator enforces; HTTP/2 streams are Envoy's to end."""
+        return 0.0 if self.http2 else self.idle
+
 
 class LimitsReader:
     """Reads the limits of revisions; those whose objects are the same as before are not parsed."""

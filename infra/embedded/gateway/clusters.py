@@ -48,7 +48,8 @@ class Clusters:
         name = self._pods.update(event)
         if name is not None and name in self.limits:
             gate = await self._activator.revision(name)
-            gate.update(self._pods.of(name), self.limits[name].concurrency)
+            limit = self.limits[name]
+            gate.update(self._pods.of(name), limit.concurrency, limit.paused)
             self._moved.add(name)
             self._dirty.set()
 
@@ -78,8 +79,8 @@ class Clusters:
         """Ready pods; the activator where there is none, and where it has to count requests."""
         pods = self._pods.of(name)
         gate = await self._activator.revision(name)
-        gate.update(pods, limit.concurrency)
-        if pods and not limit.concurrency:
+        gate.update(pods, limit.concurrency, limit.paused)
+        if pods and not limit.one_by_one:
             reached = [await self._network.expose(*pod) for pod in pods]
             self._programmer.backend(name, limit, reached)
         else:

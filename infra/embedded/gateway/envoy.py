@@ -79,7 +79,7 @@ def _route(path: Path, limits: Mapping[str, Limits]) -> Json:
     known = [limits.get(split.cluster, Limits()) for split in path.splits]
     action: Json = {
         "timeout": "0s",
-        "idle_timeout": f"{max(limit.idle for limit in known):g}s",
+        "idle_timeout": f"{max(limit.idle if limit.http2 else 0 for limit in known):g}s",
         "retry_policy": {
             "retry_on": "connect-failure,reset-before-request",
             "num_retries": 1,
@@ -151,8 +151,7 @@ def _cluster_options(limit: Limits) -> Json:
         "common_http_protocol_options": {"idle_timeout": f"{_IDLE_SECONDS}s"},
         **(_HTTP2 if limit.http2 else _HTTP1),
     }
-    if limit.concurrency:
-        # Each request passes the activator on a connection of its own, which counts them.
+    if limit.one_by_one:
         options["common_http_protocol_options"]["max_requests_per_connection"] = 1
     wide = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
     return {

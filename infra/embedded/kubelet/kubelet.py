@@ -112,6 +112,8 @@ class Kubelet:
         """End all pods without grace and the node's processes."""
         if self._keeper is not None:
             await self._keeper.close()
+        if self._node is None:
+            return  # it could not be started, and whoever tried says why
         self.network.close()
         await self.node.runtime.close()
 
