@@ -16,7 +16,7 @@ from harness.core.record import RunRecord
 from harness.core.verdict import RunVerdict
 from harness.evidence import new_run_id
 from harness.evidence.checks.load import load_documents
-from harness.evidence.outputs import append_step_summary
+from harness.evidence.outputs import write_outputs
 from harness.evidence.store import EvidenceStore, RunFolder
 from harness.evidence.write import write_evidence
 from harness.options import RunOptions
@@ -50,9 +50,7 @@ class RunEvidence:
         written = write_evidence(
             self._store, self._folder, record, verdict, language=self._language, copies=wanted
         )
-        page = os.environ.get("GITHUB_STEP_SUMMARY")
-        if page:
-            append_step_summary(Path(page), load_documents(self._folder.path))
+        write_outputs(os.environ, load_documents(self._folder.path))
         return written
 
     def append_history(

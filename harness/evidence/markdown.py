@@ -84,7 +84,7 @@ def render(document: Evidence, *, run_folder: str, digest: str | None = None) ->
     known = (sections.sli(document, words),) if document.kind == "sli" else ()
     parts = [
         _front_matter(document, digest or sha256(encode(document))),
-        f"# {TITLES[document.kind]}: {prose(document.subject.key)}",
+        f"# {words(TITLES[document.kind])}: {prose(document.subject.key)}",
         _verdict(document, words),
         _context(document),
         *known,

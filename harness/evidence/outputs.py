@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
 
+from harness.core.errors import UsageError
+from harness.evidence.files import write_whole
 from harness.evidence.markdown import TITLES, verdict_sentence
 from harness.evidence.model import Evidence
 from harness.evidence.stamps import moment_or_none
@@ -61,8 +63,28 @@ def step_summary(documents: Sequence[Evidence]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def write_outputs(environment: Mapping[str, str], documents: Sequence[Evidence]) -> None:
+    """Write what the environment asks for: the summary is appended to the file that
+    GITHUB_STEP_SUMMARY names, the SLIs replace the file that VPM_OPENMETRICS names.
+
+    Errors:
+        UsageError: a file cannot be written; the evidence itself is there already.
+    """
+    page, metrics = environment.get("GITHUB_STEP_SUMMARY"), environment.get("VPM_OPENMETRICS")
+    try:
+        if page:
+            append_step_summary(Path(page), documents)
+        if metrics:
+            write_whole(Path(metrics), openmetrics(documents), replace=True)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename or page or metrics}: cannot be written: {error.strerror}",
+            mend="let GITHUB_STEP_SUMMARY and VPM_OPENMETRICS name files that can be written",
+        ) from error
+
+
 def append_step_summary(path: Path, documents: Sequence[Evidence]) -> None:
-    """Append the summary to the file that GITHUB_STEP_SUMMARY names."""
+    """Append the summary to a file."""
     with path.open("a", encoding="utf-8") as file:
         file.write(step_summary(documents))
 

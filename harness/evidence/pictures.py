@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 from harness.evidence import matrix
 from harness.evidence.model import Evidence, VantageEvidence
 from harness.evidence.stamps import moment_or_none
+from harness.evidence.words import say
 
 WIDTH = 640
 _LEFT = 200
@@ -65,7 +66,8 @@ def latency(document: Evidence) -> str:
         for place, bound in enumerate(bounds)
         if place % max(1, len(bounds) // 8) == 0
     ]
-    title = f"Latency of good requests, {document.subject.key}"
+    words = say(document.language)
+    title = words("Latency of good requests, {subject}").format(subject=document.subject.key)
     return _svg(document, title, bottom + 24, [*parts, *scale])
 
 
@@ -133,7 +135,8 @@ def timeline(document: Evidence) -> str:
     bottom = _HEAD + len(spans) * 24
     parts.append(_text(_LEFT, bottom + 14, f"{first:%H:%M:%S} UTC", style="q"))
     parts.append(_text(WIDTH - _RIGHT, bottom + 14, f"+{_short(whole)}", anchor="end", style="q"))
-    return _svg(document, f"Timeline, {document.subject.key}", bottom + 24, parts)
+    title = say(document.language)("Timeline, {subject}").format(subject=document.subject.key)
+    return _svg(document, title, bottom + 24, parts)
 
 
 def _ready_spans(document: Evidence) -> Iterator[_Span]:

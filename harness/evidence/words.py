@@ -32,6 +32,14 @@ JAPANESE: Mapping[str, str] = MappingProxyType(
             "このクラスターはエミュレーターであり、実物ではない。"
         ),
         "No cluster was opened.": "クラスターは開かれなかった。",
+        # titles
+        "READY": "READY",
+        "Run": "実行",
+        "Autoscale": "オートスケール",
+        "Contradiction": "矛盾",
+        "Scenario": "シナリオ",
+        "Latency of good requests, {subject}": "成功した要求の遅延: {subject}",
+        "Timeline, {subject}": "時系列: {subject}",
         # headings
         "Claims": "主張",
         "Hop by vantage": "観測地点ごとのホップ",

@@ -131,6 +131,12 @@ def test_junit_carries_verdict_and_evidence(repository: pytest.Pytester) -> None
     assert 'name="vpm.verdict" value="ERROR"' in junit
     assert 'name="vpm.evidence"' in junit
     assert 'name="probe hello"' in junit
+    run = next((repository.path / "reports/runs").iterdir()).name
+    document = f'value="runs/{run}/evidence/'
+    assert junit.count(document) == junit.count('.verdict" value="ERROR"') - junit.count(
+        '"vpm.verdict" value="ERROR"'
+    )
+    assert document in junit
 
 
 def test_a_scenario_stays_on_one_worker(repository: pytest.Pytester) -> None:

@@ -110,7 +110,7 @@ def test_no_word_is_translated_in_vain() -> None:
     used: set[str] = set()
     source = "".join(
         (ROOT / name).read_text(encoding="utf-8")
-        for name in ("markdown.py", "sections.py", "background.py", "matrix.py")
+        for name in ("markdown.py", "sections.py", "background.py", "matrix.py", "pictures.py")
     )
     used.update(word for word in JAPANESE if f'"{word}"' in source or f"'{word}'" in source)
     used.update(("PASS", "FAIL", "INCONCLUSIVE", "ERROR"))
@@ -150,3 +150,15 @@ def test_pictures_are_xml_and_name_their_run(kind: str) -> None:
     for picture in pictures(DOCUMENTS[kind]).values():
         ElementTree.fromstring(picture)
         assert STORY.run_id in picture
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_of_the_templates_stays_english(kind: str) -> None:
+    """Headings, names of facts and columns; kubectl's words and what was observed stay."""
+    known = {"SLI", "UID", "URL", "Python", "Kubernetes", "Knative", "SHA-256", "READY"}
+    document = IN_JAPANESE[kind]
+    own = re.findall(r"^## ([^\n]*)$", body(document), re.MULTILINE)
+    parts = {"apply", "wait (Ready)", "get ksvc (wide)"}
+    english = [name for name in own if name.isascii() and name not in known | parts]
+    assert english == []
+    assert "Timeline" not in "".join(pictures(document).values())

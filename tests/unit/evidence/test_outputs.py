@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from markdown_it import MarkdownIt
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from harness.core.errors import UsageError
 from harness.evidence.outputs import (
     append_step_summary,
     junit_properties,
     openmetrics,
     step_summary,
+    write_outputs,
 )
 from tests.support.stories import Story, documents
 
@@ -65,3 +68,21 @@ def test_a_step_summary_is_appended(tmp_path: Path) -> None:
     assert html.count("<table>") == 2
     assert "<td>0/20</td>" in html
     assert "INCONCLUSIVE for the claim “the scenario goal_m2 holds”." in html
+
+
+def test_a_run_writes_what_the_environment_asks_for(tmp_path: Path) -> None:
+    page, metrics = tmp_path / "summary.md", tmp_path / "sli.prom"
+    named = {"GITHUB_STEP_SUMMARY": str(page), "VPM_OPENMETRICS": str(metrics)}
+    page.write_text("before\n")
+    for _ in range(2):
+        write_outputs(named, DOCUMENTS)
+    assert page.read_text(encoding="utf-8") == "before\n" + step_summary(DOCUMENTS) * 2
+    assert metrics.read_bytes() == openmetrics(DOCUMENTS)
+    write_outputs({}, DOCUMENTS)
+    assert sorted(tmp_path.iterdir()) == [metrics, page]
+
+
+@pytest.mark.parametrize("name", ["GITHUB_STEP_SUMMARY", "VPM_OPENMETRICS"])
+def test_a_file_that_cannot_be_written_is_said_so(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_outputs({name: str(tmp_path)}, DOCUMENTS)
