@@ -81,7 +81,7 @@ def load(file: Path, into: Path) -> None:
     """
     index = open_bundle(file, into)
     for name in (NODE_IMAGE, IMAGES):
-        if (into / name).exists():
+        if name in index.files:
             _progress(f"loading {name} into the engine")
             Docker.on_path().load(into / name)
     click.echo(f"{into}: Knative {index.knative}; vpm cluster up --bundle {into}")

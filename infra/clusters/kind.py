@@ -25,7 +25,6 @@ from infra.clusters.preflight import check_serving
 from infra.clusters.state import ClusterFolder, CreatedCluster
 from infra.clusters.teardown import refuse_unless_safe
 from infra.knative.bootstrap import DEFAULT_DOMAIN, Wanted
-from infra.knative.digests import sha256_file
 from infra.knative.install import Installer
 from infra.kube import KubernetesClient
 
@@ -144,10 +143,8 @@ class KindDriver:
     def _with_archive(self, folder: ClusterFolder, record: CreatedCluster) -> CreatedCluster:
         """The record once the node has the images that a bundle brings."""
         archive = self._installer.archive if self._installer else None
-        if archive is None:
-            return record
-        digest = sha256_file(archive)
-        if record.details.get("images") == digest:
+        digest = self._installer.archive_digest if self._installer else ""
+        if archive is None or record.details.get("images") == digest:
             return record
         self._progress(f"loading {archive} into the node")
         self._kind.load_archive(record.name, archive)

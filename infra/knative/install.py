@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from harness.ports import Clock, Kubectl
@@ -11,9 +12,26 @@ from harness.timing.clock import SystemClock
 from infra.clusters.identity import ClusterApi
 from infra.clusters.kubeconfig import PinnedContext
 from infra.knative.bootstrap import Site, Wanted, bootstrap
-from infra.knative.bundle import IMAGE_MAP, IMAGES, NODE_IMAGE, bundle_folder, check_bundle
+from infra.knative.bundle import (
+    IMAGE_MAP,
+    IMAGES,
+    INDEX,
+    NODE_IMAGE,
+    Index,
+    bundle_folder,
+    check_bundle,
+)
 from infra.knative.catalogue import load_catalogue
+from infra.knative.digests import sha256_file
 from infra.knative.manifests import ManifestSource, read_image_map
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path) -> tuple[Path, Index | None]:
+    """A bundle's folder and index. It is checked once: hashing gigabytes takes seconds."""
+    folder = bundle_folder(path)
+    return folder, check_bundle(folder) if (folder / INDEX).exists() else None
+
 
 KubectlFor = Callable[[Path, str], Kubectl]
 """Makes a kubectl that is pinned to a kubeconfig and a context."""
@@ -36,16 +54,25 @@ class Installer:
     @property
     def archive(self) -> Path | None:
         """The images that a bundle brings for the node, if it brings any."""
-        archive = bundle_folder(self.manifests) / IMAGES if self.manifests else None
+        archive = _opened(self.manifests)[0] / IMAGES if self.manifests else None
         return archive if archive and archive.exists() else None
+
+    @property
+    def archive_digest(self) -> str:
+        """The SHA-256 of that archive; empty when there is none."""
+        archive = self.archive
+        if self.manifests is None or archive is None:
+            return ""
+        index = _opened(self.manifests)[1]
+        return index.files[IMAGES] if index else sha256_file(archive)
 
     @property
     def node_archive(self) -> tuple[str, Path] | None:
         """The node image that a bundle brings, if it brings one: its name and its archive."""
-        folder = bundle_folder(self.manifests) if self.manifests else None
-        if folder is None or not (folder / NODE_IMAGE).exists():
+        folder, index = _opened(self.manifests) if self.manifests else (None, None)
+        if folder is None or index is None or not index.node_image:
             return None
-        return check_bundle(folder).node_image, folder / NODE_IMAGE
+        return index.node_image, folder / NODE_IMAGE
 
     def install(
         self, api: ClusterApi, pinned: PinnedContext, *, knative: str, wanted: Wanted
@@ -57,7 +84,7 @@ class Installer:
             ClusterError: as `infra.knative.bootstrap.bootstrap` says.
         """
         release = load_catalogue().release(knative)
-        folder = bundle_folder(self.manifests) if self.manifests else None
+        folder = _opened(self.manifests)[0] if self.manifests else None
         packed = folder / IMAGE_MAP if folder else None
         images = {**(read_image_map(packed) if packed and packed.exists() else {}), **self.images}
         site = Site(
