@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 class Clock:
     """Cluster time.  One real second is `scale` cluster seconds."""
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, scale: float = 1.0, not_before: datetime | None = None) -> None:
+        """`not_before` is a cluster time that has been shown already: time never goes back."""
         if scale <= 0:
             raise ValueError(f"time scale must be positive, got {scale}")
         self.scale = scale
-        self._epoch = datetime.now(UTC)
+        now = datetime.now(UTC)
+        self._epoch = max(now, not_before) if not_before is not None else now
         self._start = time.monotonic()
 
     def monotonic(self) -> float:

@@ -31,6 +31,7 @@ from infra.embedded.parts import Component, Parts
 from infra.embedded.settings import Settings
 from infra.embedded.storage import Storage
 from infra.embedded.store import Store
+from infra.embedded.timekeeper import Timekeeper, last_shown
 
 _log = logging.getLogger(__name__)
 _KEEP_ALIVE = 120  # seconds: kubectl and client libraries keep connections for 90
@@ -68,7 +69,8 @@ class _Cluster:
     def __init__(self, settings: Settings, launched: Launched) -> None:
         self._settings = settings
         folder = settings.state_dir
-        self._clock = Clock(settings.time_scale)
+        self._clock = Clock(settings.time_scale, last_shown(folder / "time"))
+        self._timekeeper = Timekeeper(self._clock, folder / "time")
         registry = Registry()
         self._definitions = Definitions(registry)
         self._storage = Storage(folder / "state.db")
@@ -97,7 +99,8 @@ class _Cluster:
         try:
             components = await self._parts.start(self._address, self._where, front)
             self._announce()
-            await self._until(stop, [*components, self._definitions.controller(self._store)])
+            components += [self._definitions.controller(self._store), self._timekeeper]
+            await self._until(stop, components)
         finally:
             self._store.changes.close()
             await self._parts.stop()

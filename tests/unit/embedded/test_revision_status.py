@@ -104,6 +104,21 @@ def test_why_a_pod_cannot_run(
     assert state(found, type) == expected
 
 
+def test_a_container_that_came_back_is_healthy_again() -> None:
+    found = draft()
+    crashed = pod({"lastState": {"terminated": {"exitCode": 137}}})
+    status.propagate_pod(found.conditions, deployment(), crashed, container="user-container")
+    assert status.has_pods(deployment(available=1))
+    status.propagate_recovery(found.conditions)
+    assert state(found, status.CONTAINER_HEALTHY)[0] == "True"
+
+
+def test_a_pod_says_nothing_of_a_container_that_has_not_been_looked_at() -> None:
+    found = draft()
+    status.propagate_recovery(found.conditions)
+    assert state(found, status.CONTAINER_HEALTHY)[0] == "Unknown"
+
+
 @pytest.mark.parametrize(
     ("replicas", "available", "expected"), [(1, 0, True), (1, 1, False), (0, 0, False)]
 )

@@ -1,6 +1,7 @@
 """From a Route's traffic to targets and an ingress."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -172,6 +173,26 @@ def test_cluster_local_hosts_have_no_public_rule() -> None:
     assert traffic.by_tag is not None
     ingress = ingress_of(ROUTE, traffic.by_tag, frozenset({""}), NETWORK, DOMAINS)
     assert [rule["visibility"] for rule in ingress["spec"]["rules"]] == ["ClusterLocal"]
+
+
+def test_a_header_can_name_the_tag_where_that_is_enabled() -> None:
+    spec = [named("split-blue", 80, tag="blue"), latest(20, tag="canary")]
+    traffic = assign(spec, CONFIGURATIONS, REVISIONS)
+    assert traffic.by_tag is not None
+    network = replace(NETWORK, tag_header=True)
+    ingress = ingress_of(ROUTE, traffic.by_tag, frozenset(), network, DOMAINS)
+    own, blue, canary = (rule["http"]["paths"] for rule in ingress["spec"]["rules"][::2])
+    assert [path.get("headers") for path in own] == [
+        {"Knative-Serving-Tag": {"exact": "blue"}},
+        {"Knative-Serving-Tag": {"exact": "canary"}},
+        None,
+    ]
+    assert [[s["percent"] for s in path["splits"]] for path in own] == [[100], [100], [80, 20]]
+    assert own[-1]["appendHeaders"] == {"Knative-Serving-Default-Route": "true"}
+    assert [path["appendHeaders"] for path in (*blue, *canary)] == [
+        {"Knative-Serving-Tag": "blue"},
+        {"Knative-Serving-Tag": "canary"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from infra.embedded.store import Obj, Store
 
 SYSTEM = "knative-serving"
 AUTOSCALER, DEFAULTS, DEPLOYMENT = "config-autoscaler", "config-defaults", "config-deployment"
+FEATURES = "config-features"
 DOMAIN, GC, NETWORK = "config-domain", "config-gc", "config-network"
 
 T = TypeVar("T")
@@ -96,6 +97,7 @@ class NetworkConfig:
     tag_template: str
     http_option: str
     rollout_duration: float
+    tag_header: bool = False  # of config-features: requests may name a tag in a header
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,7 @@ class Configs:
             read(data, "tag-template", str, "{{.Tag}}-{{.Name}}"),
             read(data, "http-protocol", str, "Enabled").capitalize(),
             read(data, "rollout-duration", float, 0.0),
+            read(self._data(FEATURES), "tag-header-based-routing", flag, False),
         )
 
     def gc(self) -> GcConfig:

@@ -10,6 +10,7 @@ from infra.embedded.controllers.serving.traffic import DEFAULT, Target
 from infra.embedded.store import Obj
 
 CLUSTER_LOCAL, EXTERNAL = "ClusterLocal", "ExternalIP"
+TAG_HEADER, DEFAULT_HEADER = "Knative-Serving-Tag", "Knative-Serving-Default-Route"
 
 
 def ingress_of(
@@ -22,11 +23,12 @@ def ingress_of(
     """The ingress; hosts of `local_tags` have no public name."""
     notes = meta.without(meta.annotations(route), (meta.LAST_APPLIED, names.ROLLOUT_DURATION))
     rules = []
-    for tag, targets in by_tag.items():
-        rules.append(_rule(route, _local_hosts(route, tag, network), CLUSTER_LOCAL, targets))
+    for tag in by_tag:
+        paths = _paths(route, tag, by_tag, by_header=network.tag_header)
+        rules.append(_rule(_local_hosts(route, tag, network), CLUSTER_LOCAL, paths))
         if tag not in local_tags:
             public = domains.public_host(route, tag, network, all_domains)
-            rules.append(_rule(route, [public], EXTERNAL, targets))
+            rules.append(_rule([public], EXTERNAL, paths))
     return {
         "apiVersion": "networking.internal.knative.dev/v1alpha1",
         "kind": "Ingress",
@@ -55,9 +57,32 @@ def _local_hosts(route: Obj, tag: str, network: NetworkConfig) -> list[str]:
     return [short, f"{short}.svc", full]
 
 
-def _rule(route: Obj, hosts: list[str], visibility: str, targets: Sequence[Target]) -> Obj:
-    splits = [_split(route, target) for target in targets if target.percent]
-    return {"hosts": hosts, "http": {"paths": [{"splits": splits}]}, "visibility": visibility}
+def _rule(hosts: list[str], visibility: str, paths: list[Obj]) -> Obj:
+    return {"hosts": hosts, "http": {"paths": paths}, "visibility": visibility}
+
+
+def _paths(
+    route: Obj, tag: str, by_tag: Mapping[str, Sequence[Target]], *, by_header: bool
+) -> list[Obj]:
+    """Where a host's requests go; with `by_header` the route's own host also follows the header.
+
+    A tag's host says so in the same header, so that apps see one thing whichever way was taken.
+    """
+    own = _path(route, by_tag[tag])
+    if not by_header:
+        return [own]
+    if tag != DEFAULT:
+        return [{**own, "appendHeaders": {TAG_HEADER: tag}}]
+    tagged = [
+        {"headers": {TAG_HEADER: {"exact": other}}, **_path(route, targets)}
+        for other, targets in by_tag.items()
+        if other != DEFAULT
+    ]
+    return [*tagged, {"appendHeaders": {DEFAULT_HEADER: "true"}, **own}]
+
+
+def _path(route: Obj, targets: Sequence[Target]) -> Obj:
+    return {"splits": [_split(route, target) for target in targets if target.percent]}
 
 
 def _split(route: Obj, target: Target) -> Obj:

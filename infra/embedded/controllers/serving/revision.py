@@ -166,7 +166,9 @@ class Revisions:
         self._check_owner(draft, deployment, "Deployment")
         deployment = self._update(deployment, deployment_of(revision, self._settings(revision)))
         revision_status.propagate_deployment(draft.conditions, deployment)
-        if revision_status.lacks_pods(deployment):
+        if revision_status.has_pods(deployment):
+            revision_status.propagate_recovery(draft.conditions)
+        elif revision_status.lacks_pods(deployment):
             selector: Mapping[str, str] = deployment["spec"]["selector"]["matchLabels"]
             pods = self._store.list(POD, key[0], selector)
             if pods:

@@ -32,10 +32,20 @@ def propagate_deployment(marks: Conditions, deployment: Obj) -> None:
         marks.mark_true(RESOURCES_AVAILABLE)
 
 
+def has_pods(deployment: Obj) -> bool:
+    """Whether a pod is available now."""
+    return bool(deployment.get("status", {}).get("availableReplicas", 0))
+
+
 def lacks_pods(deployment: Obj) -> bool:
     """Whether pods are wanted and none is available: then the first one may say why."""
-    available = deployment.get("status", {}).get("availableReplicas", 0)
-    return bool(deployment["spec"].get("replicas", 1) > 0 and not available)
+    return bool(deployment["spec"].get("replicas", 1) > 0 and not has_pods(deployment))
+
+
+def propagate_recovery(marks: Conditions) -> None:
+    """A container that exited before has a pod that serves now."""
+    if marks.has(CONTAINER_HEALTHY, conditions.FALSE):
+        marks.mark_true(CONTAINER_HEALTHY)
 
 
 def timed_out(deployment: Obj) -> bool:

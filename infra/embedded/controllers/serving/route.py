@@ -14,7 +14,13 @@ from infra.embedded.controllers.runtime.controller import (
     owner,
 )
 from infra.embedded.controllers.serving import domains, names
-from infra.embedded.controllers.serving.config import DOMAIN, NETWORK, Configs, on_change
+from infra.embedded.controllers.serving.config import (
+    DOMAIN,
+    FEATURES,
+    NETWORK,
+    Configs,
+    on_change,
+)
 from infra.embedded.controllers.serving.ingress import ingress_of
 from infra.embedded.controllers.serving.labeler import routes_of
 from infra.embedded.controllers.serving.placeholder import service_of
@@ -45,7 +51,7 @@ class Routes:
             Watch(REVISION, self._routes_of_revision),
             Watch(KINGRESS, owner(ROUTE)),
             Watch(SERVICE, owner(ROUTE)),
-            on_change(self._store, ROUTE, DOMAIN, NETWORK),
+            on_change(self._store, ROUTE, DOMAIN, FEATURES, NETWORK),
         )
 
     def _routes_of_configuration(self, configuration: Obj) -> Iterable[Key]:
