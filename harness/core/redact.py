@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 MASK = "REDACTED"
 
 _NAMES = (
-    r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key(?:[_-]?id)?"
+    r"(?:password|passwd|passphrase|pwd|secret(?:[_-]?(?:key|value))?|token(?:[_-]?value)?|api[_-]?key|access[_-]?key(?:[_-]?id)?"
     r"|client-key-data|client-certificate-data|private[_-]?key|credentials?|session[_-]?id)"
 )
 _QUOTE = r"\\*[\"']"
@@ -50,11 +50,23 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}"), MASK),
     # addresses: user:password@ and query parameters
     _rule(r"(?P<keep>://[^\s/:@\"']*:)[^\s/@\"']+(?P<end>@)", rf"\g<keep>{MASK}\g<end>"),
+    _rule(r"(?P<keep>://)[^\s/:@\"']{12,}(?P<end>@)", rf"\g<keep>{MASK}\g<end>"),
     _rule(
         r"(?P<keep>[?&][\w.-]*(?:token|key|secret|password|sig|signature|auth|code|session)=)"
         r"[^&\s\"'#<>\\]+"
     ),
-    # environment as objects: name and value apart
+    # environment and headers as objects: name and value apart, in either order
+    _rule(
+        rf"(?P<keep>\b(?:name|key){_QUOTE}?\s*:\s*(?:{_QUOTE})?(?:[\w.-]*{_NAMES}|{_HEADERS})"
+        rf"(?:{_QUOTE})?,?\s*(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?P<q>{_QUOTE}))"
+        r"(?:(?!(?P=q))(?:\\.|.))+"
+    ),
+    _rule(
+        rf"(?P<keep>\bvalue(?:{_QUOTE})?\s*:[ \t]*)(?:(?P<q>{_QUOTE})(?:(?!(?P=q))(?:\\.|.))+(?P=q)"
+        rf"|[^\s\"'\\,}}]+)(?P<end>,?\s*(?:{_QUOTE})?name(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?"
+        rf"(?:[\w.-]*{_NAMES}|{_HEADERS})\b)",
+        rf"\g<keep>{MASK}\g<end>",
+    ),
     _rule(
         rf"(?P<keep>\bname{_QUOTE}?\s*:\s*(?:{_QUOTE})?[\w.-]*{_NAMES}(?:{_QUOTE})?,?\s*"
         rf"(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?)[^\s\"'\\,}}]+"
@@ -88,6 +100,9 @@ _YAML_DATA = frozenset({"data:", "stringData:", "binaryData:"})
 _JSON_DATA = re.compile(
     rf"(?P<keep>{_QUOTE}(?:data|stringData|binaryData){_QUOTE}\s*:\s*)\{{[^{{}}]*\}}"
 )
+_FLOW_DATA = re.compile(r"(?m)^(?P<keep>[ \t-]*(?:data|stringData|binaryData):[ \t]*)\{[^{}]*\}")
+_BLOCK = re.compile(r"(?P<indent>[ \t]*(?:- +)*)(?P<key>[\w./-]+):[ \t]*[|>][-+0-9]*\s*$")
+_NAMED = re.compile(rf"\bname:\s*[\"']?(?:[\w.-]*{_NAMES}|{_HEADERS})[\"']?\s*$", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
@@ -127,7 +142,7 @@ def _clean(value: object) -> object:
     if not isinstance(value, dict):
         return value
     secret = value.get("kind") == "Secret"
-    named = _SECRET_KEY.fullmatch(str(value.get("name", ""))) is not None
+    named = any(_SECRET_KEY.fullmatch(str(value.get(key, ""))) for key in ("name", "key"))
     return {
         key: _masked(item)
         if (secret and f"{key}:" in _YAML_DATA)
@@ -152,7 +167,9 @@ def _masked(value: object) -> object:
 def _redact_text(text: str) -> str:
     if _SECRET_KIND.search(text):
         text = _JSON_DATA.sub(r"\g<keep>{}", text)
+        text = _FLOW_DATA.sub(r"\g<keep>{}", text)
         text = "".join(_without_data(text.splitlines(keepends=True)))
+    text = "".join(_without_blocks(text.splitlines(keepends=True)))
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text
@@ -179,3 +196,23 @@ def _without_data(lines: Iterable[str]) -> Iterator[str]:
             continue
         block = depth if key in _YAML_DATA else None
         yield line
+
+
+def _without_blocks(lines: Iterable[str]) -> Iterator[str]:
+    """YAML whose secrets that run over several lines (`key: |`) are one masked line."""
+    block: int | None = None
+    before = ""
+    for line in lines:
+        depth = len(line) - len(line.lstrip())
+        if block is not None and (depth > block or not line.strip()):
+            continue
+        found = _BLOCK.match(line)
+        secret = found is not None and (
+            _SECRET_KEY.fullmatch(found["key"]) is not None
+            or (found["key"] == "value" and _NAMED.search(before) is not None)
+        )
+        block = len(found["indent"]) if found is not None and secret else None
+        yield line
+        if found is not None and secret:
+            yield f"{' ' * (len(found['indent']) + 2)}{MASK}\n"
+        before = line

@@ -47,4 +47,18 @@ FORMS = {
     "pem in json": json.dumps({"k": f"-----BEGIN PRIVATE KEY-----\n{PLANTED}\n"}),
     "github token": "remote: ghp_" + "a1B2" * 9,
     "aws": "AKIAABCDEFGHIJKLMNOP",
+    "flow yaml": f"kind: Secret\ndata: {{a: {ENCODED}, b: {PLANTED}}}\n",
+    "header as an object": json.dumps({"header": {"key": "x-api-key", "value": PLANTED}}),
+    "url with a token alone": f"https://{PLANTED}@example.org/a/b",
+    "kubeconfig key over lines": f"  client-key-data: >-\n    {ENCODED}\n    {ENCODED}\n  x: 1\n",
+    "env quoted with blanks": f'- name: API_TOKEN\n  value: "a {PLANTED}"\n',
+    "env value first": f"- value: {PLANTED}\n  name: DB_PASSWORD\n",
+    "env over lines": f"- name: DB_PASSWORD\n  value: |\n    {PLANTED}\n    {PLANTED}\n",
+    "bearer in an env": f"- name: HDR\n  value: Bearer {PLANTED}\n",
+    "secret key": f"export SECRET_KEY={PLANTED}",
+    "go map": f"map[Authorization:[Bearer {PLANTED}] Accept:[*/*]]",
+    "pem in a log": "".join(
+        f"10:00 [app] {line}\n"
+        for line in ("-----BEGIN EC PRIVATE KEY-----", PLANTED, "-----END EC PRIVATE KEY-----")
+    ),
 }  # fmt: skip
