@@ -63,13 +63,14 @@ class Recorded:
 def areas(root: Path) -> Iterator[Area]:
     """An area for each file of recorded commands."""
     for path in sorted(root.rglob("*.json")):
-        entries = _entries(path)
-        if entries:
+        found = entries(path)
+        if found:
             name = str(path.relative_to(root).with_suffix(""))
-            yield Area(name, _replayer(entries))
+            yield Area(name, _replayer(found))
 
 
-def _entries(path: Path) -> list[Recorded]:
+def entries(path: Path) -> list[Recorded]:
+    """The recorded commands in a file; nothing for a file of another form."""
     try:
         content = json.loads(path.read_text())
     except ValueError:
@@ -79,7 +80,10 @@ def _entries(path: Path) -> list[Recorded]:
     return [
         Recorded.parse(entry)
         for entry in content
-        if isinstance(entry, dict) and {"name", "cmd", "rc"} <= entry.keys()
+        if isinstance(entry, dict)
+        and isinstance(entry.get("cmd"), str)
+        and isinstance(entry.get("rc"), int)
+        and "name" in entry
     ]
 
 
