@@ -33,6 +33,22 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         r"(?P<end>-----END [A-Z ]*PRIVATE KEY-----|(?=\\*[\"'])|\Z)",
         rf"\g<keep>{MASK}\g<end>",
     ),
+    # environment and headers as objects: name and value apart, in either order
+    _rule(
+        rf"(?P<keep>\b(?:name|key){_QUOTE}?\s*:\s*(?:{_QUOTE})?(?:[\w.-]*{_NAMES}|{_HEADERS})"
+        rf"(?:{_QUOTE})?,?\s*(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?P<q>{_QUOTE}))"
+        r"(?:(?!(?P=q))(?:\\.|.))+"
+    ),
+    _rule(
+        rf"(?P<keep>\bvalue(?:{_QUOTE})?\s*:[ \t]*)(?:(?P<q>{_QUOTE})(?:(?!(?P=q))(?:\\.|.))+(?P=q)"
+        rf"|[^\s\"'\\,}}]+)(?P<end>,?\s*(?:{_QUOTE})?name(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?"
+        rf"(?:[\w.-]*{_NAMES}|{_HEADERS})\b)",
+        rf"\g<keep>{MASK}\g<end>",
+    ),
+    _rule(
+        rf"(?P<keep>\bname{_QUOTE}?\s*:\s*(?:{_QUOTE})?[\w.-]*{_NAMES}(?:{_QUOTE})?,?\s*"
+        rf"(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?)[^\s\"'\\,}}]+"
+    ),
     # headers: quoted values up to their quote, bare ones up to the end of the line
     _rule(
         rf"(?P<keep>\b(?:{_HEADERS})(?:{_QUOTE})?\s*[:=,]\s*\[?\s*(?P<q>{_QUOTE}))"
@@ -54,22 +70,6 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     _rule(
         r"(?P<keep>[?&][\w.-]*(?:token|key|secret|password|sig|signature|auth|code|session)=)"
         r"[^&\s\"'#<>\\]+"
-    ),
-    # environment and headers as objects: name and value apart, in either order
-    _rule(
-        rf"(?P<keep>\b(?:name|key){_QUOTE}?\s*:\s*(?:{_QUOTE})?(?:[\w.-]*{_NAMES}|{_HEADERS})"
-        rf"(?:{_QUOTE})?,?\s*(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?P<q>{_QUOTE}))"
-        r"(?:(?!(?P=q))(?:\\.|.))+"
-    ),
-    _rule(
-        rf"(?P<keep>\bvalue(?:{_QUOTE})?\s*:[ \t]*)(?:(?P<q>{_QUOTE})(?:(?!(?P=q))(?:\\.|.))+(?P=q)"
-        rf"|[^\s\"'\\,}}]+)(?P<end>,?\s*(?:{_QUOTE})?name(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?"
-        rf"(?:[\w.-]*{_NAMES}|{_HEADERS})\b)",
-        rf"\g<keep>{MASK}\g<end>",
-    ),
-    _rule(
-        rf"(?P<keep>\bname{_QUOTE}?\s*:\s*(?:{_QUOTE})?[\w.-]*{_NAMES}(?:{_QUOTE})?,?\s*"
-        rf"(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?)[^\s\"'\\,}}]+"
     ),
     # docker's config
     _rule(rf"(?P<keep>{_QUOTE}auth{_QUOTE}\s*:\s*{_QUOTE})[\w+/=-]{{6,}}"),
