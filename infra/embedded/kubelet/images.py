@@ -79,9 +79,17 @@ class Catalogue:
         return tuple(sorted({i.entry.partition(":")[0] for i in self._images if i.entry}))
 
     def find(self, image: str) -> Image:
-        """What stands for an image; raises ImageError as if a pull had failed."""
+        """What stands for an image; raises ImageError as if a pull had failed.
+
+        A digest that was resolved here is known by itself: Knative pins tags to digests, and
+        patterns are written for tags.
+        """
+        names = (image, *_short(image))
+        digest = image.partition("@")[2]
         for candidate in self._images:
-            if any(fnmatchcase(image, pattern) for pattern in candidate.match):
+            if candidate.digest == digest or any(
+                fnmatchcase(name, pattern) for pattern in candidate.match for name in names
+            ):
                 if candidate.builtin == "absent":
                     break
                 return candidate
@@ -116,6 +124,15 @@ def unreachable(image: str) -> ImageError:
         f' failed to do request: Head "{_url(image)}": dial tcp: lookup {host}:'
         " Temporary failure in name resolution",
     )
+
+
+def _short(image: str) -> tuple[str, ...]:
+    """The name without Docker's registry and library, as people write it."""
+    for registry in ("index.docker.io/", "docker.io/"):
+        if image.startswith(registry):
+            rest = image.removeprefix(registry)
+            return (rest, rest.removeprefix("library/"))
+    return ()
 
 
 def _url(image: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.embedded.kubelet.images import Catalogue, CatalogueError, ImageError
+from infra.embedded.kubelet.images import Catalogue, CatalogueError, Image, ImageError
 
 CATALOGUE = Catalogue.load()
 NULL_DIGEST = "sha256:" + "0" * 64
@@ -142,3 +142,22 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_name_outside_the_catalogue_is_refused(name: str) -> None:
     with pytest.raises(ImageError, match="no such host"):
         CATALOGUE.find(f"nowhere.example/{name}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "image"),
+    [
+        ("python:*", "python:3"),
+        ("python:*", "docker.io/library/python:3"),
+        ("me/app*", "docker.io/me/app:1"),
+        ("ghcr.io/me/app:v1", "ghcr.io/me/app:v1"),
+    ],
+)
+def test_an_image_is_found_again_by_the_digest_that_it_was_pinned_to(
+    pattern: str, image: str
+) -> None:
+    catalogue = Catalogue([Image((pattern,), command=("true",))])
+    name, _, _ = image.rpartition(":")
+    found = catalogue.find(image)
+    for registry in ("", "index.docker.io/"):
+        assert catalogue.find(f"{registry}{name}@{catalogue.resolve(image)}") == found
