@@ -29,7 +29,7 @@ from harness.runner.offline import make_examiner
 from harness.runner.runner import Runner, load_policy
 from harness.runner.settings import RunnerSettings
 from harness.runner.states import EXIT_OF, State
-from harness.runner.watch import rounds
+from harness.runner.watch import end_as_at_ctrl_c, rounds
 from harness.timing.clock import SystemClock
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -118,11 +118,15 @@ def serve(
     as_json: bool,
     **choices: Any,
 ) -> None:
-    """Work through the inbox, and go on as contracts arrive. Ctrl-C ends it."""
+    """Work through the inbox, and go on as contracts arrive. Ctrl-C or SIGTERM ends it.
+
+    What they interrupt is taken up by the next runner.
+    """
     if inbox is not None:
         settings = replace(settings, inbox=inbox.resolve())
     work = drain if mode == "exec" else preview_all
     tell = _teller(as_json)
+    end_as_at_ctrl_c()
     with _open(settings, to_run_options(choices)) as opened, _progress(once):
         _tell_stranded(opened)
         last: set[Path] = set()

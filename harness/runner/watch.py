@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 from watchfiles import watch
+
+
+def end_as_at_ctrl_c() -> None:
+    """Let SIGTERM, as a supervisor sends it, end this process as Ctrl-C does: in good order."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def rounds(inbox: Path, *, interval: float) -> Iterator[None]:

@@ -18,14 +18,8 @@ CONTRACTS = 1000
 APPLIES = 50
 
 
-def fresh() -> Desk:
-    """A desk in a new temporary folder."""
-    return make_desk(Path(tempfile.mkdtemp(prefix="vpm-bench-")))
-
-
-def claiming() -> tuple[float, float]:
+def claiming(desk: Desk) -> tuple[float, float]:
     """Contracts claimed and judged per second, of wall time and of processor time."""
-    desk = fresh()
     for number in range(CONTRACTS):
         desk.in_inbox(desk.contract(f"c_{number:04d}"))
     runner = desk.runner()
@@ -40,9 +34,8 @@ def claiming() -> tuple[float, float]:
     )
 
 
-def overhead() -> list[float]:
+def overhead(desk: Desk) -> list[float]:
     """Milliseconds of an exec that are not spent in kubectl (here the stand-in)."""
-    desk = fresh()
     runner = desk.runner()
     spent = []
     for number in range(APPLIES):
@@ -56,8 +49,9 @@ def overhead() -> list[float]:
 
 def main() -> None:
     """Print the numbers."""
-    wall, processor = claiming()
-    spent = overhead()
+    with tempfile.TemporaryDirectory(prefix="vpm-bench-") as folder:
+        wall, processor = claiming(make_desk(Path(folder, "claiming")))
+        spent = overhead(make_desk(Path(folder, "overhead")))
     print(f"claimed and judged: {wall:.0f}/s wall, {processor:.0f}/s processor (want 500)")
     print(f"overhead per apply: median {statistics.median(spent):.1f} ms, "
           f"max {max(spent):.1f} ms (want 100)")  # fmt: skip

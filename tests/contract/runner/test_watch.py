@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
+
+import pytest
 
 from harness.runner.watch import rounds
 from harness.timing.clock import SystemClock
@@ -46,3 +51,29 @@ def test_the_interval_starts_a_round_without_any_change(tmp_path: Path) -> None:
     for _ in range(3):
         next(waiting)
     assert list(tmp_path.iterdir()) == []
+
+
+SERVE = """
+import sys
+from pathlib import Path
+from harness.runner.watch import end_as_at_ctrl_c, rounds
+end_as_at_ctrl_c()
+try:
+    for _ in rounds(Path(sys.argv[1]), interval=60):
+        print("round", flush=True)
+except KeyboardInterrupt:
+    pass
+print("in good order")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_supervisor_ends_the_watch_in_good_order(tmp_path: Path, number: signal.Signals) -> None:
+    watching = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert watching.stdout is not None
+    assert watching.stdout.readline() == "round\n"
+    watching.send_signal(number)
+    said, _ = watching.communicate(timeout=60)
+    assert (said.splitlines()[-1], watching.returncode) == ("in good order", 0)
