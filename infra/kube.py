@@ -184,7 +184,7 @@ class _Server:
             settings.proxy = None  # As kubectl does, whatever the environment says.
         client = ApiClient(settings)
         for name, value in impersonation(self._kubeconfig, self._context).items():
-            client.set_default_header(name, value)
+            client.set_default_header(name, value)  # type: ignore[no-untyped-call]
         # Paths are known, so nothing needs to be discovered first.
         undiscovered = {"discoverer": lambda _client, _cache: None}
         return DynamicClient(client, **undiscovered)  # type: ignore[no-untyped-call]

@@ -141,4 +141,4 @@ def test_doctor_for_kind_lists_what_is_missing(vpm: Vpm) -> None:
 def test_doctor_for_a_context_that_does_not_exist(vpm: Vpm) -> None:
     done = vpm("doctor", "--cluster", "existing", "--context", "nope")
     assert done.returncode == 4
-    assert "there is no context 'nope'" in done.stderr
+    assert "there is no context 'nope'" in done.stdout
