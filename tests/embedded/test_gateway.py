@@ -82,6 +82,7 @@ def gateway(cluster: Cluster) -> Iterator[Gateway]:
     cluster.kubectl("delete", "namespace", name, "--wait=false")
 
 
+@pytest.mark.covers("gateway", "a ready service answers", recording="05-gateway/responses")
 def test_a_ready_service_answers(gateway: Gateway) -> None:
     answer = gateway.get()
     assert (answer.status, answer.body, answer.names) == (
@@ -92,6 +93,9 @@ def test_a_ready_service_answers(gateway: Gateway) -> None:
     assert answer.header("server") == "envoy"
 
 
+@pytest.mark.covers(
+    "gateway", "hosts match with any port and case", recording="05-gateway/responses"
+)
 @pytest.mark.parametrize("port", ["", ":31080"])
 @pytest.mark.parametrize("upper", [False, True])
 def test_hosts_match_with_any_port_and_case(gateway: Gateway, port: str, upper: bool) -> None:
@@ -99,6 +103,7 @@ def test_hosts_match_with_any_port_and_case(gateway: Gateway, port: str, upper: 
     assert get(gateway.address, host + port).status == "HTTP/1.1 200 OK"
 
 
+@pytest.mark.covers("gateway", "hosts that the outside has not", recording="05-gateway/responses")
 @pytest.mark.parametrize(
     "host", ["nope.example.com", "nope.{namespace}.{domain}", "local.{namespace}.{domain}",
              "local.{namespace}.svc.cluster.local", "echo.{namespace}.svc.cluster.local"],
@@ -110,6 +115,7 @@ def test_hosts_that_the_outside_has_not(gateway: Gateway, host: str) -> None:
     assert answer.names == ("date", "server", "content-length")
 
 
+@pytest.mark.covers("gateway", "requests that are refused", recording="05-gateway/responses")
 @pytest.mark.parametrize(
     ("raw", "status", "names", "body"),
     [
@@ -138,6 +144,7 @@ def test_requests_that_are_refused(
     assert (answer.status, answer.names, answer.body) == (f"HTTP/1.1 {status}", names, body)
 
 
+@pytest.mark.covers("gateway", "what the proxies add", recording="05-gateway/responses")
 def test_what_the_proxies_add(gateway: Gateway) -> None:
     seen = gateway.seen()
     node, activator = seen.pop("X-Forwarded-For")[0].split(", ")
@@ -150,6 +157,9 @@ def test_what_the_proxies_add(gateway: Gateway) -> None:
     }
 
 
+@pytest.mark.covers(
+    "gateway", "what a client says of its way is passed on", recording="05-gateway/responses"
+)
 def test_what_a_client_says_of_its_way_is_passed_on(gateway: Gateway) -> None:
     seen = gateway.seen(
         "X-Forwarded-For: 1.2.3.4", "X-Forwarded-Proto: https", "X-Forwarded-Host: evil.example",
@@ -166,6 +176,7 @@ def test_what_a_client_says_of_its_way_is_passed_on(gateway: Gateway) -> None:
     }
 
 
+@pytest.mark.covers("gateway", "probes never reach the app", recording="05-gateway/responses")
 @pytest.mark.parametrize(
     ("header", "status", "body"),
     [
@@ -187,12 +198,14 @@ def test_probes_never_reach_the_app(
     assert answer.header("x-envoy-upstream-service-time") is not None
 
 
+@pytest.mark.covers("gateway", "a route shows its version to a probe")
 def test_a_route_shows_its_version_to_a_probe(gateway: Gateway) -> None:
     answer = gateway.get("/", "K-Network-Probe: probe", "K-Network-Hash: override")
     assert len(answer.header("k-network-hash") or "") == 64
     assert answer.names[0] == "k-network-hash"
 
 
+@pytest.mark.covers("gateway", "no answer in time", recording="05-gateway/responses")
 @pytest.mark.parametrize("name", ["tmo", "start"])
 def test_no_answer_in_time(gateway: Gateway, name: str) -> None:
     begin = time.monotonic()
@@ -205,24 +218,30 @@ def test_no_answer_in_time(gateway: Gateway, name: str) -> None:
     assert answer.header("content-type") == "text/plain; charset=utf-8"
 
 
+@pytest.mark.covers(
+    "gateway", "a stream may last longer than the timeout", recording="05-gateway/responses"
+)
 def test_a_stream_may_last_longer_than_the_timeout(gateway: Gateway) -> None:
     answer = gateway.get("/stream?n=4&ms=400", name="tmo")
     assert answer.status == "HTTP/1.1 200 OK"
     assert answer.body.count(b"chunk") == 4
 
 
+@pytest.mark.covers("gateway", "an answer that pauses is ended", recording="05-gateway/responses")
 def test_an_answer_that_pauses_is_ended(gateway: Gateway) -> None:
     answer = gateway.get("/stream?n=2&ms=20000", name="idle")
     assert answer.status == "HTTP/1.1 200 OK"
     assert answer.body == b"8\r\nchunk 0\n\r\nf\r\nrequest timeout\r\n0\r\n\r\n"
 
 
+@pytest.mark.covers("gateway", "a stream without pauses may last longer than the idle timeout")
 def test_a_stream_without_pauses_may_last_longer_than_the_idle_timeout(gateway: Gateway) -> None:
     answer = gateway.get("/stream?n=6&ms=300", name="idle")
     assert answer.body.count(b"chunk") == 6
     assert b"timeout" not in answer.body
 
 
+@pytest.mark.covers("gateway", "no answer within the idle timeout")
 def test_no_answer_within_the_idle_timeout(gateway: Gateway) -> None:
     answer = gateway.get("/sleep?ms=20000", name="idle")
     assert (answer.status, answer.body) == (
@@ -231,23 +250,27 @@ def test_no_answer_within_the_idle_timeout(gateway: Gateway) -> None:
     )
 
 
+@pytest.mark.covers("gateway", "an app that hangs up", recording="05-gateway/responses")
 def test_an_app_that_hangs_up(gateway: Gateway) -> None:
     answer = gateway.get("/close")
     assert (answer.status, answer.body) == ("HTTP/1.1 502 Bad Gateway", b"EOF\n")
 
 
+@pytest.mark.covers("gateway", "http2 to an app that speaks http1 only")
 def test_http2_to_an_app_that_speaks_http1_only(gateway: Gateway) -> None:
     answer = gateway.get("/headers", name="h2")
     assert answer.status == "HTTP/1.1 502 Bad Gateway"
     assert answer.body.startswith(b"http2: failed reading the frame payload")
 
 
+@pytest.mark.covers("gateway", "the apps own status is passed on", recording="05-gateway/responses")
 @pytest.mark.parametrize(("path", "status"), [("/status?code=503", "503 Service Unavailable"),
                                               ("/status?code=204", "204 No Content")])  # fmt: skip
 def test_the_apps_own_status_is_passed_on(gateway: Gateway, path: str, status: str) -> None:
     assert gateway.get(path).status == f"HTTP/1.1 {status}"
 
 
+@pytest.mark.covers("gateway", "large bodies both ways", recording="05-gateway/responses")
 def test_large_bodies_both_ways(gateway: Gateway) -> None:
     size = 1024 * 1024
     head = f"POST /body HTTP/1.1\r\nHost: {gateway.host()}\r\nContent-Length: {size}\r\n\r\n"
@@ -256,6 +279,7 @@ def test_large_bodies_both_ways(gateway: Gateway) -> None:
     assert len(gateway.get(f"/big?bytes={size}").body) > size
 
 
+@pytest.mark.covers("gateway", "container concurrency is a hard limit")
 def test_container_concurrency_is_a_hard_limit(gateway: Gateway) -> None:
     begin = time.monotonic()
     with ThreadPoolExecutor(3) as pool:

@@ -82,6 +82,7 @@ def host_of(service: Obj) -> str:
     return url.removeprefix("http://")
 
 
+@pytest.mark.covers("Knative lifecycle", "apply wait request delete")
 def test_apply_wait_request_delete(own: Cluster, name: str) -> None:
     own.apply(ksvc(name, {"TARGET": "World"}))
     service = ready(own, name)
@@ -94,6 +95,7 @@ def test_apply_wait_request_delete(own: Cluster, name: str) -> None:
     eventually(lambda: ask(own, host_of(service)).status_code == 404, timeout=5)
 
 
+@pytest.mark.covers("Knative lifecycle", "everything that a kservice owns goes with it")
 def test_everything_that_a_kservice_owns_goes_with_it(own: Cluster, name: str) -> None:
     own.apply(ksvc(name))
     ready(own, name)
@@ -108,6 +110,7 @@ def test_everything_that_a_kservice_owns_goes_with_it(own: Cluster, name: str) -
     eventually(gone, timeout=10)
 
 
+@pytest.mark.covers("Knative lifecycle", "an update gives a second revision")
 def test_an_update_gives_a_second_revision(own: Cluster, name: str) -> None:
     own.apply(ksvc(name, {"TARGET": "World"}))
     ready(own, name)
@@ -118,6 +121,7 @@ def test_an_update_gives_a_second_revision(own: Cluster, name: str) -> None:
     assert ask(own, host_of(service)).text.strip() == "Hello Kubernetes!"
 
 
+@pytest.mark.covers("Knative lifecycle", "a broken update keeps the old revision serving")
 def test_a_broken_update_keeps_the_old_revision_serving(own: Cluster, name: str) -> None:
     own.apply(ksvc(name, {"TARGET": "World"}))
     service = ready(own, name)
@@ -127,6 +131,7 @@ def test_a_broken_update_keeps_the_old_revision_serving(own: Cluster, name: str)
     assert ask(own, host_of(service)).text.strip() == "Hello World!"
 
 
+@pytest.mark.covers("Knative lifecycle", "traffic is split and tags have hosts")
 def test_traffic_is_split_and_tags_have_hosts(own: Cluster, name: str) -> None:
     own.apply(ksvc(name, {"TARGET": "One"}))
     ready(own, name)
@@ -144,6 +149,7 @@ def test_traffic_is_split_and_tags_have_hosts(own: Cluster, name: str) -> None:
     assert 60 <= answers.count("Hello One!") <= 95
 
 
+@pytest.mark.covers("Knative lifecycle", "a cluster local service is unknown outside")
 def test_a_cluster_local_service_is_unknown_outside(own: Cluster, name: str) -> None:
     service = ksvc(name)
     service["metadata"]["labels"] = {"networking.knative.dev/visibility": "cluster-local"}
@@ -153,6 +159,7 @@ def test_a_cluster_local_service_is_unknown_outside(own: Cluster, name: str) -> 
     assert ask(own, f"{name}.default.{own.info['domain']}").status_code == 404
 
 
+@pytest.mark.covers("Knative lifecycle", "a deployment rolls its pods")
 def test_a_deployment_rolls_its_pods(own: Cluster, name: str) -> None:
     labels = {"app": name}
     container = {"name": "app", "image": IMAGE, "ports": [{"containerPort": 8080}]}
@@ -181,6 +188,7 @@ def test_a_deployment_rolls_its_pods(own: Cluster, name: str) -> None:
     assert own.kubectl("delete", "deployment", name).code == 0
 
 
+@pytest.mark.covers("Knative lifecycle", "a job runs to completion")
 def test_a_job_runs_to_completion(own: Cluster, name: str) -> None:
     container = {"name": "main", "image": "busybox", "command": ["sh", "-c", "echo done"]}
     own.apply(
@@ -197,6 +205,7 @@ def test_a_job_runs_to_completion(own: Cluster, name: str) -> None:
     assert own.get("job", name)["status"]["succeeded"] == 1
 
 
+@pytest.mark.covers("Knative lifecycle", "a revision that cannot start fails at its deadline")
 @pytest.mark.parametrize(
     ("env", "reason", "message"),
     [
@@ -221,6 +230,7 @@ def test_a_revision_that_cannot_start_fails_at_its_deadline(
     )
 
 
+@pytest.mark.covers("Knative lifecycle", "a revision without requests goes to zero and comes back")
 def test_a_revision_without_requests_goes_to_zero_and_comes_back(fast: Cluster, name: str) -> None:
     fast.apply(ksvc(name, {"TARGET": "World"}))
     service = ready(fast, name)

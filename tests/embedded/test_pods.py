@@ -67,6 +67,7 @@ def running(cluster: Cluster, name: str, namespace: str) -> None:
     assert done.code == 0, done.err
 
 
+@pytest.mark.covers("pods", "an image that is not there")
 def test_an_image_that_is_not_there(own: Cluster, namespace: str) -> None:
     own.apply(pod("p", namespace, container={"image": "ghcr.io/nobody/none:v1"}))
     waiting = waits(own, "p", namespace, "ImagePullBackOff")
@@ -75,6 +76,7 @@ def test_an_image_that_is_not_there(own: Cluster, namespace: str) -> None:
     assert re.search(r"Failed\s+pod/p\s+Error: ErrImagePull", events)
 
 
+@pytest.mark.covers("pods", "a container that crashes")
 def test_a_container_that_crashes(own: Cluster, namespace: str) -> None:
     policy = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     container = {**policy, "env": [{"name": "MODE", "value": "exit"}]}
@@ -90,6 +92,7 @@ def test_a_container_that_crashes(own: Cluster, namespace: str) -> None:
     assert previous == "fatal: cannot start: config missing\n"
 
 
+@pytest.mark.covers("pods", "a command that is not there")
 def test_a_command_that_is_not_there(own: Cluster, namespace: str) -> None:
     own.apply(once("p", namespace, "", container={"command": ["/no/such/binary"]}))
     ended = eventually(lambda: state(own, "p", namespace)["state"].get("terminated"))
@@ -100,6 +103,7 @@ def test_a_command_that_is_not_there(own: Cluster, namespace: str) -> None:
     )
 
 
+@pytest.mark.covers("pods", "a missing secret holds the container until it comes")
 def test_a_missing_secret_holds_the_container_until_it_comes(own: Cluster, namespace: str) -> None:
     refer = {"env": [{"name": "K", "valueFrom": {"secretKeyRef": {"name": "late", "key": "k"}}}]}
     own.apply(once("p", namespace, "echo $K", container=refer))
@@ -110,6 +114,7 @@ def test_a_missing_secret_holds_the_container_until_it_comes(own: Cluster, names
     assert output(own, "p", namespace) == "geheim\n"
 
 
+@pytest.mark.covers("pods", "a request that no node has")
 def test_a_request_that_no_node_has(own: Cluster, namespace: str) -> None:
     greedy = {"resources": {"requests": {"cpu": "6400"}}}
     own.apply(pod("p", namespace, container=greedy))
@@ -121,6 +126,7 @@ def test_a_request_that_no_node_has(own: Cluster, namespace: str) -> None:
     assert eventually(refused).startswith("0/1 nodes are available: 1 Insufficient cpu.")
 
 
+@pytest.mark.covers("pods", "pods do not share ports")
 def test_pods_do_not_share_ports(own: Cluster, namespace: str) -> None:
     if own.info["pod_network"] == "loopback":
         pytest.skip("on loopback pods share ports")
@@ -138,6 +144,7 @@ def test_pods_do_not_share_ports(own: Cluster, namespace: str) -> None:
     assert output(own, "asks", namespace) == "b'Hello a!\\n'\nb'Hello b!\\n'\n"
 
 
+@pytest.mark.covers("pods", "files at absolute paths are seen by the pod only")
 def test_files_at_absolute_paths_are_seen_by_the_pod_only(own: Cluster, namespace: str) -> None:
     binary = base64.b64encode(b"print('agent')").decode()
     config = {
@@ -161,6 +168,7 @@ def test_files_at_absolute_paths_are_seen_by_the_pod_only(own: Cluster, namespac
     assert not Path("/etc/of-test").exists()
 
 
+@pytest.mark.covers("pods", "a mounted config map follows its object")
 def test_a_mounted_config_map_follows_its_object(own: Cluster, namespace: str) -> None:
     config = {
         "apiVersion": "v1",
@@ -177,6 +185,7 @@ def test_a_mounted_config_map_follows_its_object(own: Cluster, namespace: str) -
     assert output(own, "p", namespace) == "seen\n"
 
 
+@pytest.mark.covers("pods", "writes do not reach the host")
 def test_writes_do_not_reach_the_host(own: Cluster, namespace: str) -> None:
     own.apply(once("p", namespace, "touch /root-file-of-test /etc/etc-file-of-test && echo ok"))
     assert output(own, "p", namespace) == "ok\n"
@@ -184,6 +193,7 @@ def test_writes_do_not_reach_the_host(own: Cluster, namespace: str) -> None:
     assert not Path("/etc/etc-file-of-test").exists()
 
 
+@pytest.mark.covers("pods", "names of the cluster resolve in pods")
 def test_names_of_the_cluster_resolve_in_pods(own: Cluster, namespace: str) -> None:
     names = ("kubernetes.default.svc", "kourier-internal.kourier-system")
     script = (
@@ -196,6 +206,7 @@ def test_names_of_the_cluster_resolve_in_pods(own: Cluster, namespace: str) -> N
     assert lines[2:] == ["p", "p"]
 
 
+@pytest.mark.covers("pods", "init containers run first and share volumes")
 def test_init_containers_run_first_and_share_volumes(own: Cluster, namespace: str) -> None:
     mount = {"volumeMounts": [{"name": "v", "mountPath": "/shared"}]}
     first = {"name": "i", "image": IMAGE, "command": ["sh", "-c", "echo made > /shared/f"], **mount}
@@ -205,12 +216,14 @@ def test_init_containers_run_first_and_share_volumes(own: Cluster, namespace: st
     assert output(own, "p", namespace) == "made\n"
 
 
+@pytest.mark.covers("pods", "an init container that fails fails the pod")
 def test_an_init_container_that_fails_fails_the_pod(own: Cluster, namespace: str) -> None:
     first = {"name": "i", "image": IMAGE, "command": ["sh", "-c", "exit 4"]}
     own.apply(once("p", namespace, "echo never", initContainers=[first]))
     eventually(lambda: own.get("pod", "p", namespace)["status"].get("phase") == "Failed")
 
 
+@pytest.mark.covers("pods", "programs run in a container")
 def test_programs_run_in_a_container(own: Cluster, namespace: str) -> None:
     own.apply(pod("p", namespace))
     running(own, "p", namespace)
@@ -221,6 +234,7 @@ def test_programs_run_in_a_container(own: Cluster, namespace: str) -> None:
     assert piped.out == "through"
 
 
+@pytest.mark.covers("pods", "a failing liveness probe restarts")
 def test_a_failing_liveness_probe_restarts(own: Cluster, namespace: str) -> None:
     probe = {
         "httpGet": {"path": "/status?code=500", "port": 8080},
@@ -234,6 +248,7 @@ def test_a_failing_liveness_probe_restarts(own: Cluster, namespace: str) -> None
     assert "Container c failed liveness probe, will be restarted" in events
 
 
+@pytest.mark.covers("pods", "readiness follows the probe")
 @pytest.mark.parametrize(("path", "ready"), [("/", True), ("/status?code=503", False)])
 def test_readiness_follows_the_probe(own: Cluster, namespace: str, path: str, ready: bool) -> None:
     probe = {"httpGet": {"path": path, "port": 8080}, "periodSeconds": 1}
@@ -246,6 +261,7 @@ def test_readiness_follows_the_probe(own: Cluster, namespace: str, path: str, re
     assert state(own, "p", namespace)["ready"] is False
 
 
+@pytest.mark.covers("pods", "a container may clean up before its end")
 def test_a_container_may_clean_up_before_its_end(own: Cluster, namespace: str) -> None:
     script = "trap 'echo cleaning; exit 0' TERM; echo up; while :; do sleep 0.05; done"
     own.apply(pod("p", namespace, script))
@@ -256,6 +272,7 @@ def test_a_container_may_clean_up_before_its_end(own: Cluster, namespace: str) -
     eventually(lambda: own.kubectl("get", "pod", "p", "-n", namespace).code == 1)
 
 
+@pytest.mark.covers("pods", "the end of a log")
 def test_the_end_of_a_log(own: Cluster, namespace: str) -> None:
     own.apply(once("p", namespace, "for i in 1 2 3; do echo $i; done"))
     assert output(own, "p", namespace) == "1\n2\n3\n"

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support.cluster import Cluster, serve
 from tests.support.kservices import ask, hello, ready
 from tests.support.wait import eventually
@@ -32,6 +34,7 @@ def asking(cluster: Cluster, namespace: str) -> Iterator[Counter[str]]:
         thread.join()
 
 
+@pytest.mark.covers("Knative traffic", "an update under load loses no request")
 def test_an_update_under_load_loses_no_request(own: Cluster, namespace: str) -> None:
     own.apply(hello(namespace, "One"))
     ready(own, namespace)
@@ -43,6 +46,7 @@ def test_an_update_under_load_loses_no_request(own: Cluster, namespace: str) -> 
     assert set(answers) == {"Hello One!\n", "Hello Two!\n"}
 
 
+@pytest.mark.covers("Knative traffic", "a broken update leaves the old revision serving")
 def test_a_broken_update_leaves_the_old_revision_serving(own: Cluster, namespace: str) -> None:
     own.apply(hello(namespace, "One"))
     ready(own, namespace)
@@ -54,6 +58,7 @@ def test_a_broken_update_leaves_the_old_revision_serving(own: Cluster, namespace
     assert set(answers) == {"Hello One!\n"}
 
 
+@pytest.mark.covers("Knative traffic", "a deleted service is unknown at once")
 def test_a_deleted_service_is_unknown_at_once(own: Cluster, namespace: str) -> None:
     own.apply(hello(namespace, "One"))
     ready(own, namespace)
@@ -61,6 +66,7 @@ def test_a_deleted_service_is_unknown_at_once(own: Cluster, namespace: str) -> N
     eventually(lambda: ask(own, namespace) == "HTTP/1.1 404 Not Found", timeout=1.0)
 
 
+@pytest.mark.covers("Knative traffic", "at zero a request waits for a pod")
 def test_at_zero_a_request_waits_for_a_pod(tmp_path: Path) -> None:
     with serve(tmp_path / "state", "zero", "--time-scale", "30") as cluster:
         cluster.apply(hello("default", "Zero"))

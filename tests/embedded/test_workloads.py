@@ -73,6 +73,7 @@ def running(cluster: Cluster, name: str) -> set[str]:
     }
 
 
+@pytest.mark.covers("workloads", "a deleted pod is replaced")
 def test_a_deleted_pod_is_replaced(own: Cluster, name: str) -> None:
     own.apply(deployment(name))
     (first,) = eventually(lambda: running(own, name), timeout=20)
@@ -82,6 +83,7 @@ def test_a_deleted_pod_is_replaced(own: Cluster, name: str) -> None:
     own.kubectl("delete", "deployment", name)
 
 
+@pytest.mark.covers("workloads", "a deployment is scaled by a patch")
 def test_a_deployment_is_scaled_by_a_patch(own: Cluster, name: str) -> None:
     own.apply(deployment(name))
     eventually(lambda: len(running(own, name)) == 1, timeout=20)
@@ -96,6 +98,7 @@ def test_a_deployment_is_scaled_by_a_patch(own: Cluster, name: str) -> None:
     own.kubectl("delete", "deployment", name)
 
 
+@pytest.mark.covers("workloads", "a deployment says why it has no pods")
 def test_a_deployment_says_why_it_has_no_pods(own: Cluster, name: str) -> None:
     own.apply(deployment(name, serviceAccountName="nope"))
 
@@ -110,6 +113,7 @@ def test_a_deployment_says_why_it_has_no_pods(own: Cluster, name: str) -> None:
     own.kubectl("delete", "deployment", name)
 
 
+@pytest.mark.covers("workloads", "deleting a deployment deletes its pods")
 def test_deleting_a_deployment_deletes_its_pods(own: Cluster, name: str) -> None:
     own.apply(deployment(name, terminationGracePeriodSeconds=1))
     eventually(lambda: running(own, name), timeout=20)
@@ -117,6 +121,7 @@ def test_deleting_a_deployment_deletes_its_pods(own: Cluster, name: str) -> None
     eventually(lambda: not items(own, "pods,replicasets", name), timeout=20)
 
 
+@pytest.mark.covers("workloads", "a namespace takes its kservices with it")
 def test_a_namespace_takes_its_kservices_with_it(own: Cluster, name: str) -> None:
     assert own.kubectl("create", "namespace", name).code == 0
     spec = {"template": {"spec": {"containers": [{"image": IMAGE}]}}}
@@ -130,6 +135,7 @@ def test_a_namespace_takes_its_kservices_with_it(own: Cluster, name: str) -> Non
     assert "NotFound" in own.kubectl("get", "namespace", name).err
 
 
+@pytest.mark.covers("workloads", "a job that fails is tried as often as it may")
 def test_a_job_that_fails_is_tried_as_often_as_it_may(fast: Cluster, name: str) -> None:
     meta = {"name": name, "namespace": "default"}
     spec = job_spec("exit 7", backoffLimit=1)
@@ -142,6 +148,7 @@ def test_a_job_that_fails_is_tried_as_often_as_it_may(fast: Cluster, name: str) 
     assert failed["reason"] == "BackoffLimitExceeded"
 
 
+@pytest.mark.covers("workloads", "a cronjob starts a job every minute")
 def test_a_cronjob_starts_a_job_every_minute(fast: Cluster, name: str) -> None:
     spec = {"schedule": "* * * * *", "jobTemplate": {"spec": job_spec("echo tick")}}
     meta = {"name": name, "namespace": "default"}

@@ -36,6 +36,9 @@ async def idle(cluster: Simulation) -> None:
     await cluster.until(lambda: replicas(cluster) == 0 and not list(pods(cluster)))
 
 
+@pytest.mark.covers(
+    "Knative autoscaling", "without requests a revision goes to zero after a window"
+)
 def test_without_requests_a_revision_goes_to_zero_after_a_window() -> None:
     async def story(cluster: Simulation) -> None:
         start = cluster.clock.monotonic()
@@ -51,6 +54,7 @@ def test_without_requests_a_revision_goes_to_zero_after_a_window() -> None:
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers("Knative autoscaling", "at zero the activator answers")
 def test_at_zero_the_activator_answers() -> None:
     async def story(cluster: Simulation) -> None:
         await idle(cluster)
@@ -63,6 +67,7 @@ def test_at_zero_the_activator_answers() -> None:
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers("Knative autoscaling", "a waiting request brings a pod back")
 def test_a_waiting_request_brings_a_pod_back() -> None:
     async def story(cluster: Simulation) -> None:
         await idle(cluster)
@@ -78,6 +83,9 @@ def test_a_waiting_request_brings_a_pod_back() -> None:
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers(
+    "Knative autoscaling", "a load adds pods up to the maximum and its end takes them away"
+)
 def test_a_load_adds_pods_up_to_the_maximum_and_its_end_takes_them_away() -> None:
     async def story(cluster: Simulation) -> None:
         notes = {"autoscaling.knative.dev/target": "10", "autoscaling.knative.dev/max-scale": "5"}
@@ -94,6 +102,7 @@ def test_a_load_adds_pods_up_to_the_maximum_and_its_end_takes_them_away() -> Non
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers("Knative autoscaling", "ready waits for the first scale")
 @pytest.mark.parametrize(
     ("notes", "expected"),
     [
@@ -112,6 +121,7 @@ def test_ready_waits_for_the_first_scale(notes: dict[str, str], expected: int) -
     simulate(story)
 
 
+@pytest.mark.covers("Knative autoscaling", "a revision may start at zero")
 def test_a_revision_may_start_at_zero() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.configure("config-autoscaler", allow_zero_initial_scale="true")
@@ -129,6 +139,7 @@ def test_a_revision_may_start_at_zero() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative autoscaling", "a retired revision with a minimum goes to zero")
 def test_a_retired_revision_with_a_minimum_goes_to_zero() -> None:
     async def story(cluster: Simulation) -> None:
         notes = {"autoscaling.knative.dev/min-scale": "1"}
@@ -142,6 +153,7 @@ def test_a_retired_revision_with_a_minimum_goes_to_zero() -> None:
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers("Knative autoscaling", "scale to zero can be switched off and on")
 def test_scale_to_zero_can_be_switched_off_and_on() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.configure("config-autoscaler", enable_scale_to_zero="false")
@@ -156,6 +168,7 @@ def test_scale_to_zero_can_be_switched_off_and_on() -> None:
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers("Knative autoscaling", "without burst capacity pods answer directly")
 def test_without_burst_capacity_pods_answer_directly() -> None:
     async def story(cluster: Simulation) -> None:
         notes = {"autoscaling.knative.dev/target-burst-capacity": "0"}
@@ -173,6 +186,7 @@ def test_without_burst_capacity_pods_answer_directly() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative autoscaling", "a new sidecar rolls running revisions")
 def test_a_new_sidecar_rolls_running_revisions() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -195,6 +209,7 @@ def test_a_new_sidecar_rolls_running_revisions() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative autoscaling", "a shorter window applies to running revisions")
 def test_a_shorter_window_applies_to_running_revisions() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())

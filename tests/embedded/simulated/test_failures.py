@@ -48,6 +48,11 @@ NOT_PULLED = {
 MISSING = "registry.klab.local:5000/nope:v1"
 
 
+@pytest.mark.covers(
+    "Knative failures",
+    "an unknown image is reported at once and tried again",
+    recording="04-failures/timeline",
+)
 def test_an_unknown_image_is_reported_at_once_and_tried_again() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice(image=MISSING))
@@ -76,6 +81,7 @@ def test_an_unknown_image_is_reported_at_once_and_tried_again() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative failures", "a resolved image runs by its digest")
 def test_a_resolved_image_runs_by_its_digest() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice(image="ghcr.io/knative/helloworld-go:latest"))
@@ -89,6 +95,11 @@ def test_a_resolved_image_runs_by_its_digest() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative failures",
+    "a pod that never gets ready fails at the deadline",
+    recording="04-failures/timeline",
+)
 def test_a_pod_that_never_gets_ready_fails_at_the_deadline() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.kubelet.fates["dev.local/hello:v1"] = NEVER_READY
@@ -109,6 +120,9 @@ def test_a_pod_that_never_gets_ready_fails_at_the_deadline() -> None:
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers(
+    "Knative failures", "thirty seconds later it is given up", recording="04-failures/timeline"
+)
 def test_thirty_seconds_later_it_is_given_up() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.kubelet.fates["dev.local/hello:v1"] = NEVER_READY
@@ -126,6 +140,9 @@ def test_thirty_seconds_later_it_is_given_up() -> None:
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers(
+    "Knative failures", "at the deadline the pod says why", recording="04-failures/timeline"
+)
 @pytest.mark.parametrize(
     ("fate", "type", "expected"),
     [
@@ -148,6 +165,11 @@ def test_at_the_deadline_the_pod_says_why(
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers(
+    "Knative failures",
+    "a crash stays the reason after it was given up",
+    recording="04-failures/timeline",
+)
 def test_a_crash_stays_the_reason_after_it_was_given_up() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.kubelet.fates["dev.local/hello:v1"] = CRASHING
@@ -161,6 +183,11 @@ def test_a_crash_stays_the_reason_after_it_was_given_up() -> None:
     simulate(story, scale=FAST)
 
 
+@pytest.mark.covers(
+    "Knative failures",
+    "a broken update keeps the old revision serving",
+    recording="04-failures/timeline",
+)
 def test_a_broken_update_keeps_the_old_revision_serving() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -181,6 +208,11 @@ def test_a_broken_update_keeps_the_old_revision_serving() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative failures",
+    "a missing service account is a failed create",
+    recording="04-failures/timeline",
+)
 def test_a_missing_service_account_is_a_failed_create() -> None:
     async def story(cluster: Simulation) -> None:
         service = kservice()

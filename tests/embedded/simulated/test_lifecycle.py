@@ -32,6 +32,11 @@ def conditions(obj: Obj) -> list[Obj]:
     ]
 
 
+@pytest.mark.covers(
+    "Knative lifecycle",
+    "a kservice becomes ready in the recorded states",
+    recording="02-lifecycle/watch-ksvc",
+)
 def test_a_kservice_becomes_ready_in_the_recorded_states() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -46,6 +51,9 @@ def test_a_kservice_becomes_ready_in_the_recorded_states() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative lifecycle", "its parts go through the recorded states", recording="02-lifecycle/events"
+)
 @pytest.mark.parametrize(
     ("kind", "expected"),
     [
@@ -66,6 +74,11 @@ def test_its_parts_go_through_the_recorded_states(
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative lifecycle",
+    "events tell the recorded story",
+    recording="03-kubectl/delete-and-misc: events for ksvc",
+)
 def test_events_tell_the_recorded_story() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -87,6 +100,11 @@ def test_events_tell_the_recorded_story() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative lifecycle",
+    "a ready kservice has the recorded status",
+    recording="02-lifecycle/ready-ksvc",
+)
 def test_a_ready_kservice_has_the_recorded_status() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -108,6 +126,11 @@ def test_a_ready_kservice_has_the_recorded_status() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative lifecycle",
+    "a ready revision has the recorded conditions",
+    recording="02-lifecycle/ready-revision",
+)
 def test_a_ready_revision_has_the_recorded_conditions() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -127,6 +150,7 @@ def test_a_ready_revision_has_the_recorded_conditions() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative lifecycle", "nothing is ready before the gateway says so")
 def test_nothing_is_ready_before_the_gateway_says_so() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.gateway.closed = True
@@ -141,6 +165,7 @@ def test_nothing_is_ready_before_the_gateway_says_so() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative lifecycle", "nothing is ready without a ready pod")
 def test_nothing_is_ready_without_a_ready_pod() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.kubelet.fates["dev.local/hello:v1"] = {"phase": "Running", "conditions": []}
@@ -155,6 +180,11 @@ def test_nothing_is_ready_without_a_ready_pod() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative lifecycle",
+    "an update moves to a new revision and retires the old",
+    recording="02-lifecycle/update-events",
+)
 def test_an_update_moves_to_a_new_revision_and_retires_the_old() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -184,6 +214,7 @@ def test_an_update_moves_to_a_new_revision_and_retires_the_old() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative lifecycle", "routes stay ready while the new revision starts")
 def test_routes_stay_ready_while_the_new_revision_starts() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -204,6 +235,7 @@ def test_routes_stay_ready_while_the_new_revision_starts() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative lifecycle", "deletion leaves nothing behind")
 def test_deletion_leaves_nothing_behind() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -222,6 +254,7 @@ def test_deletion_leaves_nothing_behind() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative lifecycle", "a foreign configuration is not taken over")
 def test_a_foreign_configuration_is_not_taken_over() -> None:
     async def story(cluster: Simulation) -> None:
         foreign = {
@@ -239,6 +272,7 @@ def test_a_foreign_configuration_is_not_taken_over() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative lifecycle", "many kservices become ready")
 def test_many_kservices_become_ready() -> None:
     async def story(cluster: Simulation) -> None:
         names = [f"hello-{n}" for n in range(12)]

@@ -45,6 +45,7 @@ def hosts(cluster: Simulation) -> dict[str, list[tuple[str, int]]]:
     }
 
 
+@pytest.mark.covers("Knative traffic", "shares and tags", recording="05-gateway/traffic-split")
 def test_shares_and_tags() -> None:
     async def story(cluster: Simulation) -> None:
         ready = await split_in_two(cluster)
@@ -73,6 +74,9 @@ def test_shares_and_tags() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative traffic", "each tag has a name in the cluster", recording="05-gateway/traffic-split"
+)
 def test_each_tag_has_a_name_in_the_cluster() -> None:
     async def story(cluster: Simulation) -> None:
         await split_in_two(cluster)
@@ -94,6 +98,11 @@ def test_each_tag_has_a_name_in_the_cluster() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative traffic",
+    "traffic to a missing revision keeps the old split",
+    recording="05-gateway/traffic-split",
+)
 def test_traffic_to_a_missing_revision_keeps_the_old_split() -> None:
     async def story(cluster: Simulation) -> None:
         await split_in_two(cluster)
@@ -114,6 +123,11 @@ def test_traffic_to_a_missing_revision_keeps_the_old_split() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative traffic",
+    "the same revision twice never counts as migrated",
+    recording="05-gateway/traffic-split",
+)
 def test_the_same_revision_twice_never_counts_as_migrated() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -129,6 +143,11 @@ def test_the_same_revision_twice_never_counts_as_migrated() -> None:
     simulate(story)
 
 
+@pytest.mark.covers(
+    "Knative traffic",
+    "a revision takes the name that the template gives",
+    recording="05-gateway/traffic-split",
+)
 def test_a_revision_takes_the_name_that_the_template_gives() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice(revision="hello-blue"))
@@ -141,6 +160,7 @@ def test_a_revision_takes_the_name_that_the_template_gives() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative traffic", "a name that another configuration uses is refused")
 def test_a_name_that_another_configuration_uses_is_refused() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice("other", revision="hello-blue"))
@@ -167,6 +187,7 @@ def test_a_name_that_another_configuration_uses_is_refused() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative traffic", "cluster local services have no public host")
 def test_cluster_local_services_have_no_public_host() -> None:
     async def story(cluster: Simulation) -> None:
         local = {"networking.knative.dev/visibility": "cluster-local"}
@@ -183,6 +204,7 @@ def test_cluster_local_services_have_no_public_host() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative traffic", "a route of its own waits for its configuration")
 def test_a_route_of_its_own_waits_for_its_configuration() -> None:
     async def story(cluster: Simulation) -> None:
         target = {"configurationName": "plain", "latestRevision": True, "percent": 100}
@@ -206,6 +228,7 @@ def test_a_route_of_its_own_waits_for_its_configuration() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative traffic", "a new domain takes effect on running services")
 def test_a_new_domain_takes_effect_on_running_services() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.store.create(KSERVICE, kservice())
@@ -222,6 +245,7 @@ def test_a_new_domain_takes_effect_on_running_services() -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative traffic", "old revisions are collected")
 @pytest.mark.parametrize(("keep", "expected"), [("0", 1), ("1", 2), ("20", 4)])
 def test_old_revisions_are_collected(keep: str, expected: int) -> None:
     async def story(cluster: Simulation) -> None:
@@ -242,6 +266,7 @@ def test_old_revisions_are_collected(keep: str, expected: int) -> None:
     simulate(story)
 
 
+@pytest.mark.covers("Knative traffic", "a revision with a tag is never collected")
 def test_a_revision_with_a_tag_is_never_collected() -> None:
     async def story(cluster: Simulation) -> None:
         cluster.configure(
