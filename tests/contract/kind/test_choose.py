@@ -8,6 +8,8 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.core.verdict import ExitCode
+from harness.options import Provider, RunOptions
+from harness.provider import choose_driver
 from infra.clusters.choose import choose
 from infra.clusters.errors import EngineUnavailable, ToolMissing
 from tests.support.standin import Call, install
@@ -106,6 +108,19 @@ def test_what_is_asked_for_is_taken(provider: str) -> None:
     driver, why = choose(provider)
     assert driver.provider == provider
     assert why == f"--vpm-cluster={provider} asks for it"
+
+
+@pytest.mark.parametrize(
+    "given", [{"context": "dev"}, {"gateway": "h:80"}, {"kubeconfig": "/k"}], ids=str
+)
+@pytest.mark.parametrize("provider", ["auto", "embedded", "kind"])
+def test_options_of_an_existing_cluster_are_not_ignored_elsewhere(
+    provider: Provider, given: dict[str, str]
+) -> None:
+    options = RunOptions(cluster=provider, **given)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=f"--{next(iter(given))} belongs to an existing") as caught:
+        choose_driver(options)
+    assert "--cluster=existing" in (caught.value.mend or "")
 
 
 def test_an_unknown_provider_is_bad_usage() -> None:

@@ -129,6 +129,20 @@ FAILURES = [
     ),
     ("ERROR: failed to create cluster: write: no space left on device\n", ResourcesExhausted),
     ("ERROR: could not find a log line: too many open files\n", ResourcesExhausted),
+    (
+        "ERROR: failed to create cluster: running kind with rootless provider requires setting "
+        'systemd property "Delegate=yes", see https://kind.sigs.k8s.io/docs/user/rootless/\n',
+        EngineUnavailable,
+    ),
+    (
+        "ERROR: failed to create cluster: docker run error: cannot expose privileged port 80, you "
+        "can add 'net.ipv4.ip_unprivileged_port_start=80' to /etc/sysctl.conf\n",
+        PortTaken,
+    ),
+    (
+        "ERROR: failed to load image: ctr: content digest sha256:b1addbe72465: not found\n",
+        ImageUnavailable,
+    ),
     ("ERROR: something that nobody has seen\n", ClusterError),
 ]
 
