@@ -21,6 +21,7 @@ READY_FILE: Final = "cluster.json"
 LOG_FILE: Final = "server.log"
 # -P: a folder named infra where the harness was started must not be taken for ours.
 PROGRAM: Final = (sys.executable, "-P", "-m", "infra.embedded", "serve")
+_BAD_USAGE: Final = ("error: unrecognized arguments", "error: argument --", "error: --images: ")
 _START_TIMEOUT: Final = 60.0
 _STOP_TIMEOUT: Final = 10.0
 
@@ -205,7 +206,7 @@ def wait_ready(process: ProcessId, folder: Path, *, clock: Clock) -> ServerInfo:
         raise ClusterError(f"{error.message}\n{log_tail(folder)}") from error
     if not path.exists():
         tail = log_tail(folder)
-        kind = UsageError if "error: unrecognized arguments" in tail else ClusterError
+        kind = UsageError if any(words in tail for words in _BAD_USAGE) else ClusterError
         raise kind(
             f"the embedded cluster ended while it started:\n{tail}",
             mend="run `vpm doctor --cluster embedded`",

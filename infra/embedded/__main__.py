@@ -42,7 +42,7 @@ def _serve(settings: Settings, pod_network: str) -> int:
     try:
         serve(settings, launched)
     except CatalogueError as error:
-        return _fail(error, _BAD_USAGE)
+        return _fail(f"--images: {error}", _BAD_USAGE)
     except (NodeError, EnvoyError, OSError) as error:
         return _fail(error, _CANNOT_START)
     except ExceptionGroup as group:  # a part has ended, and the cluster with it
@@ -61,7 +61,7 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
     return error
 
 
-def _fail(error: Exception, code: int) -> int:
+def _fail(error: Exception | str, code: int) -> int:
     sys.stderr.write(f"error: {error}\n")
     return code
 

@@ -279,3 +279,8 @@ def test_the_end_of_a_log(own: Cluster, namespace: str) -> None:
     assert own.kubectl("logs", "p", "-n", namespace, "--tail=1").out == "3\n"
     stamped = own.kubectl("logs", "p", "-n", namespace, "--timestamps", "--tail=1").out
     assert re.match(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z 3\n$", stamped)
+
+
+def test_a_machine_without_memory_ends_pods_first(own: Cluster, namespace: str) -> None:
+    own.apply(once("p", namespace, "cat /proc/self/oom_score_adj"))
+    assert output(own, "p", namespace) == "1000\n"

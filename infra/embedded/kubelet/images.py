@@ -163,46 +163,83 @@ def _parse(image: str) -> tuple[str, str, str]:
 
 def _read(path: Path) -> tuple[list[Image], list[str]]:
     try:
-        document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        text = path.read_text("utf-8")
+        document, tree = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise CatalogueError(f"{path}{place}: {error.problem}") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise CatalogueError(f"{path}: {error}") from error
     entries = document.get("images") if isinstance(document, dict) else None
     if not isinstance(entries, list):
-        raise CatalogueError(f"{path}: expected a list under the key `images`")
+        raise CatalogueError(f"{path}:1:1: expected a list under the key `images`")
     registries = document.get("registries", [])
     if not isinstance(registries, list) or not all(isinstance(r, str) for r in registries):
         raise CatalogueError(f"{path}: registries: expected a list of names")
-    folder = path.parent
-    images = [_image(entry, f"{path}: images[{n}]", folder) for n, entry in enumerate(entries)]
+    nodes = next(value.value for key, value in tree.value if key.value == "images")
+    places = [_Place(path, node, n) for n, node in enumerate(nodes)]
+    images = [_image(entry, at, path.parent) for entry, at in zip(entries, places, strict=True)]
     return images, registries
 
 
-def _image(entry: Any, where: str, folder: Path) -> Image:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an entry stands in its file."""
+
+    path: Path
+    node: yaml.Node
+    number: int
+
+    def error(self, problem: str, key: str = "") -> CatalogueError:
+        """What is wrong with the entry, or with one of its keys."""
+        mark, name = self.node.start_mark, f"images[{self.number}]"
+        if isinstance(self.node, yaml.MappingNode):
+            marks = [k.start_mark for k, _ in self.node.value if k.value == key]
+            mark = marks[0] if marks else mark
+        where = f"{self.path}:{mark.line + 1}:{mark.column + 1}: {name}"
+        return CatalogueError(f"{where}{'.' if key else ''}{key}: {problem}")
+
+
+_FORMS: Mapping[str, tuple[type, str]] = {
+    "command": (list, "a list"),
+    "entry": (str, "module:function"),
+    "env": (dict, "a mapping"),
+    "directory": (str, "a path"),
+    "user": (int, "a number"),
+    "files": (dict, "a mapping of paths"),
+}
+
+
+def _image(entry: Any, at: _Place, folder: Path) -> Image:
     if not isinstance(entry, dict):
-        raise CatalogueError(f"{where}: expected a mapping")
-    if unknown := sorted(set(entry) - _KEYS):
-        raise CatalogueError(f"{where}: unknown key {unknown[0]!r}; known: {sorted(_KEYS)}")
+        raise at.error("expected a mapping")
+    if unknown := sorted(map(str, set(entry) - _KEYS)):
+        known = ", ".join(sorted(_KEYS))
+        raise at.error(f"unknown key {unknown[0]!r}; known: {known}", unknown[0])
     match = entry.get("match")
-    patterns = (match,) if isinstance(match, str) else tuple(match or ())
-    if not patterns or not all(isinstance(pattern, str) for pattern in patterns):
-        raise CatalogueError(f"{where}.match: expected a pattern or a list of patterns")
+    patterns = (match,) if isinstance(match, str) else match
+    if not isinstance(patterns, list | tuple) or not patterns:
+        raise at.error("expected a pattern or a list of patterns", "match")
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise at.error("expected a pattern or a list of patterns", "match")
     if sum(key in entry for key in ("command", "entry", "builtin")) != 1:
-        raise CatalogueError(f"{where}: give exactly one of command, entry and builtin")
+        raise at.error("give exactly one of command, entry and builtin")
     builtin = entry.get("builtin", "")
     if builtin and builtin not in _BUILTINS:
-        raise CatalogueError(f"{where}.builtin: expected one of {_BUILTINS}, not {builtin!r}")
-    user = entry.get("user")
-    if user is not None and not isinstance(user, int):
-        raise CatalogueError(f"{where}.user: expected a number")
+        raise at.error(f"expected one of {_BUILTINS}, not {builtin!r}", "builtin")
+    for key, (form, words) in _FORMS.items():
+        if entry.get(key) is not None and not isinstance(entry[key], form):
+            raise at.error(f"expected {words}, not {entry[key]!r}", key)
     expand = _Expansion(folder)
     return Image(
-        match=patterns,
-        command=tuple(expand(part) for part in entry.get("command", ())),
-        entry=entry.get("entry", ""),
+        match=tuple(patterns),
+        command=tuple(expand(part) for part in entry.get("command") or ()),
+        entry=entry.get("entry") or "",
         builtin=builtin,
         env={str(key): expand(value) for key, value in (entry.get("env") or {}).items()},
-        directory=entry.get("directory", "/"),
-        user=user,
+        directory=entry.get("directory") or "/",
+        user=entry.get("user"),
         files={key: str(expand(value)) for key, value in (entry.get("files") or {}).items()},
     )
 

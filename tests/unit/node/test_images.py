@@ -113,7 +113,7 @@ def test_a_users_file_comes_first(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[]", "expected a list under the key `images`"),
-        ("images: [{match: a, comand: [b]}]", "unknown key 'comand'"),
+        ("images: [{match: a, comand: [b]}]", r":1:21: .*unknown key 'comand'"),
         ("images: [{command: [b]}]", r"match: expected a pattern"),
         ("images: [{match: a}]", "exactly one of command, entry and builtin"),
         ("images: [{match: a, command: [b], entry: c}]", "exactly one of"),
@@ -122,7 +122,18 @@ def test_a_users_file_comes_first(tmp_path: Path) -> None:
         ("images: [7]", "expected a mapping"),
         ("{images: [], registries: {}}", "registries: expected a list of names"),
         ("{images: [], registries: [7]}", "registries: expected a list of names"),
-        ("images: [", "while parsing"),
+        (
+            "images: [{match: a, command: sh}]",
+            r":1:21: images\[0\].command: expected a list, not 'sh'",
+        ),
+        ("images: [{match: a, command: [b], env: [c]}]", "env: expected a mapping"),
+        ("images: [{match: a, command: [b], files: x}]", "files: expected a mapping of paths"),
+        ("images: [{match: [1], command: [b]}]", "match: expected a pattern"),
+        ("images:\n  - match: a\n    command: [b]\n    usr: 1\n", r":4:5: .*unknown key 'usr'"),
+        ("images:\n  - match: a\n  - command: [b]\n", r":2:5: .*exactly one of command"),
+        ("images: [", r":1:10: expected the node content"),
+        ("images: [}", r":1:10: expected the node content"),
+        ("images: \u0000", r"special characters are not allowed"),
     ],
 )
 def test_a_bad_file_is_named_with_its_place(tmp_path: Path, text: str, message: str) -> None:
