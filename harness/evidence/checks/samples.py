@@ -23,9 +23,10 @@ class Unreadable(ValueError):
 
 @dataclass(slots=True)
 class SampleCount:
-    """What a file of samples holds; `complete` is False when only some were kept."""
+    """What a file of samples holds; `targets` are the probes that its samples say they are of."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
+    targets: set[str] = field(default_factory=set)
 
 
 def sample_findings(run: LoadedRun) -> Iterator[Finding]:
@@ -43,14 +44,20 @@ def sample_findings(run: LoadedRun) -> Iterator[Finding]:
                     yield found
             count = counted[path]
             if isinstance(count, SampleCount):
-                at = f"vantages.{number}.probe.outcomes"
-                yield from _compare(run.at(document.path), at, seen.probe, count)
+                at = f"vantages.{number}.probe"
+                yield from compared(run.at(document.path), at, seen.probe, count)
 
 
-def _compare(name: str, at: str, probe: ProbeObserved, count: SampleCount) -> Iterator[Finding]:
+def compared(name: str, at: str, probe: ProbeObserved, count: SampleCount) -> Iterator[Finding]:
+    """What evidence says of samples and their file does not."""
     if dict(count.outcomes) != dict(probe.outcomes):
         expected = shown(dict(sorted(count.outcomes.items())))
-        yield Finding(name, at, f"{expected} as its samples", shown(probe.outcomes), "samples")
+        found = shown(probe.outcomes)
+        yield Finding(name, f"{at}.outcomes", f"{expected} as its samples", found, "samples")
+    cited = {cite.rpartition("#")[0] for cite in probe.first_ids.values()}
+    if count.targets and cited and count.targets != cited:
+        expected, found = ", ".join(sorted(cited)), ", ".join(sorted(count.targets))
+        yield Finding(name, f"{at}.samples", f"samples of {expected}", shown(found), "samples")
 
 
 def _count(run: LoadedRun, path: str) -> SampleCount | Finding:
@@ -74,6 +81,8 @@ def count_samples(path: Path) -> SampleCount:
             sample = json.loads(line)
             if sample.get("record", "sample") == "sample":
                 count.outcomes[sample["outcome"]] += 1
+                if "target" in sample:
+                    count.targets.add(str(sample["target"]))
     except (OSError, NotPacked) as error:
         raise Unreadable(f"cannot be read: {error}") from error
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.core.errors import CommandError
-from harness.evidence.checks.samples import Unreadable, count_samples
+from harness.evidence.checks.samples import Unreadable, compared, count_samples
 from harness.evidence.commits import commit_times, repository_of
 from harness.evidence.targets import find_targets
 from tests.support.golden import Golden
-from tests.support.stories import START
+from tests.support.stories import START, Paper, Story
 
 
 def git(folder: Path, *arguments: str, stdin: bytes = b"") -> str:
@@ -129,3 +130,15 @@ def test_a_relative_path_is_understood(untouched: Golden, tmp_path: Path) -> Non
     link = tmp_path / "link"
     link.symlink_to(untouched.reports)
     assert list(find_targets([link]).reports) == [untouched.reports]
+
+
+def test_samples_of_another_probe_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "samples.jsonl.gz"
+    lines = [{"record": "sample", "target": "01-hello-devbox", "outcome": "ok"}] * 2
+    file.write_bytes(gzip.compress("".join(f"{json.dumps(one)}\n" for one in lines).encode()))
+    count = count_samples(file)
+    assert (dict(count.outcomes), count.targets) == ({"ok": 2}, {"01-hello-devbox"})
+    probe = Story().probe(Paper("x"), "devbox", 2)
+    for name, fields in (("01-hello-devbox", []), ("02-other", ["v.samples"])):
+        asked = replace(probe, outcomes={"ok": 2}, first_ids={"ok": f"{name}#0"})
+        assert [finding.field for finding in compared("f", "v", asked, count)] == fields
