@@ -164,7 +164,7 @@ def test_a_killed_creation_leaves_its_intent_and_its_token_in_kinds_configuratio
 
 def _kill_while_creating(process: subprocess.Popen[bytes], program: Path) -> None:
     try:
-        eventually(program.with_name("kind.state").exists, timeout=60)
+        eventually(program.with_name("kind.state").exists, timeout=120)
     finally:
         process.kill()
         for child in _processes_of(program):
