@@ -29,10 +29,15 @@ class Row:
     body: bytes | None
 
 
+class StorageError(OSError):
+    """The objects' file cannot be read, as after a power loss; the message says what to do."""
+
+
 class Storage:
     """Survives kill -9 of the process; with no path it lives in memory only."""
 
     def __init__(self, path: Path | None = None) -> None:
+        """Raises StorageError."""
         # One thread uses it. But Python 3.13 warns of connections that are let go without being
         # closed, and the garbage collector, which closes them here, may run in any thread.
         self._db = sqlite3.connect(
@@ -40,9 +45,22 @@ class Storage:
         )
         weakref.finalize(self, self._db.close)
         # Losing the machine may lose the last writes, losing the process may not: no fsync.
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute(_SCHEMA)
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=OFF")
+            self._db.execute(_SCHEMA)
+            self._check()
+        except sqlite3.DatabaseError as error:
+            raise StorageError(
+                f"the cluster's objects in {path} cannot be read: {error}; without the file the"
+                " cluster starts empty: move it away, and -wal and -shm beside it"
+            ) from error
+
+    def _check(self) -> None:
+        """Raise sqlite3.DatabaseError for a file whose pages do not fit together."""
+        (found,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
 
     def load(self) -> tuple[list[Row], int]:
         """All living objects and the last revision ever written."""

@@ -81,3 +81,15 @@ def test_bad_usage(tmp_path: Path, arguments: list[str], message: str) -> None:
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "s").exists()
+
+
+def test_a_torn_file_of_objects_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    (folder / "state.db").write_bytes(bytes(range(256)) * 20)
+    command = [sys.executable, "-m", "infra.embedded", "serve", "--state-dir", str(folder)]
+    done = subprocess.run([*command, "--name", "x"], check=False, **OPTIONS)
+    assert done.returncode == 4
+    assert f"error: the cluster's objects in {folder}/state.db cannot be read" in done.stderr
+    assert "move it away" in done.stderr
+    assert "Traceback" not in done.stderr

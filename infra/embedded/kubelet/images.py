@@ -177,7 +177,8 @@ def _read(path: Path) -> tuple[list[Image], list[str]]:
     registries = document.get("registries", [])
     if not isinstance(registries, list) or not all(isinstance(r, str) for r in registries):
         raise CatalogueError(f"{path}: registries: expected a list of names")
-    nodes = next(value.value for key, value in tree.value if key.value == "images")
+    pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
+    nodes = next(value.value for key, value in pairs if key.value == "images")
     places = [_Place(path, node, n) for n, node in enumerate(nodes)]
     images = [_image(entry, at, path.parent) for entry, at in zip(entries, places, strict=True)]
     return images, registries
