@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.embedded.conformance import commands, discovery, exchanges, objects
+from tests.embedded.conformance import commands, discovery, exchanges, objects, statuses
 from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.support.cluster import Cluster, existing, serve
 
@@ -47,6 +47,7 @@ def all_areas(root: Path) -> list[Area]:
     return [
         *discovery.areas(root),
         *objects.areas(root),
+        *statuses.areas(root),
         *commands.areas(root),
         *exchanges.areas(root),
     ]

@@ -1,0 +1,112 @@
+"""Recorded conditions of services that fail: manifests applied together, looked at again later."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.embedded.conformance.normal import text
+from tests.embedded.conformance.outcome import Area, Case, Replay
+
+LONGEST_WAIT = 60.0  # real seconds after apply; later looks need a faster clock
+_AGE = re.compile(r"status-(\d+)s\.json$")
+# What a recording calls an object, and how it is found for a service NAME.
+_OBJECTS = {
+    "service": ("ksvc", "{}"),
+    "configuration": ("configuration", "{}"),
+    "route": ("route", "{}"),
+    "revision": ("revision", "{}-00001"),
+    "podautoscaler": ("podautoscaler", "{}-00001"),
+}
+
+_RACE = "a crash shows at once or at the deadline: which one is a race in Knative"
+
+
+def areas(root: Path) -> Iterator[Area]:
+    """Folders with `manifest-NAME.yaml` and `status-SECONDSs.json`."""
+    for folder in sorted({path.parent for path in root.rglob("status-*s.json")}):
+        if list(folder.glob("manifest-*.yaml")):
+            yield Area(f"{folder.relative_to(root)}/status", _replayer(folder))
+
+
+def install(what: Replay, folder: Path) -> None:
+    """Apply the manifests of a folder, each for the first time, in namespaces of their own."""
+    kubectl = what.cluster.kubectl
+    manifests = sorted(folder.glob("manifest-*.yaml"))
+    documents = [yaml.safe_load(path.read_text()) for path in manifests]
+    for namespace in sorted({d["metadata"].get("namespace", "default") for d in documents}):
+        kubectl("create", "namespace", namespace)
+        kubectl("delete", "ksvc", "--all", "-n", namespace)
+    kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
+
+
+def _replayer(folder: Path) -> Any:
+    def replay(what: Replay) -> Iterator[Case]:
+        pace = max(what.pace, float(what.cluster.info.get("time_scale", 1.0)))
+        install(what, folder)
+        begin = time.monotonic()
+        for age, path in sorted(_ages(folder).items()):
+            left = age / pace - (time.monotonic() - begin)
+            if left > LONGEST_WAIT:
+                yield Case(f"after {age} s", skipped="needs --time-scale")
+                continue
+            time.sleep(max(left, 0.0))
+            yield from _looks(what, folder, age, json.loads(path.read_text()))
+
+    return replay
+
+
+def _ages(folder: Path) -> Mapping[int, Path]:
+    found = ((_AGE.search(path.name), path) for path in folder.glob("status-*s.json"))
+    return {int(match[1]): path for match, path in found if match}
+
+
+def _looks(what: Replay, folder: Path, age: int, recorded: Mapping[str, Any]) -> Iterator[Case]:
+    live = {recorded_as: _live(what, kind) for recorded_as, (kind, _) in _OBJECTS.items()}
+    for name, wanted in recorded.items():
+        if not (folder / f"manifest-{name}.yaml").exists():
+            yield Case(f"{name} after {age} s", skipped="its manifest is not recorded")
+            continue
+        revision = live["revision"].get(f"{name}-00001", {})
+        if _exited(wanted.get("revision")) != _exited(revision):
+            yield Case(f"{name} after {age} s", skipped=_RACE)
+            continue
+        for recorded_as, (_, pattern) in _OBJECTS.items():
+            status = wanted.get(recorded_as)
+            if isinstance(status, dict):  # others say why there is none
+                got = live[recorded_as].get(pattern.format(name), {})
+                yield Case(f"{name} after {age} s: {recorded_as}", tuple(compare(status, got)))
+
+
+def _exited(revision: Any) -> bool:
+    """Whether a revision's status shows that its container has ended."""
+    conditions = revision.get("conditions") or () if isinstance(revision, dict) else ()
+    return any(str(c.get("reason", "")).startswith("ExitCode") for c in conditions)
+
+
+def _live(what: Replay, kind: str) -> Mapping[str, Mapping[str, Any]]:
+    """The status of each object of a kind, by name."""
+    done = what.cluster.kubectl("get", kind, "-A", "-o", "json")
+    items = json.loads(done.out)["items"] if done.code == 0 else []
+    return {item["metadata"]["name"]: item.get("status", {}) for item in items}
+
+
+def compare(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> Iterator[str]:
+    """Each condition of a status that is not as recorded."""
+    before, after = _conditions(wanted), _conditions(got)
+    for kind in sorted(before.keys() | after.keys()):
+        if before.get(kind) != after.get(kind):
+            yield f"{kind}: {before.get(kind)} -> {after.get(kind)}"
+
+
+def _conditions(status: Mapping[str, Any]) -> Mapping[str, str]:
+    return {
+        c["type"]: text(f"{c['status']} {c.get('reason', '')}: {c.get('message', '')}")
+        for c in status.get("conditions") or ()
+    }
