@@ -19,6 +19,9 @@ _NAMES = (
 _QUOTE = r"\\*[\"']"
 """A quote, also one that was escaped because the text stands in another JSON text."""
 
+_GAP = r",?(?:\s|(?<=\n)[+-])*"
+"""What may stand between two fields of an object; in a diff each line has a mark of its own."""
+
 _HEADERS = r"(?:proxy-)?authorization|(?:set-)?cookie2?|x-api-key|x-auth-token|x-amz-security-token"
 
 
@@ -36,18 +39,22 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     # environment and headers as objects: name and value apart, in either order
     _rule(
         rf"(?P<keep>\b(?:name|key){_QUOTE}?\s*:\s*(?:{_QUOTE})?(?:[\w.-]*{_NAMES}|{_HEADERS})"
-        rf"(?:{_QUOTE})?,?\s*(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?P<q>{_QUOTE}))"
+        rf"(?:{_QUOTE})?{_GAP}(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?P<q>{_QUOTE}))"
         r"(?:(?!(?P=q))(?:\\.|.))+"
     ),
     _rule(
         rf"(?P<keep>\bvalue(?:{_QUOTE})?\s*:[ \t]*)(?:(?P<q>{_QUOTE})(?:(?!(?P=q))(?:\\.|.))+(?P=q)"
-        rf"|[^\s\"'\\,}}]+)(?P<end>,?\s*(?:{_QUOTE})?name(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?"
+        rf"|[^\s\"'\\,}}]+)(?P<end>{_GAP}(?:{_QUOTE})?name(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?"
         rf"(?:[\w.-]*{_NAMES}|{_HEADERS})\b)",
         rf"\g<keep>{MASK}\g<end>",
     ),
     _rule(
-        rf"(?P<keep>\bname{_QUOTE}?\s*:\s*(?:{_QUOTE})?[\w.-]*{_NAMES}(?:{_QUOTE})?,?\s*"
+        rf"(?P<keep>\bname{_QUOTE}?\s*:\s*(?:{_QUOTE})?[\w.-]*{_NAMES}(?:{_QUOTE})?{_GAP}"
         rf"(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?:{_QUOTE})?)[^\s\"'\\,}}]+"
+    ),
+    # a changed value in a diff: the name stands only before the old one
+    _rule(
+        rf"(?m)(?P<keep>^-\s*value:[ \t]*(?:{_QUOTE})?{MASK}[^\n]*\n\+[ \t]*value:[ \t]*)[^\n]+"
     ),
     # headers: quoted values up to their quote, bare ones up to the end of the line
     _rule(

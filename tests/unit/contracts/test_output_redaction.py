@@ -26,6 +26,11 @@ SECRET = "s3cr3t-value-0123456789"
         f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----",
         f"-----BEGIN EC PRIVATE KEY-----\n{SECRET}",
         f"apiVersion: v1\ndata:\n  any: {SECRET}\nkind: Secret\nmetadata:\n  name: x\n",
+        f"+        - name: DB_PASSWORD\n+          value: {SECRET}\n",
+        f"-        - name: DB_PASSWORD\n-          value: {SECRET}\n",
+        f"         - name: DB_PASSWORD\n-          value: old\n+          value: {SECRET}\n",
+        f"         - name: DB_PASSWORD\n-          value: 'old'\n+          value: '{SECRET} x'\n",
+        f"+        - value: {SECRET}\n+          name: DB_PASSWORD\n",
         f"+kind: Secret\n+stringData:\n+  any: {SECRET}\n",
         f'{{"kind": "Secret",\n "data": {{\n   "any": "{SECRET}"\n }}}}',
     ],
@@ -49,6 +54,8 @@ def test_well_known_tokens_are_masked_wherever_they_stand() -> None:
         "service.serving.knative.dev/hello configured",
         "Warning: tokens are fine",
         "image: ghcr.io/a/b@sha256:0123",
+        "+        - name: TARGET\n+          value: World\n         - name: OTHER\n",
+        "         - name: TARGET\n-          value: World\n+          value: Moon\n",
     ],
 )
 def test_other_text_stays(text: str) -> None:
