@@ -13,7 +13,10 @@ import pytest
 
 from tests.support.cluster import ROOT, Cluster
 from tests.support.exchange import exchange, get
-from tests.support.http2 import TRAILERS, Call
+
+pytest.importorskip("h2", reason="the HTTP/2 app and its client need the package h2")
+
+from tests.support.http2 import TRAILERS, Call  # noqa: E402
 
 WEBSOCKET = """
 import asyncio, os
