@@ -16,7 +16,7 @@ from tests.support.exchange import exchange, get
 
 pytest.importorskip("h2", reason="the HTTP/2 app and its client need the package h2")
 
-from tests.support.http2 import TRAILERS, Call  # noqa: E402
+from tests.support.http2 import TRAILERS, Call
 
 WEBSOCKET = """
 import asyncio, os
