@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.contracts.asked import Author
 from harness.contracts.model import Origin
+from harness.contracts.strict_json import text_of
 from harness.core.errors import UsageError
 
 MAX_PAYLOAD = 4 * 1024 * 1024
@@ -66,13 +67,19 @@ def read_event(path: Path) -> Comment:
     try:
         if path.stat().st_size > MAX_PAYLOAD:
             raise UsageError(f"{path}: larger than {MAX_PAYLOAD} bytes")
-        event = _Event.model_validate(json.loads(path.read_bytes()))
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not a readable event: {error}") from error
+        value = json.loads(path.read_bytes())
+        text_of(value)  # no contract could hold a lone surrogate
+        event = _Event.model_validate(value)
+        return _comment(event, path)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{path}: not a comment event: {place}: {first['msg']}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not a readable event: {error}") from error
+
+
+def _comment(event: _Event, path: Path) -> Comment:
     if event.action != "created":
         raise UsageError(f"{path}: the comment was {event.action}; only new comments count")
     thread = event.issue or event.pull_request

@@ -254,6 +254,9 @@ def test_an_approver_s_comment_is_an_approval_on_the_embedded_cluster(desk: Desk
     [
         ({"association": "NONE"}, "may not ask here"),
         ({"association": "CONTRIBUTOR", "login": "boss"}, "may not ask here"),
+        ({"association": "NONE", "login": "some[bot]"}, "may not ask here"),
+        ({"login": "two\nlines"}, "not a comment event: author"),
+        ({"body": "/ask \ud800"}, "not a readable event"),
         ({"action": "edited"}, "only new comments count"),
         ({"action": "deleted"}, "only new comments count"),
     ],
@@ -261,7 +264,8 @@ def test_an_approver_s_comment_is_an_approval_on_the_embedded_cluster(desk: Desk
 def test_an_event_that_does_not_count(
     desk: Desk, options: dict[str, str], said: str, ask: Vpm
 ) -> None:
-    result = ask("--event", event(desk, "/ask S5 apply: dev hello", **options))
+    path = event(desk, **{"body": "/ask S5 apply: dev hello", **options})
+    result = ask("--event", path)
     assert result.returncode == 2
     assert said in result.stdout + result.stderr
     assert inbox(desk) == []
