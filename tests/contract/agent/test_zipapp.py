@@ -220,6 +220,26 @@ def test_a_signal_ends_the_run_with_what_was_seen(
     assert last["cut_off"] + last["not_started"] == 99
 
 
+def test_a_prober_that_was_held_up_says_so(agent: Path) -> None:
+    """No coordinated omission: what was due meanwhile is sent late, and counted as late."""
+    with (
+        serve(answers(OK)) as server,
+        running(agent, plan_for(server, requests=100, rate=100)) as process,
+    ):
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["outcome"] == "ok"
+        process.send_signal(signal.SIGSTOP)
+        until = time.monotonic() + 0.5
+        eventually(lambda: time.monotonic() > until, timeout=10)
+        process.send_signal(signal.SIGCONT)
+        *_, last = [json.loads(line) for line in process.stdout]
+        assert process.wait(10) == 0
+    (target,) = last["targets"]
+    assert (target["total"], target["good"]) == (100, 100)
+    assert target["lateness"]["max"] > 0.3e9
+    assert target["lateness"]["percentiles"]["p99"] > 0.025e9
+
+
 def test_a_reader_that_leaves_ends_the_run(agent: Path) -> None:
     with (
         serve(answers(OK)) as server,
