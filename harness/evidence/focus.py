@@ -26,6 +26,7 @@ from harness.evidence.model import Kind, VantageEvidence
 FAILED_LIMIT = 600
 READY_LIMIT = 1200
 DIFF_LIMIT = 800
+WARNING_LIMIT = 120
 _LAST_APPLIED = re.compile(
     r"^ *kubectl\.kubernetes\.io/last-applied-configuration: \|\n.*\n", re.MULTILINE
 )
@@ -136,13 +137,19 @@ def contract_of_ready(contract: ContractObserved) -> ContractObserved:
         for command in commands
         if verb in command.argv[:3] and not any("--dry-run" in part for part in command.argv)
     }
-    shown = tuple(_brief(_without_manifest(command), READY_LIMIT) for command in last.values())
+    shown = tuple(_brief(_essence(command), READY_LIMIT) for command in last.values())
     return replace(contract, commands=shown, diff="", artefacts=())
 
 
-def _without_manifest(command: CommandRecord) -> CommandRecord:
-    """An object as it is, without the copy of the manifest that kubectl keeps in it."""
-    return replace(command, stdout=_LAST_APPLIED.sub("", command.stdout))
+def _essence(command: CommandRecord) -> CommandRecord:
+    """An object without the copy of the manifest that kubectl keeps in it, and the beginning of
+    the warnings; the runner's logs have it all.
+    """
+    return replace(
+        command,
+        stdout=_LAST_APPLIED.sub("", command.stdout),
+        stderr=_cut(command.stderr, WARNING_LIMIT),
+    )
 
 
 def contract_of_run(contract: ContractObserved) -> ContractObserved:
