@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 GOLDEN ?= ../shared/golden
 
-.PHONY: help setup m2 test check format unit conformance bench nightly load lock clean
+.PHONY: help setup m2 test check format unit conformance coverage bench nightly load lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,11 @@ unit: setup ## Run the unit tests alone
 
 conformance: setup ## Replay recordings of a real cluster: make conformance GOLDEN=folder
 	@$(BIN)/python -m tests.embedded.conformance $(GOLDEN)
+
+coverage: setup ## Write infra/embedded/COVERAGE.md from a run of tests/embedded
+	@rm -rf .coverage-cases
+	@VPM_COVERAGE=.coverage-cases $(BIN)/pytest tests/embedded -q -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m tests.embedded.coverage .coverage-cases infra/embedded/COVERAGE.md
 
 bench: setup ## Print the benchmarks' numbers
 	@for bench in $(basename $(notdir $(wildcard tests/bench/bench_*.py))); do \
