@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from harness.spec.diagnoses import DiagnosisName
 from harness.spec.suggest import suggest
 from harness.spec.units import Duration, Rate, Ratio
 from harness.spec.words import Hop, Verdict
@@ -240,7 +241,7 @@ class Expectation(Model):
     verdict: Verdict
     hop: Hop | None = None
     vantage: StrictStr | None = None
-    diagnosis: StrictStr | None = None
+    diagnosis: DiagnosisName | None = None
 
 
 Action = (

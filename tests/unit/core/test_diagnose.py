@@ -19,6 +19,7 @@ from harness.core.pattern import Flag, Pattern, Reach, ReadyState, Where
 from harness.core.situations import SITUATIONS, situation_of
 from harness.core.verdict import Verdict
 from harness.core.view import Signature
+from harness.spec.diagnoses import DIAGNOSES
 from harness.spec.model import Objective
 
 VANTAGES = ("devbox", "gateway", "in-cluster", "in-cluster-gateway", "node", "kubectl://p")
@@ -461,3 +462,8 @@ def test_the_order_of_the_vantages_does_not_matter(
         expected.hop,
         expected.reason,
     )
+
+
+def test_scenarios_can_name_each_diagnosis_and_no_other() -> None:
+    rows = [*SITUATIONS, *CAUSES]
+    assert frozenset(row.id for row in rows) == DIAGNOSES

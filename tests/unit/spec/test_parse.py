@@ -93,6 +93,13 @@ def test_a_good_scenario_is_read_into_types() -> None:
             id="wrong type",
         ),
         pytest.param(
+            "- name: a\n  probe: {service: hello, vantages: [devbox]}\n"
+            "  expect: {verdict: FAIL, diagnosis: gateway-not-expose}",
+            "s.yaml:9:40: 'gateway-not-expose' is not a diagnosis; "
+            "did you mean 'gateway-not-exposed'?",
+            id="a misspelt diagnosis",
+        ),
+        pytest.param(
             "- name: a\n  probe: {service: hello, vantages: [devbox], requests: -3}",
             "s.yaml:8:59: input should be greater than or equal to 1 (found -3)",
             id="too small",
