@@ -10,7 +10,7 @@ from harness.evidence.checks.finding import Finding
 from harness.evidence.store import RUNS, reports_of
 
 _SUFFIXES = frozenset({".json", ".md"})
-"""Of files that may hold evidence; a generated copy is the `.md` of its path."""
+"""Of files that may hold evidence."""
 
 
 @dataclass(slots=True)
@@ -83,9 +83,8 @@ def _copies_in(folder: Path, root: Path) -> Sequence[str]:
 
 
 def _copy_name(path: Path, root: Path) -> str:
-    """A copy's path below reports, without its suffix; what is no copy keeps it."""
-    relative = path.relative_to(root)
-    return (relative.with_suffix("") if path.suffix == ".md" else relative).as_posix()
+    """A copy's path below reports, without its suffix."""
+    return path.relative_to(root).with_suffix("").as_posix()
 
 
 def _folders(runs: Path) -> list[Path]:

@@ -116,10 +116,16 @@ def _copies(document: Evidence, copies: Copies) -> Iterator[CopyEntry]:
 
 
 def write_copy(store: EvidenceStore, document: Evidence, path: str) -> Iterator[Artefact]:
-    """Write a document's copy to `path` below reports: its Markdown, which names the run."""
-    text = render(document, run_folder=run_folder_from(path, document.run_id)).encode()
-    digest = store.write(store.reports / f"{path}.md", text)
-    yield Artefact(path=f"{path}.md", bytes=len(text), sha256=digest)
+    """Write a document's copy to `path` below reports, as JSON and as Markdown."""
+    for name, content in _copied(document, path):
+        digest = store.write(store.reports / name, content)
+        yield Artefact(path=name, bytes=len(content), sha256=digest)
+
+
+def _copied(document: Evidence, path: str) -> Iterator[tuple[str, bytes]]:
+    text = render(document, run_folder=run_folder_from(path, document.run_id))
+    yield f"{path}.json", encode(document)
+    yield f"{path}.md", text.encode()
 
 
 def finish_copies(
@@ -128,12 +134,12 @@ def finish_copies(
     """Write the copies of a run that are not there as its ledger entry says; a later run's stay."""
     owners = copy_owners(store.entries())
     for copy in entry.copies:
-        if owners[copy.path] == (entry.run_id, copy.document):
-            document = decode((folder.path / copy.document).read_bytes())
-            there = store.reports / f"{copy.path}.md"
-            text = render(document, run_folder=run_folder_from(copy.path, document.run_id))
-            if not there.is_file() or there.read_bytes() != text.encode():
-                yield from write_copy(store, document, copy.path)
+        if owners[copy.path] != (entry.run_id, copy.document):
+            continue
+        document = decode((folder.path / copy.document).read_bytes())
+        wanted = {store.reports / name: content for name, content in _copied(document, copy.path)}
+        if any(not there.is_file() or there.read_bytes() != wanted[there] for there in wanted):
+            yield from write_copy(store, document, copy.path)
 
 
 def render_file(path: Path, *, language: Language | None = None) -> str:

@@ -44,13 +44,17 @@ def copy_findings(reports: Path, path: str, owner: tuple[str, str] | None) -> It
     findings: list[Finding] = []
     try:
         source = inside(reports, f"{RUNS}/{run_id}/{document}")
+        copied = inside(reports, f"{path}.json")
         rendered = inside(reports, f"{path}.md")
     except UsageError as error:
         yield Finding(name, "", "a path below reports", shown(error.message), "copy")
         return
     original = read_bounded(source, f"{reports.name}/{RUNS}/{run_id}/{document}", findings)
+    content = read_bounded(copied, f"{name}.json", findings)
     text = read_bounded(rendered, f"{name}.md", findings)
     yield from findings
+    if original is not None and content is not None and content != original:
+        yield Finding(f"{name}.json", "", f"the document of {run_id}", _named(content), "copy")
     if original is not None and text is not None:
         yield from _text(f"{name}.md", original, text, run_folder_from(path, run_id))
 
@@ -64,6 +68,14 @@ def _text(name: str, original: bytes, text: bytes, run_folder: str) -> Iterator[
         yield text_difference(name, expected, text)
 
 
+def _named(content: bytes) -> str:
+    """What a copy says it is."""
+    try:
+        return f"one of {shown(decode(content).run_id)}, changed"
+    except Malformed as error:
+        return shown(error)
+
+
 def stray_findings(reports: Path, known: Mapping[str, LedgerEntry]) -> Iterator[Finding]:
     """Files that look like evidence but belong to no run; templates that hold values are these."""
     owned = copy_owners(known)
@@ -71,7 +83,7 @@ def stray_findings(reports: Path, known: Mapping[str, LedgerEntry]) -> Iterator[
         relative = path.relative_to(reports)
         if relative.parts[0] == RUNS or path.suffix not in (".md", ".json") or not path.is_file():
             continue
-        if path.suffix == ".md" and relative.with_suffix("").as_posix() in owned:
+        if relative.with_suffix("").as_posix() in owned:
             continue
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

@@ -175,6 +175,7 @@ def test_a_run_that_was_killed_is_a_finding(golden: Golden) -> None:
     "named",
     [
         "phase2/hello_ready.md",
+        "phase2/hello_ready.json",
         "phase2",
         "runs",
         "runs/{run}/evidence/default.hello.ready.md",
