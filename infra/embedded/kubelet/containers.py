@@ -127,22 +127,23 @@ class ContainerRunner:
             problem, code = await self._execute(image, program, log, started)
         finally:
             log.close()
-            self.process = None
-        message = problem
+            process, self.process = self.process, None
+        message, reason = problem, ""
         if problem:
-            code = 128
+            code, reason = 128, "StartError"
             self._sandbox.event(events.WARNING, "Failed", f"Error: {problem}")
-        elif code != 0 and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
-            message = log.message()
+        elif code != 0:
+            reason = "OOMKilled" if process is not None and process.oom_killed else ""
+            if self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError":
+                message = log.message()
         ended = status.terminated(
             code,
             started="1970-01-01T00:00:00Z" if problem else started,
             finished=self._node.clock.stamp(),
             container_id=container_id,
             message=message,
+            reason=reason,
         )
-        if problem:
-            ended["terminated"]["reason"] = "StartError"
         self._show(ended)
         return code
 

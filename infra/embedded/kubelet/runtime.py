@@ -25,6 +25,7 @@ class Program:
     base: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[tuple[str, str, bool], ...] = ()
+    memory: int = 0  # bytes that it may use; 0 = the node's ceiling
 
 
 class Process:
@@ -36,6 +37,7 @@ class Process:
         self._runtime = runtime
         self.started: asyncio.Future[str] = loop.create_future()  # empty, or what failed
         self.exited: asyncio.Future[int] = loop.create_future()  # exit code, 128 + signal
+        self.oom_killed = False  # ended by the node for its use of memory
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; SIGKILL ends all that the container started."""
@@ -114,6 +116,7 @@ class Runtime:
             case "started" | "failed" if not process.started.done():
                 process.started.set_result(message.get("message", ""))
             case "exited":
+                process.oom_killed = message["oom"]
                 process.exited.set_result(message["code"])
         if process.started.done() and process.exited.done():
             del self._processes[process.identity]

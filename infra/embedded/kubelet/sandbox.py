@@ -10,6 +10,7 @@ from infra.embedded.kubelet.environment import Obj
 from infra.embedded.kubelet.images import DEFAULT_PATH, PYTHON_BIN, Image
 from infra.embedded.kubelet.node import API_ADDRESS, Node
 from infra.embedded.kubelet.runtime import Program
+from infra.embedded.kubelet.scheduler import quantity
 
 
 @dataclass(slots=True)
@@ -57,7 +58,17 @@ def container_program(sandbox: Sandbox, spec: Mapping[str, Any], image: Image) -
         base=str(node.base) if isolated else "",
         files=node.etc_files(pod, sandbox.address) if isolated else {},
         mounts=(*files, *volumes.mounts(spec, sandbox.volumes)),
+        memory=_memory_limit(spec),
     )
+
+
+def _memory_limit(spec: Mapping[str, Any]) -> int:
+    """The container's limits.memory in bytes; 0 without one."""
+    given = ((spec.get("resources") or {}).get("limits") or {}).get("memory")
+    try:
+        return int(quantity(given or 0))
+    except ValueError:
+        return 0  # no number: the API server has let it pass, and a node cannot use it
 
 
 def _api(node: Node) -> Mapping[str, str]:

@@ -189,14 +189,20 @@ def waiting(reason: str, message: str) -> Obj:
 
 
 def terminated(
-    code: int, *, started: str, finished: str, container_id: str, message: str = ""
+    code: int,
+    *,
+    started: str,
+    finished: str,
+    container_id: str,
+    message: str = "",
+    reason: str = "",
 ) -> Obj:
-    """The state of a container that has ended."""
+    """The state of a container that has ended; without a reason its exit code says which."""
     entry: Obj = {
         "containerID": container_id,
         "exitCode": code,
         "finishedAt": finished,
-        "reason": "Completed" if code == 0 else "Error",
+        "reason": reason or ("Completed" if code == 0 else "Error"),
         "startedAt": started,
     }
     if message:

@@ -1,5 +1,6 @@
 """Process 1 of the pods: forks containers from a warm interpreter, reaps them, reports."""
 
+import contextlib
 import gc
 import importlib
 import os
@@ -9,16 +10,16 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from infra.embedded.node import container, kernel, wire
+from infra.embedded.node import container, kernel, memory, wire
 
 
 def main(control: socket.socket) -> None:
     """Serve the server's messages until it goes away.
 
     Messages in: `preload` {modules}, once and first; `start` {id, command...} with the descriptors
-    [network, output]; `exec` {id, of, command...} with [stdin, stdout, stderr]; `signal`
-    {id, signal}.  Messages out: `ready`, `started` {id}, `failed` {id, message}, `exited`
-    {id, code}.
+    [network, output], `memory` its limit in bytes or 0; `exec` {id, of, command...} with [stdin,
+    stdout, stderr]; `signal` {id, signal}.  Messages out: `ready`, `started` {id}, `failed`
+    {id, message}, `exited` {id, code, oom}; oom says that it was ended for its use of memory.
     """
     Init(control).run()
 
@@ -31,6 +32,9 @@ class Init:
         self._selector = selectors.DefaultSelector()
         self._ids: dict[int, str] = {}  # process -> container
         self._processes: dict[str, int] = {}
+        self._memory = memory.Watch()
+        self._default_limit = memory.default_limit()
+        self._over: set[str] = set()  # ended for their use of memory
         self._running = True
 
     def run(self) -> None:
@@ -44,8 +48,9 @@ class Init:
         self._watch(wake_read, lambda: self._reap(wake_read))
         self._send({"op": "ready"})
         while self._running:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(self._memory.pause):
                 key.data()
+            self._end_excess()
 
     def _watch(self, source: Any, action: Callable[[], None]) -> None:
         self._selector.register(source, selectors.EVENT_READ, action)
@@ -74,10 +79,15 @@ class Init:
     def _start(self, message: wire.Message, fds: list[int]) -> None:
         command = container.Command.parse(message)
         network, output = (None, fds[0]) if len(fds) == 1 else (fds[0], fds[1])
-        self._fork(
+        allowance = memory.Allowance(
+            message.get("memory") or self._default_limit,
+            inherited=memory.own_here() if command.entry else 0,
+        )
+        process = self._fork(
             message["id"],
             lambda report: container.become(command, network=network, output=output, report=report),
         )
+        self._memory.add(message["id"], process, allowance)
 
     def _exec(self, message: wire.Message, fds: list[int]) -> None:
         process = self._processes.get(message["of"])
@@ -86,12 +96,13 @@ class Init:
             return
         command = container.Command.parse(message)
         stdio = (fds[0], fds[1], fds[2])
-        self._fork(
+        joined = self._fork(
             message["id"],
             lambda report: container.join(process, command, stdio=stdio, report=report),
         )
+        self._memory.join(message["of"], joined)
 
-    def _fork(self, identity: str, child: Callable[[int], None]) -> None:
+    def _fork(self, identity: str, child: Callable[[int], None]) -> int:
         """Fork; what the child writes to its report before it executes means failure."""
         read, write = os.pipe()  # not inherited through exec: its end of file means success
         process = os.fork()
@@ -101,6 +112,7 @@ class Init:
         self._ids[process] = identity
         self._processes[identity] = process
         self._watch(read, lambda: self._reported(identity, read))
+        return process
 
     def _reported(self, identity: str, read: int) -> None:
         text = os.read(read, 4096).decode("utf-8", "replace")
@@ -120,6 +132,14 @@ class Init:
         else:
             os.kill(process, number)
 
+    def _end_excess(self) -> None:
+        """Kill the containers that use more memory than they may, with all their processes."""
+        for identity, processes in self._memory.excess().items():
+            self._over.add(identity)
+            for process in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+
     def _reap(self, wake: int) -> None:
         os.read(wake, 4096)
         while True:
@@ -133,9 +153,22 @@ class Init:
             if identity is None:
                 continue  # an orphan of a container
             self._processes.pop(identity, None)
+            self._memory.forget(process, identity)
             _kill_group(process)
-            code = os.waitstatus_to_exitcode(status)
-            self._send({"op": "exited", "id": identity, "code": code if code >= 0 else 128 - code})
+            self._send(_exited(identity, status, over=identity in self._over))
+            self._over.discard(identity)
+
+
+def _exited(identity: str, status: int, *, over: bool) -> wire.Message:
+    """What is told of a process's end; `over`: it was to be killed for its use of memory."""
+    code = os.waitstatus_to_exitcode(status)
+    killed = over and code == -signal.SIGKILL
+    return {
+        "op": "exited",
+        "id": identity,
+        "code": code if code >= 0 else 128 - code,
+        "oom": killed,
+    }
 
 
 def _preload(modules: Sequence[str]) -> None:
