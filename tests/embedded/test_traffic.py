@@ -79,3 +79,36 @@ def test_at_zero_a_request_waits_for_a_pod(tmp_path: Path) -> None:
 
 def pods(cluster: Cluster) -> list[str]:
     return cluster.kubectl("get", "pods", "-o", "name").out.split()
+
+
+@pytest.mark.covers("Knative traffic", "rollout-duration moves traffic step by step")
+def test_a_rollout_moves_traffic_step_by_step(tmp_path: Path) -> None:
+    with serve(tmp_path / "state", "gradual", "--time-scale", "20") as cluster:
+        service = hello("default", "One")
+        service["metadata"]["annotations"] = {"serving.knative.dev/rollout-duration": "120s"}
+        cluster.apply(service)
+        ready(cluster, "default")
+        changed = hello("default", "Two")
+        changed["metadata"] = service["metadata"]
+        cluster.apply(changed)
+        seen = []
+        with asking(cluster, "default") as answers:
+            eventually(lambda: seen.append(traffic(cluster)) or moved(seen[-1]), timeout=60)
+            ready(cluster, "default")
+            eventually(lambda: ask(cluster, "default") == "Hello Two!\n", timeout=20)
+        assert set(answers) == {"Hello One!\n", "Hello Two!\n"}
+        newest = [int(shares["hello-00002"]) for shares in seen if "hello-00002" in shares]
+        assert newest == sorted(newest)
+        assert any(0 < share < 100 for share in newest), newest
+        assert all(sum(map(int, shares.values())) == 100 for shares in seen)
+
+
+def traffic(cluster: Cluster) -> dict[str, str]:
+    """The percentage of each revision."""
+    path = "{range .status.traffic[*]}{.revisionName} {.percent} {end}"
+    words = cluster.kubectl("get", "route", "hello", "-o", f"jsonpath={path}").out.split()
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def moved(shares: dict[str, str]) -> bool:
+    return shares == {"hello-00002": "100"}

@@ -8,7 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.embedded.admission.knative.annotations import check_autoscaling, seconds
+from infra.embedded.admission.knative.annotations import (
+    check_autoscaling,
+    check_rollout,
+    seconds,
+)
 from infra.embedded.admission.knative.changes import spec_changes, template_changes
 from infra.embedded.admission.knative.defaults import Defaults, default_revision, default_traffic
 from infra.embedded.admission.knative.problems import Problem, invalid, missing, report
@@ -155,3 +159,21 @@ def test_changes_in_go_words() -> None:
     )
     assert spec_changes(old, old) == ""
     assert template_changes({"spec": old}, {"spec": old}) == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "expected"),
+    [
+        ("rollout-duration", "2m", ""),
+        ("rolloutDuration", "0s", ""),
+        ("rollout-duration", "soon", "invalid value: soon: metadata.annotations.{key}"),
+        ("rollout-duration", "1.5s",
+         "rollout-duration=1.5s is not at second precision: metadata.annotations.{key}"),
+        ("rolloutDuration", "-3s",
+         "rollout-duration=-3s must be positive: metadata.annotations.{key}"),
+    ],
+)  # fmt: skip
+def test_rollout_durations(key: str, text: str, expected: str) -> None:
+    name = f"serving.knative.dev/{key}"
+    found = report(check_rollout({name: text}, "metadata.annotations"))
+    assert found == expected.format(key=name)

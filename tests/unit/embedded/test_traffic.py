@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.embedded.controllers.serving import domains
+from infra.embedded.controllers.serving import domains, rollout
 from infra.embedded.controllers.serving.config import Domain, NetworkConfig
 from infra.embedded.controllers.serving.ingress import ingress_of
-from infra.embedded.controllers.serving.traffic import Problem, Target, assign
+from infra.embedded.controllers.serving.traffic import Problem, Target, Traffic, assign
 
 Obj = dict[str, Any]
 NETWORK = NetworkConfig(
@@ -112,6 +112,13 @@ ROUTE: Obj = {
 }
 
 
+def built(traffic: Traffic, local: frozenset[str], network: NetworkConfig) -> Obj:
+    """The ingress of traffic that is not being moved."""
+    assert traffic.by_tag is not None
+    goal = rollout.target(traffic.by_tag)
+    return ingress_of(ROUTE, traffic.by_tag, goal, local, network, DOMAINS)
+
+
 def test_the_recorded_split_gives_the_recorded_ingress() -> None:
     """golden 05-gateway/traffic-split: blue 80, green 20, latest 0, each with a tag."""
     spec = [
@@ -120,8 +127,7 @@ def test_the_recorded_split_gives_the_recorded_ingress() -> None:
         latest(0, tag="latest"),
     ]
     traffic = assign(spec, CONFIGURATIONS, REVISIONS)
-    assert traffic.by_tag is not None
-    ingress = ingress_of(ROUTE, traffic.by_tag, frozenset(), NETWORK, DOMAINS)
+    ingress = built(traffic, frozenset(), NETWORK)
     rules = ingress["spec"]["rules"]
     assert [rule["hosts"][-1] for rule in rules] == [
         "split.split.svc.cluster.local",
@@ -163,24 +169,21 @@ def _splits(rule: Obj) -> list[Obj]:
 
 def test_http2_in_clear_text_has_a_port_of_its_own() -> None:
     traffic = assign([named("h2", 100)], {}, {"h2": revision("h2", port="h2c")})
-    assert traffic.by_tag is not None
-    ingress = ingress_of(ROUTE, traffic.by_tag, frozenset(), NETWORK, DOMAINS)
+    ingress = built(traffic, frozenset(), NETWORK)
     assert [s["servicePort"] for s in _splits(ingress["spec"]["rules"][0])] == [81]
 
 
 def test_cluster_local_hosts_have_no_public_rule() -> None:
     traffic = assign([latest()], CONFIGURATIONS, REVISIONS)
-    assert traffic.by_tag is not None
-    ingress = ingress_of(ROUTE, traffic.by_tag, frozenset({""}), NETWORK, DOMAINS)
+    ingress = built(traffic, frozenset({""}), NETWORK)
     assert [rule["visibility"] for rule in ingress["spec"]["rules"]] == ["ClusterLocal"]
 
 
 def test_a_header_can_name_the_tag_where_that_is_enabled() -> None:
     spec = [named("split-blue", 80, tag="blue"), latest(20, tag="canary")]
     traffic = assign(spec, CONFIGURATIONS, REVISIONS)
-    assert traffic.by_tag is not None
     network = replace(NETWORK, tag_header=True)
-    ingress = ingress_of(ROUTE, traffic.by_tag, frozenset(), network, DOMAINS)
+    ingress = built(traffic, frozenset(), network)
     own, blue, canary = (rule["http"]["paths"] for rule in ingress["spec"]["rules"][::2])
     assert [path.get("headers") for path in own] == [
         {"Knative-Serving-Tag": {"exact": "blue"}},

@@ -9,6 +9,7 @@ AUTOSCALING = "autoscaling.knative.dev/"
 PROGRESS_DEADLINE = "serving.knative.dev/progress-deadline"
 QUEUE_PERCENTAGE = "queue.sidecar.serving.knative.dev/resource-percentage"
 _OLD_QUEUE_PERCENTAGE = "queue.sidecar.serving.knative.dev/resourcePercentage"
+ROLLOUT_DURATION = ("serving.knative.dev/rollout-duration", "serving.knative.dev/rolloutDuration")
 VISIBILITY = "networking.knative.dev/visibility"
 
 _MAX = 2**31 - 1
@@ -177,6 +178,21 @@ def _queue_percentage(text: str, path: str) -> Iterator[Problem]:
         yield invalid(text, path)
     elif not 0.1 <= number <= 100:
         yield out_of_bounds(text, 0.1, 100, path)
+
+
+def check_rollout(annotations: Mapping[str, str], path: str) -> Iterator[Problem]:
+    """Problems of the duration over which traffic moves, of a Service or Route."""
+    key = next((key for key in ROLLOUT_DURATION if annotations.get(key)), None)
+    if key is None:
+        return
+    text, where = annotations[key], f"{path}.{key}"
+    value = seconds(text)
+    if value is None:
+        yield invalid(text, where)
+    elif value != int(value):
+        yield Problem(f"rollout-duration={text} is not at second precision", (where,))
+    elif value < 0:
+        yield Problem(f"rollout-duration={text} must be positive", (where,))
 
 
 def check_misplaced(annotations: Mapping[str, str], path: str) -> Iterator[Problem]:

@@ -88,6 +88,7 @@ def _problems(attempt: Attempt, defaults: Defaults, *, zero_initial: bool) -> It
     if kind == REVISION:
         yield from _revision(obj, old, defaults, zero_initial=zero_initial)
     if kind in _ROUTED:
+        yield from notes.check_rollout(meta.get("annotations") or {}, "metadata.annotations")
         yield from check_traffic(
             spec.get("traffic") or [], "spec.traffic", service=kind == KSERVICE
         )

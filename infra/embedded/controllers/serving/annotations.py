@@ -49,3 +49,13 @@ def progress_deadline(obj: Obj, default: float) -> float:
         return seconds(text) if text is not None else default
     except ValueError:
         return default
+
+
+def rollout_duration(route: Obj, default: float) -> int:
+    """Whole seconds over which traffic moves to a new latest revision; 0 means at once."""
+    own = meta.annotations(route)
+    text = next((own[name] for name in names.ROLLOUT_DURATION if name in own), "0")
+    try:
+        return int(seconds(text)) or int(default)
+    except ValueError:
+        return int(default)

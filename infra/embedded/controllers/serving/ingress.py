@@ -1,10 +1,9 @@
 """The KIngress of a Route: hosts, and where their requests go.  Pure functions."""
 
-import json
 from collections.abc import Mapping, Sequence
 
 from infra.embedded.controllers import meta
-from infra.embedded.controllers.serving import domains, names
+from infra.embedded.controllers.serving import domains, names, rollout
 from infra.embedded.controllers.serving.config import Domain, NetworkConfig
 from infra.embedded.controllers.serving.traffic import DEFAULT, Target
 from infra.embedded.store import Obj
@@ -16,12 +15,15 @@ TAG_HEADER, DEFAULT_HEADER = "Knative-Serving-Tag", "Knative-Serving-Default-Rou
 def ingress_of(
     route: Obj,
     by_tag: Mapping[str, Sequence[Target]],
+    rolled: rollout.Rollout,
     local_tags: frozenset[str],
     network: NetworkConfig,
     all_domains: list[Domain],
 ) -> Obj:
-    """The ingress; hosts of `local_tags` have no public name."""
-    notes = meta.without(meta.annotations(route), (meta.LAST_APPLIED, names.ROLLOUT_DURATION))
+    """The ingress of a rollout as it stands; hosts of `local_tags` have no public name."""
+    dropped = (meta.LAST_APPLIED, *names.ROLLOUT_DURATION)
+    notes = meta.without(meta.annotations(route), dropped)
+    by_tag = {tag: rollout.spread(targets, tag, rolled) for tag, targets in by_tag.items()}
     rules = []
     for tag in by_tag:
         paths = _paths(route, tag, by_tag, by_header=network.tag_header)
@@ -43,7 +45,7 @@ def ingress_of(
             "annotations": {
                 names.INGRESS_CLASS: network.ingress_class,
                 **notes,
-                names.ROLLOUT: rollout(by_tag),
+                names.ROLLOUT: rollout.dump(rolled),
             },
             "ownerReferences": [meta.controller_ref(route)],
         },
@@ -97,20 +99,3 @@ def _split(route: Obj, target: Target) -> Obj:
         "serviceNamespace": namespace,
         "servicePort": 81 if target.protocol == "h2c" else 80,
     }
-
-
-def rollout(by_tag: Mapping[str, Sequence[Target]]) -> str:
-    """The rollout annotation: the targets that follow a Configuration's latest revision."""
-    followed = [
-        {
-            "configurationName": target.configuration,
-            **({"tag": tag} if tag != DEFAULT else {}),
-            "percent": target.percent or 0,
-            "revisions": [{"revisionName": target.revision, "percent": target.percent or 0}],
-            "stepParams": {},
-        }
-        for tag, targets in by_tag.items()
-        for target in targets
-        if target.latest and target.percent
-    ]
-    return json.dumps({"configurations": followed}, separators=(",", ":"))

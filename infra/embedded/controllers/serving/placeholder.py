@@ -17,7 +17,7 @@ def balancer(ingress: Obj | None) -> str | None:
 
 def service_of(route: Obj, name: str, tag: str, ingress: Obj | None, host: str) -> Obj:
     """The Service for a tag (or none); before the ingress is ready it points to `host`."""
-    dropped = (meta.LAST_APPLIED, names.ROLLOUT_DURATION)
+    dropped = (meta.LAST_APPLIED, *names.ROLLOUT_DURATION)
     own = meta.labels(route)
     kept = {k: own[k] for k in (names.SERVICE, names.VISIBILITY) if k in own}
     return {

@@ -1,6 +1,6 @@
 """Routes: hosts for revisions, by way of a KIngress and placeholder Services."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from infra.embedded.clock import Clock
@@ -13,12 +13,14 @@ from infra.embedded.controllers.runtime.controller import (
     itself,
     owner,
 )
-from infra.embedded.controllers.serving import domains, names
+from infra.embedded.controllers.serving import domains, names, rollout
+from infra.embedded.controllers.serving.annotations import rollout_duration
 from infra.embedded.controllers.serving.config import (
     DOMAIN,
     FEATURES,
     NETWORK,
     Configs,
+    NetworkConfig,
     on_change,
 )
 from infra.embedded.controllers.serving.ingress import ingress_of
@@ -40,7 +42,7 @@ class Routes:
     name = "route-controller"
 
     def __init__(self, store: Store, clock: Clock, configs: Configs) -> None:
-        self._store, self._configs = store, configs
+        self._store, self._clock, self._configs = store, clock, configs
         dependents = (ASSIGNED, INGRESS_READY, CERTIFICATE)
         self._status = StatusWriter(store, clock, ROUTE, dependents, self.name)
 
@@ -94,7 +96,7 @@ class Routes:
         self._status.normal(route, "FinalizerUpdate", message)
         return written
 
-    def _work(self, draft: Draft) -> None:
+    def _work(self, draft: Draft) -> float | None:
         route = draft.obj
         network, all_domains = self._configs.network(), self._configs.domains()
         local = domains.is_cluster_local(route)
@@ -105,8 +107,11 @@ class Routes:
         marks = draft.conditions
         if traffic.problem is not None or traffic.by_tag is None:
             self._mark_problem(draft, traffic)
-            return
+            return None
         marks.mark_true(ASSIGNED)
+        ingress = self._store.find(KINGRESS, names.namespace(route), names.name(route))
+        now = rollout.unix_ns(self._clock.now())
+        rolled = _rolled(route, ingress, traffic.by_tag, network, now)
         local_tags = self._local_tags(route, traffic, local=local)
         draft.put(
             address={"url": f"http://{domains.local_host(route, DEFAULT, network)}"},
@@ -117,20 +122,23 @@ class Routes:
                         route, target.tag, network, all_domains, local=target.tag in local_tags
                     ),
                 )
-                for target in traffic.targets
+                for target in rollout.spread(traffic.targets, DEFAULT, rolled)
             ],
         )
-        wanted = ingress_of(route, traffic.by_tag, local_tags, network, all_domains)
-        ingress = self._store.find(KINGRESS, names.namespace(route), names.name(route))
+        wanted = ingress_of(route, traffic.by_tag, rolled, local_tags, network, all_domains)
         self._placeholders(draft, list(traffic.by_tag), local_tags, ingress)
         marks.mark_true(CERTIFICATE, "TLSNotEnabled", _NO_TLS)
         ingress = self._apply_ingress(draft, ingress, wanted)
         ready = conditions.find(ingress)
-        if not meta.observed(ingress) or ready is None:
+        if not all(rolling.done for rolling in rolled):
+            marks.mark_unknown(INGRESS_READY, "RolloutInProgress", _ROLLING)
+        elif not meta.observed(ingress) or ready is None:
             message = "Ingress has not yet been reconciled."
             marks.mark_unknown(INGRESS_READY, "IngressNotConfigured", message)
         else:
             marks.copy_status(INGRESS_READY, ready)
+        due = rollout.next_step(rolled)
+        return None if due is None else (due - now) / 1e9
 
     def _assign(self, route: Obj) -> Traffic:
         namespace, spec = names.namespace(route), route["spec"].get("traffic", ())
@@ -220,7 +228,28 @@ def _targets(route: Obj) -> Iterable[Obj]:
     return (*route["spec"].get("traffic", ()), *route.get("status", {}).get("traffic", ()))
 
 
+def _rolled(
+    route: Obj,
+    ingress: Obj | None,
+    by_tag: Mapping[str, Sequence[Target]],
+    network: NetworkConfig,
+    now: int,
+) -> rollout.Rollout:
+    """How far traffic has moved to the latest revisions; a new ingress begins with them."""
+    goal = rollout.target(by_tag)
+    if ingress is None:
+        return goal
+    return rollout.advance(
+        previous=meta.annotations(ingress).get(names.ROLLOUT, ""),
+        goal=goal,
+        ready=meta.observed(ingress) and conditions.is_true(ingress),
+        now=now,
+        duration=rollout_duration(route, network.rollout_duration),
+    )
+
+
 _NO_TLS = "external-domain-tls is not enabled"
+_ROLLING = "A gradual rollout of the latest revision(s) is in progress."
 
 
 def _status_of(target: Target, host: str) -> dict[str, Any]:

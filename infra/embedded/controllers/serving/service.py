@@ -36,7 +36,9 @@ def configuration_of(service: Obj, existing: Mapping[str, str]) -> Obj:
                 names.SERVICE_UID: service["metadata"]["uid"],
             },
             "annotations": {
-                **meta.without(meta.annotations(service), (meta.LAST_APPLIED,)),
+                **meta.without(
+                    meta.annotations(service), (meta.LAST_APPLIED, *names.ROLLOUT_DURATION)
+                ),
                 names.ROUTES: ",".join(sorted(routes)),
             },
         },
@@ -46,8 +48,7 @@ def configuration_of(service: Obj, existing: Mapping[str, str]) -> Obj:
 
 def route_of(service: Obj) -> Obj:
     """The Route of a Service; targets without a revision follow its Configuration."""
-    dropped = (meta.LAST_APPLIED, names.ROLLOUT_DURATION)
-    kept = meta.without(meta.annotations(service), dropped)
+    kept = meta.without(meta.annotations(service), (meta.LAST_APPLIED,))
     return {
         **_child(service, "Route"),
         "metadata": {
