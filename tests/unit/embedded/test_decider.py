@@ -1,6 +1,7 @@
 """The autoscaler's decision, against Knative's algorithm and the recorded timeline."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -112,6 +113,83 @@ def test_excess_burst_capacity(capacity: float, ready: int, panic: float, expect
     spec = replace(SPEC, target_burst_capacity=capacity)
     decision, _ = decide(spec=spec, state=CALM, observed=Observed(panic, panic, ready), now=0)
     assert decision.excess_burst_capacity == expected
+
+
+# Worked by hand along upstream's Scale(); target 7, total 10 and burst 211 unless said otherwise.
+@pytest.mark.parametrize(
+    ("changes", "stable", "panic", "ready", "expected", "excess", "panics"),
+    [
+        # the rate counts ready pods, not wanted ones: ceil(1.1 * 2) = 3 of the ceil(21/7) = 3
+        ({"max_scale_up_rate": 1.1}, 21.0, 21.0, 2, 3, -212, False),
+        ({"max_scale_up_rate": 1.1}, 28.0, 28.0, 2, 3, -219, True),
+        # no pod is ready: the rate counts one
+        ({"max_scale_up_rate": 10.0}, 700.0, 700.0, 0, 10, -911, True),
+        # downwards: floor(9/2) = 4, floor(9/1.5) = 6
+        ({}, 0.0, 0.0, 9, 4, -121, False),
+        ({"max_scale_down_rate": 1.5}, 0.0, 0.0, 9, 6, -121, False),
+        # panic is entered by what is needed, not by what the rate allows: 2 of 2 pods
+        ({"max_scale_up_rate": 1.0}, 7.0, 28.0, 2, 2, -219, True),
+        # exactly at the threshold (4/2 = 2.0), just below (3/2), and a higher one
+        ({}, 7.0, 28.0, 2, 4, -219, True),
+        ({}, 7.0, 21.0, 2, 1, -212, False),
+        ({"panic_threshold": 4.0}, 7.0, 28.0, 2, 1, -219, False),
+        # in panic the larger of both windows counts
+        ({}, 35.0, 14.0, 1, 5, -215, True),
+        # activation scale lifts what is above zero, and does not itself cause panic
+        ({"activation_scale": 5}, 1.0, 1.0, 1, 5, -202, False),
+        ({"activation_scale": 5}, 70.0, 70.0, 1, 10, -271, True),
+        # only the panic window has a load: the stable decision is not lifted
+        ({"activation_scale": 5}, 0.0, 1.0, 1, 0, -202, False),
+        # activation scale is not held back by the rate
+        ({"activation_scale": 5, "max_scale_up_rate": 2.0}, 14.0, 14.0, 1, 5, -215, True),
+        # spare room: 40 pods of 10 - 211 - 100.5 = 88.5, rounded down
+        ({}, 100.5, 100.5, 40, 20, 88, False),
+        # an unreachable revision may lose everything at once
+        ({"reachable": False}, 0.0, 0.0, 9, 0, -121, False),
+        # a fractional target: ceil(1/0.5) = 2
+        ({"target": 0.5, "total": 1.0}, 1.0, 1.0, 1, 2, -211, True),
+    ],
+)
+def test_cases_worked_by_hand(
+    changes: dict[str, Any],
+    stable: float,
+    panic: float,
+    ready: int,
+    expected: int,
+    excess: int,
+    panics: bool,
+) -> None:
+    spec = replace(SPEC, **changes)
+    observed = Observed(stable, panic, ready)
+    decision, state = decide(spec=spec, state=CALM, observed=observed, now=100.0)
+    assert decision == Decision(expected, excess)
+    assert (state.panic_since is not None) == panics
+
+
+def test_a_crowd_lengthens_panic_and_a_larger_need_raises_its_pods() -> None:
+    taken, state = [], CALM
+    for now, stable, panic, ready in (
+        (0.0, 7.0, 14.0, 1),  # 2 pods: panic begins
+        (2.0, 7.0, 35.0, 2),  # 3 more are needed: lengthened, 5 pods
+        (30.0, 14.0, 7.0, 5),  # calm: kept
+        (62.0, 14.0, 7.0, 5),  # 60 s after the last crowd exactly: not over yet
+        (62.1, 14.0, 7.0, 5),  # over: max(2, floor(5/2)) = 2
+    ):
+        decision, state = decide(
+            spec=SPEC, state=state, observed=Observed(stable, panic, ready), now=now
+        )
+        taken.append((decision.pods, state.panic_since))
+    assert taken == [(2, 0.0), (5, 2.0), (5, 2.0), (5, 2.0), (2, None)]
+
+
+def test_the_scale_down_delay_applies_to_panic_too() -> None:
+    spec, state = replace(SPEC, scale_down_delay=10.0, stable_window=6.0), CALM
+    taken = []
+    for now, load, ready in ((0.0, 28.0, 1), (7.0, 0.0, 4), (9.9, 0.0, 4), (17.1, 0.0, 4)):
+        observed = Observed(load, load, ready)
+        decision, state = decide(spec=spec, state=state, observed=observed, now=now)
+        taken.append(decision.pods)
+    assert taken == [4, 4, 4, 2]
 
 
 @pytest.mark.parametrize(("capacity", "expected"), [(211.0, -201), (0.0, 0), (-1.0, -1)])
