@@ -92,12 +92,10 @@ def open_run(plan: Plan, path: Path, options: RunOptions, *, progress: Progress 
 
 
 @contextmanager
-def open_cluster(
-    options: RunOptions, *, contexts: Sequence[str] | None = None
-) -> Iterator[Cluster]:
-    """A cluster chosen as for scenarios; `contexts` are those that may be used (patterns)."""
-    spec = ClusterSpec() if contexts is None else ClusterSpec(contexts=tuple(contexts))
-    with ChosenCluster(spec, options).open() as cluster:
+def open_cluster(options: RunOptions, *, contexts: Sequence[str] = ()) -> Iterator[Cluster]:
+    """A cluster chosen as for scenarios; `contexts` are those that may be used (patterns), none
+    allow any that is named."""
+    with ChosenCluster(ClusterSpec(contexts=tuple(contexts)), options).open() as cluster:
         yield cluster
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from pydantic import ValidationError
@@ -31,7 +31,7 @@ from infra.clusters.kept import (
 from infra.clusters.kind_config import shipped_name
 from infra.clusters.resources import KSERVICE, dig, name_of, namespace_of
 
-_NAME = click.argument("name", default=shipped_name)
+_GIVEN = "vpm.cluster.name"  # where --name is kept until the argument is looked at
 _JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
 _PROVIDER = click.option(
     "--cluster",
@@ -39,6 +39,33 @@ _PROVIDER = click.option(
     type=click.Choice([name for name in PROVIDERS if name not in ("auto", "existing")]),
     help="which provider's, where two clusters have one name",
 )
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _keep_name(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    context.meta[_GIVEN] = value
+
+
+def _choose_name(context: click.Context, _parameter: click.Parameter, value: str | None) -> str:
+    option: str | None = context.meta.get(_GIVEN)
+    if value and option and value != option:
+        raise UsageError(f"two names are given: {value!r} and --name {option!r}", mend="give one")
+    return value or option or shipped_name()
+
+
+def _named(command: _Command) -> _Command:
+    """The cluster's name, as an argument or as `--name`."""
+    option = click.option(
+        "--name",
+        "option",
+        is_eager=True,
+        expose_value=False,
+        callback=_keep_name,
+        help="the cluster's name, instead of the argument",
+    )
+    return option(click.argument("name", required=False, callback=_choose_name)(command))
+
 
 _POD_NETWORKS = {
     "netns": "each pod has a network namespace and an address of its own",
@@ -54,7 +81,7 @@ def cluster() -> None:
 
 
 @cluster.command()
-@_NAME
+@_named
 @cluster_options
 @_JSON
 def up(name: str, as_json: bool, **choices: Any) -> None:
@@ -68,7 +95,7 @@ def up(name: str, as_json: bool, **choices: Any) -> None:
 
 
 @cluster.command()
-@_NAME
+@_named
 @_PROVIDER
 @click.option("--confirm", metavar="UID", help="the cluster's UID, when something would be lost")
 def down(name: str, provider: str | None, confirm: str | None) -> None:
@@ -96,7 +123,7 @@ def list_(as_json: bool) -> None:
 
 
 @cluster.command()
-@_NAME
+@_named
 @_PROVIDER
 @_JSON
 def status(name: str, provider: str | None, as_json: bool) -> None:
@@ -119,7 +146,7 @@ def status(name: str, provider: str | None, as_json: bool) -> None:
 
 
 @cluster.command()
-@_NAME
+@_named
 @_PROVIDER
 @click.option("--lines", default=100, show_default=True, help="how many lines of the end")
 def logs(name: str, provider: str | None, lines: int) -> None:
@@ -135,7 +162,7 @@ def logs(name: str, provider: str | None, lines: int) -> None:
 
 
 @cluster.command()
-@_NAME
+@_named
 @_PROVIDER
 @click.option("--content", is_flag=True, help="print the file's content, credentials included")
 def kubeconfig(name: str, provider: str | None, content: bool) -> None:
@@ -153,7 +180,7 @@ def _progress(line: str) -> None:
 
 def _spec(name: str) -> ClusterSpec:
     try:
-        return ClusterSpec(name=name, contexts=("*",))
+        return ClusterSpec(name=name)
     except ValidationError as error:
         raise UsageError(
             f"{name!r} is no name for a cluster",

@@ -20,7 +20,7 @@ from harness.contracts.model import json_schema
 from harness.contracts.policy import Policy
 from harness.core.errors import UsageError
 from harness.runner.approvals import FileApprovals
-from harness.runner.approve import Approver, Consent
+from harness.runner.approve import Approved, Approver, Consent
 from harness.runner.git import GitRepository
 from harness.runner.offline import make_examiner, offline_kubectl
 from harness.runner.publish import GITHUB, GitPublisher, PullRequests
@@ -35,7 +35,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command()
-@click.argument("contract")
+@click.argument("contracts", nargs=-1, required=True)
 @click.option("--by", required=True, help="Who approves: a signer of the policy, or a name.")
 @click.option(
     "--key",
@@ -45,25 +45,35 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--diff-of", help="Narrow the approval to the diff that this run showed.")
 @click.option("--embed", is_flag=True, help="Write the approval into the contract's file.")
+@click.option(
+    "--context", "contexts", multiple=True, help="Add this context to the contract's target first."
+)
 @click.pass_obj
 def approve(
     settings: RunnerSettings,
-    contract: str,
+    contracts: tuple[str, ...],
     by: str,
     key: Path | None,
     diff_of: str | None,
     embed: bool,
+    contexts: tuple[str, ...],
 ) -> None:
-    """Approve CONTRACT (an id or a file): the content of its manifest now, on its target.
+    """Approve CONTRACTS (ids or files): the content of their manifests now, on their targets.
 
     Without a key the approval is only recorded; the policy says where that is enough.
     """
     approvals = FileApprovals(settings.approvals)
     approver = Approver(settings=settings, examiner=make_examiner(settings), approvals=approvals)
     pem = _read_key(key) if key else None
-    consent = Consent(by=by, at=SystemClock().now(), pem=pem, diff_of=diff_of)
-    done = approver.approve(contract, consent, embed=embed)
-    click.echo(f"{done.approval.level} approval of {done.contract.id} by {by}")
+    consent = Consent(by=by, at=SystemClock().now(), pem=pem, diff_of=diff_of, contexts=contexts)
+    if diff_of and len(contracts) > 1:
+        raise UsageError("a run showed the diff of one contract", mend="approve one at a time")
+    for contract in contracts:
+        _tell_approved(approver.approve(contract, consent, embed=embed))
+
+
+def _tell_approved(done: Approved) -> None:
+    click.echo(f"{done.approval.level} approval of {done.contract.id} by {done.approval.by}")
     click.echo(f"  over:   {done.approval.over}")
     click.echo(f"  target: {done.contract.target}")
     click.echo(f"  kept:   {done.path}")

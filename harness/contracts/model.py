@@ -230,6 +230,17 @@ def stamp(template: bytes, *, id: str, created: datetime) -> bytes:
     return dump(validate(value))
 
 
+def extended(contract: Contract, contexts: Sequence[str]) -> Contract:
+    """The contract for further contexts, too; what it names already is not repeated.
+
+    Errors:
+        ContractRefused: one is not a context's name, or there are too many.
+    """
+    value = contract.model_dump(mode="json", by_alias=True, exclude_none=True)
+    value["target"]["contexts"] = list(dict.fromkeys([*contract.target.contexts, *contexts]))
+    return validate(value)
+
+
 def approved_content(manifests: Sequence[str]) -> str:
     """What an approval is over: the one manifest's digest, or a digest of several in order."""
     if len(manifests) == 1:

@@ -17,7 +17,8 @@ from harness.contracts.model import (
     content_hash,
     digest,
 )
-from harness.contracts.policy import Policy, judge
+from harness.contracts.policy import Policy
+from harness.contracts.policy import judge as judge_contract
 from harness.contracts.refusal import ContractRefused, Reason, Refusal
 from harness.ports import Approvals
 from harness.runner.approvals import consents
@@ -69,7 +70,7 @@ class Examiner:
             contract = read_contract(data, defaults=self._defaults(name, received))
         except ContractRefused as error:
             return Examined(contract=None, content=digest(data), refusals=error.refusals)
-        return self._judge(contract)
+        return self.judge(contract)
 
     def examine_file(self, path: Path, *, received: datetime) -> Examined:
         """Read and judge a contract file; never raises for what is there."""
@@ -95,7 +96,8 @@ class Examiner:
             rules=self.policy.approvals,
         )
 
-    def _judge(self, contract: Contract) -> Examined:
+    def judge(self, contract: Contract) -> Examined:
+        """Read the manifests that a contract names, and judge it by the policy."""
         paths = [action.manifest for action in contract.manifests]
         named = dict.fromkeys([*paths, *([contract.scope] if contract.scope else [])])
         reads = self._reader.read_all(named)
@@ -108,7 +110,7 @@ class Examiner:
         return Examined(
             contract=contract,
             content=content_hash(contract, digests),
-            refusals=judge(contract=contract, facts=facts, policy=self.policy),
+            refusals=judge_contract(contract=contract, facts=facts, policy=self.policy),
             reads=reads,
             subject=subject if applied else None,
         )

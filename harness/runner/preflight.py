@@ -25,7 +25,10 @@ def check_cluster(
     """
     if not contract.target.covers(cluster.context):
         wanted = ", ".join(contract.target.contexts)
-        raise mismatch(f"the contract is for {wanted}, this is {cluster.context}")
+        raise mismatch(
+            f"the contract is for {wanted}, this is {cluster.context}; "
+            "vpm runner approve with --context approves it for another"
+        )
     kinds = {action.resource.known for action in contract.actions} - {None}
     if not kinds:
         return

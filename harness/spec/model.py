@@ -53,8 +53,9 @@ class ClusterSpec(Model):
     knative: Annotated[StrictStr, Field(pattern=r"^1\.\d+(\.\d+)?$")] = "1.18"
     ingress: Literal["kourier"] = "kourier"
     contexts: tuple[Text, ...] = Field(
-        default=("kind-{name}", "embedded-{name}*"),
-        description="Contexts that may be used; * matches anything, {name} is the cluster's name.",
+        default=(),
+        description="Existing clusters that may be used, by context: * matches anything, {name} is "
+        "the cluster's name. Without this, any that whoever runs it names.",
     )
     namespaces: tuple[DnsLabel, ...] = Field(
         default=(),

@@ -7,11 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final
 
 import yaml
 
 from harness.core.errors import ClusterError, UsageError
 from infra.clusters.errors import WrongContext
+
+_ALLOW: Final = (
+    "name an allowed context; or add {context} to cluster.contexts of the scenario and to contexts "
+    "of codex/policy.yaml, and approve its contracts for it: vpm runner approve FILE... "
+    "--context {context} --by NAME --key FILE --embed (docs/clusters.md)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,8 @@ def pin(
         )
     if allowed and not any(fnmatchcase(context, pattern) for pattern in allowed):
         raise WrongContext(
-            f"the scenario does not allow context {context!r}, only {', '.join(allowed)}",
-            mend="name an allowed context, or add this one to the scenario's contexts",
+            f"context {context!r} is not allowed here, only {', '.join(allowed)}",
+            mend=_ALLOW.format(context=context),
         )
     known: list[str] = []
     for file in files or kubeconfig_files():

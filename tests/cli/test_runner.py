@@ -161,6 +161,14 @@ def test_a_signer_is_made_and_its_approval_counts(desk: Desk, runner: Vpm) -> No
     assert desk.runner().execute(contract).state == "succeeded"
 
 
+def test_several_contracts_are_approved_at_once(desk: Desk, runner: Vpm) -> None:
+    files = [str(desk.contract(id, signed=False)) for id in ("first", "second")]
+    done = runner("approve", *files, "--by", "me")
+    assert done.stdout.count("recorded approval of ") == 2
+    refused = runner("approve", *files, "--by", "me", "--diff-of", "some-run")
+    assert (refused.returncode, "approve one at a time" in refused.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("what", ["contract", "policy", "status"])
 def test_schemas_are_schemas(desk: Desk, what: str, runner: Vpm) -> None:
     schema = json.loads(runner("schema", what).stdout)

@@ -16,19 +16,26 @@ from harness.runner.approve import Approved, Approver, Consent
 from harness.runner.offline import make_examiner
 from harness.runner.rollback import make_rollback
 from harness.runner.runner import load_policy
-from tests.support.runner import HELLO, PEM, Desk, identity, manifest
+from tests.support.runner import CONTEXT, HELLO, PEM, Desk, identity, manifest
 
 NOW = datetime(2026, 11, 22, 11, 0, tzinfo=UTC)
 
 
-def approve(desk: Desk, reference: str, *, signed: bool = True, embed: bool = False) -> Approved:
+def approve(
+    desk: Desk,
+    reference: str,
+    *,
+    signed: bool = True,
+    embed: bool = False,
+    contexts: tuple[str, ...] = (),
+) -> Approved:
     approver = Approver(
         settings=desk.settings,
         examiner=make_examiner(desk.settings),
         approvals=FileApprovals(desk.settings.approvals),
     )
     by = "tester" if signed else "somebody"
-    consent = Consent(by=by, at=NOW, pem=PEM if signed else None)
+    consent = Consent(by=by, at=NOW, pem=PEM if signed else None, contexts=contexts)
     return approver.approve(reference, consent, embed=embed)
 
 
@@ -61,6 +68,34 @@ def test_an_approval_can_be_written_into_the_contract(desk: Desk) -> None:
     approve(desk, str(contract), embed=True)
     assert parse_contract(contract.read_bytes()).approval is not None
     assert desk.runner().execute(contract).state == "succeeded"
+
+
+def test_an_approval_may_add_a_context(desk: Desk) -> None:
+    contract = desk.contract()
+    done = approve(desk, str(contract), embed=True, contexts=("kind-vpm-mini", CONTEXT))
+    assert done.contract.target.contexts == (CONTEXT, "kind-vpm-mini")
+    assert parse_contract(contract.read_bytes()).target == done.contract.target
+    elsewhere = identity(provider="kind", context="kind-vpm-mini")
+    assert desk.runner(cluster=elsewhere).execute(contract).state == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("contexts", "embed", "said"),
+    [
+        (("kind-vpm-mini",), False, "change the contract itself"),
+        (("prod",), True, "prod is not among embedded-"),
+        (("not a name",), True, "target.contexts"),
+        (tuple(f"embedded-{n}" for n in range(11)), True, "at most 10"),
+    ],
+)
+def test_a_context_that_cannot_be_added_changes_nothing(
+    desk: Desk, contexts: tuple[str, ...], embed: bool, said: str
+) -> None:
+    contract = desk.contract()
+    before = contract.read_bytes()
+    with pytest.raises(UsageError, match=said):
+        approve(desk, str(contract), embed=embed, contexts=contexts)
+    assert contract.read_bytes() == before
 
 
 def test_an_approval_of_a_diff_ends_with_the_diff(desk: Desk) -> None:

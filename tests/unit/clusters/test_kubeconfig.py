@@ -38,8 +38,9 @@ def test_allowed(files: tuple[Path, Path], allowed: list[str]) -> None:
 
 @pytest.mark.parametrize("allowed", [["kind-*"], ["Dev"], ["de"]])
 def test_not_allowed(files: tuple[Path, Path], allowed: list[str]) -> None:
-    with pytest.raises(WrongContext, match="does not allow context 'dev'"):
+    with pytest.raises(WrongContext, match="context 'dev' is not allowed here") as caught:
         pin("dev", allowed=allowed, files=files)
+    assert "vpm runner approve FILE... --context dev --by NAME" in caught.value.mend
 
 
 def test_an_unknown_context_names_those_there_are(files: tuple[Path, Path]) -> None:

@@ -1,0 +1,137 @@
+"""goal_m2 on somebody's own cluster, by the recipe of docs/clusters.md; and without its pieces."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.core.verdict import ExitCode
+from tests.support.cluster import Cluster, serve
+from tests.support.runs import ROOT, environment
+
+CONTEXT = "my-cluster"
+CONTRACTS = ("apply_hello_dev.json", "apply_metrics_echo_dev.json")
+POLICY, SCENARIO = "codex/policy.yaml", "scenarios/goal_m2/scenario.yaml"
+ALLOW = f"s/kind-vpm-mini[],]/{CONTEXT}, &/"
+PIECES = ("signer", "policy", "scenario", "contracts")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster that the harness did not make, under a context name of its owner's."""
+    with serve(tmp_path_factory.mktemp("own") / "state", "somebodys") as started:
+        content = yaml.safe_load(started.kubeconfig.read_text())
+        content["contexts"][0]["name"] = content["current-context"] = CONTEXT
+        own = started.kubeconfig.with_name("own.kubeconfig")
+        own.write_text(yaml.safe_dump(content))
+        own.chmod(0o600)
+        yield Cluster(own, started.info, started.process)
+
+
+class Team:
+    """A copy of the repository's scenario, policy and contracts, and its recipe."""
+
+    def __init__(self, folder: Path, cluster: Cluster) -> None:
+        self.repo = folder / "repo"
+        self.home = folder
+        self.said = ""
+        self._cluster = cluster
+        for part in ("scenarios/goal_m2", "infra/k8s"):
+            shutil.copytree(ROOT / part, self.repo / part)
+        (self.repo / "codex" / "inbox").mkdir(parents=True)
+        shutil.copy(ROOT / "codex" / "policy.yaml", self.repo / "codex")
+        shutil.copy(ROOT / "pyproject.toml", self.repo)
+
+    def vpm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `vpm` in the copy."""
+        return subprocess.run(
+            [sys.executable, "-m", "harness.cli.main", *arguments],
+            cwd=self.repo,
+            env={**environment(self.home), "KUBECONFIG": str(self._cluster.kubeconfig)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        """The scenario on the cluster."""
+        return self.vpm("run", "scenarios/goal_m2", "--cluster=existing", f"--context={CONTEXT}")
+
+    def prepare(self, *pieces: str) -> None:
+        """Do these pieces of the recipe; all of them make the scenario run."""
+        made = self.vpm("runner", "keygen", "--by", "alice", "--out", "alice.pem")
+        assert made.returncode == 0, made.stderr
+        (signer,) = yaml.safe_load(made.stdout.partition("\n")[2])
+        policy = yaml.safe_load((self.repo / POLICY).read_text())
+        if "signer" in pieces:
+            policy["approvals"]["signers"].append(signer)
+        text = yaml.safe_dump(policy, default_flow_style=None)
+        (self.repo / POLICY).write_text(text)
+        for piece, path in (("policy", POLICY), ("scenario", SCENARIO)):
+            if piece in pieces:
+                subprocess.run(["sed", "-i", ALLOW, path], cwd=self.repo, check=True)
+        if "contracts" in pieces:
+            self.said = self._approve()
+
+    def _approve(self) -> str:
+        """Approve both contracts for the cluster, in one command; what it said."""
+        files = [f"scenarios/goal_m2/contracts/{name}" for name in CONTRACTS]
+        by = ("--context", CONTEXT, "--by", "alice", "--key", "alice.pem", "--embed")
+        done = self.vpm("runner", "approve", *files, *by)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def team(tmp_path: Path, cluster: Cluster) -> Team:
+    return Team(tmp_path, cluster)
+
+
+def test_the_recipe_is_the_documented_one() -> None:
+    documented = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
+    assert ALLOW.replace(CONTEXT, "dev") in documented
+    assert "approve scenarios/goal_m2/contracts/*.json --context dev --by alice" in documented
+
+
+def services(cluster: Cluster) -> set[tuple[str, int]]:
+    """Names and generations of the services there."""
+    found = json.loads(cluster.kubectl("get", "ksvc", "-A", "-o", "json").out)["items"]
+    return {(item["metadata"]["name"], item["metadata"]["generation"]) for item in found}
+
+
+def test_the_recipe_makes_goal_m2_pass(team: Team, cluster: Cluster) -> None:
+    team.prepare(*PIECES)
+    target = f"target: embedded-vpm-mini*,kind-vpm-mini,{CONTEXT}/default"
+    assert team.said.count(target) == len(CONTRACTS), team.said
+    done = team.run()
+    assert done.returncode == ExitCode.PASS, done.stdout + done.stderr
+    assert "PASS: all 12 steps passed" in done.stdout
+    assert {name for name, _ in services(cluster)} == {"hello", "metrics-echo"}
+
+
+@pytest.mark.parametrize(
+    ("without", "words"),
+    [
+        ("scenario", f"context '{CONTEXT}' is not allowed here"),
+        ("policy", f"{CONTEXT} is not among embedded-*, kind-vpm-mini"),
+        ("signer", "the policy names no signer alice"),
+        ("contracts", f"is for embedded-vpm-mini*, kind-vpm-mini, this is {CONTEXT}"),
+    ],
+)
+def test_without_a_piece_nothing_is_applied(
+    team: Team, cluster: Cluster, without: str, words: str
+) -> None:
+    before = services(cluster)
+    team.prepare(*(piece for piece in PIECES if piece != without))
+    done = team.run()
+    assert done.returncode == ExitCode.ERROR, done.stdout + done.stderr
+    assert words in team.said + done.stdout + done.stderr
+    assert services(cluster) == before
