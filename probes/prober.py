@@ -23,7 +23,7 @@ from probes.build import agent_bytes
 from probes.plan import NODE, Probe, Route, agent_plan, has_samples, route_of
 from probes.samples import AgentOutput, read_output
 from probes.store import SampleStore
-from probes.summaries import observed_from_summary
+from probes.summaries import observed_from_summary, own_summary
 
 # How long after it is asked for an engine is ready to start, in seconds.
 _LOCAL_LEAD = 0.25
@@ -214,7 +214,8 @@ class Prober:
     ) -> ProbeObserved:
         """The summary of one vantage, with its samples kept as a file."""
         attempts = output.attempts[probe.target]
-        lines = [output.first, *(attempt.line for attempt in attempts), output.last]
+        last = own_summary(output.summary, target=probe.target, counted=has_samples(action))
+        lines = [output.first, *(attempt.line for attempt in attempts), last]
         content = b"".join(lines)
         artefact = self._store.artefact(f"samples/{probe.target}.jsonl", content, compress=True)
         samples = [attempt.sample for attempt in attempts]

@@ -7,6 +7,7 @@ the first failure speaks for all.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from harness.core.outcome import HOP_OF, OK, PROBER_ERROR
 from probes.samples import read_sample
 
 _TOTAL = "total"
+_DISTRIBUTIONS = ("latency", "lateness")
 
 
 def observed_from_summary(
@@ -61,6 +63,22 @@ def observed_from_summary(
     )
     first = value_at(counted, "first_failure")
     return _with_first_failure(observed, first) if isinstance(first, Mapping) else observed
+
+
+def own_summary(summary: JsonObject, *, target: str, counted: bool) -> bytes:
+    """The engine's summary as the last line of a target's samples; empty where there is none.
+
+    What it says of other targets stands in their files. Where every attempt has a line
+    (`counted`), its distributions would say again what these say.
+    """
+    if not summary:
+        return b""
+    own = [
+        {name: part for name, part in found.items() if not (counted and name in _DISTRIBUTIONS)}
+        for found in mappings_at(summary, "targets")
+        if text_at(found, "target") == target
+    ]
+    return json.dumps({**summary, "targets": own}, separators=(",", ":")).encode() + b"\n"
 
 
 def _with_first_failure(observed: ProbeObserved, record: JsonObject) -> ProbeObserved:

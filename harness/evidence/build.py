@@ -32,6 +32,7 @@ from harness.evidence.focus import (
     artefacts_for,
     claims_for,
     claims_of_scenario,
+    cluster_for,
     contract_of_ready,
     contract_of_run,
     vantages_for,
@@ -182,7 +183,7 @@ def _document(
     load: LoadObserved | None = None,
 ) -> Evidence:
     state = about.last(ServiceObserved)
-    vantages = vantages_for(kind, about.vantages())
+    vantages = vantages_for(kind, about.vantages(), claim.verdict)
     claims = claims_for(kind, about.claims)
     observations = [seen for _, seen in about.seen]
     return replace(
@@ -293,7 +294,7 @@ def _draft(
         origin=Origin(opened.scenario, opened.source, opened.plan_sha256),
         tool=opened.tool,
         language="ja" if opened.language == "ja" else "en",
-        cluster=record.cluster.identity if record.cluster else None,
+        cluster=cluster_for(kind, record.cluster.identity) if record.cluster else None,
         capabilities=record.cluster.capabilities if record.cluster else (),
         artefacts=artefacts_of(observations),
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from harness.core.identity import ClusterIdentity
 from harness.core.observation import (
     Artefact,
     CommandRecord,
@@ -48,8 +49,22 @@ _APPLIED = ("succeeded", "noop")
 
 
 def claims_for(kind: Kind, claims: Sequence[Claim]) -> tuple[Claim, ...]:
-    """The claims that belong into a document about a service."""
-    return tuple(claim for claim in claims if claim.name.split(" ")[0] in _NAMES[kind])
+    """The claims that belong into a document about a service.
+
+    That of the whole service already says of each vantage that reaches it that it does.
+    """
+    told = kind == "ready" and any(claim.name == "service" for claim in claims)
+    return tuple(
+        claim
+        for claim in claims
+        if claim.name.split(" ")[0] in _NAMES[kind]
+        and not (told and claim.name == "reachable" and claim.verdict is Verdict.PASS)
+    )
+
+
+def cluster_for(kind: Kind, identity: ClusterIdentity) -> ClusterIdentity:
+    """Which cluster it was; the images of its parts stand in the scenario's document alone."""
+    return identity if kind == "scenario" else replace(identity, images={})
 
 
 def claims_of_scenario(claims: Sequence[Claim]) -> tuple[Claim, ...]:
@@ -61,14 +76,23 @@ def claims_of_scenario(claims: Sequence[Claim]) -> tuple[Claim, ...]:
     )
 
 
-def vantages_for(kind: Kind, vantages: Sequence[VantageEvidence]) -> tuple[VantageEvidence, ...]:
-    """The vantages of a document; where latency is not the point, without its details."""
+def vantages_for(
+    kind: Kind, vantages: Sequence[VantageEvidence], verdict: Verdict
+) -> tuple[VantageEvidence, ...]:
+    """The vantages of a document; where latency is not the point, without its details.
+
+    An SLI that holds says how long requests took; where their time went is asked when it does not.
+    """
     if kind == "load":
         return ()
     if kind in _DETAILED:
         return tuple(vantages)
-    brief = _BRIEF[kind]
+    brief = _met if kind == "sli" and verdict is Verdict.PASS else _BRIEF[kind]
     return tuple(replace(seen, probe=brief(seen.probe)) for seen in vantages)
+
+
+def _met(probe: ProbeObserved) -> ProbeObserved:
+    return replace(_without_start(probe), phases={})
 
 
 def _without_start(probe: ProbeObserved) -> ProbeObserved:
@@ -129,7 +153,10 @@ def _has_applied(contract: ContractObserved) -> bool:
 
 
 def contract_of_ready(contract: ContractObserved) -> ContractObserved:
-    """A contract as the READY file shows it: what applied, what waited, what was there after."""
+    """A contract as the READY file shows it: what applied, what waited, what was there after.
+
+    What else it was is in its own document.
+    """
     commands = contract.commands
     last = {
         verb: command
@@ -138,7 +165,7 @@ def contract_of_ready(contract: ContractObserved) -> ContractObserved:
         if verb in command.argv[:3] and not any("--dry-run" in part for part in command.argv)
     }
     shown = tuple(_brief(_essence(command), READY_LIMIT) for command in last.values())
-    return replace(contract, commands=shown, diff="", artefacts=())
+    return replace(contract, commands=shown, resource="", diff="", artefacts=())
 
 
 def _essence(command: CommandRecord) -> CommandRecord:

@@ -24,6 +24,7 @@ from harness.runner.objects import Shown, shown
 from harness.runner.outcome import Change, Stopped, failed
 from harness.runner.states import Event
 
+DIFF = "diff.patch"
 GET_SECONDS = 40.0
 # kubectl wait ends by itself; its process gets this much longer before it is killed.
 GRACE_SECONDS = 5.0
@@ -71,7 +72,7 @@ class ManifestRun:
 
     def compare(self) -> bool:
         """Whether the manifest differs from the cluster; an error of diff is neither."""
-        result = self._feed(diff_arguments(self.namespace))
+        result = self._feed(diff_arguments(self.namespace), kept=DIFF)
         if result.exit_code not in (0, 1) or (result.exit_code == 1 and not result.stdout):
             raise failed(_said(result))
         self.diff = result.stdout
@@ -122,9 +123,13 @@ class ManifestRun:
             changes.append(Change(name, earlier, now.generation, now.uid))
         return changes
 
-    def _feed(self, arguments: list[str]) -> CommandResult:
+    def _feed(self, arguments: list[str], *, kept: str = "") -> CommandResult:
         return self.console.run(
-            arguments, timeout=self.action.timeout, stdin=self.read.content, apply_log=True
+            arguments,
+            timeout=self.action.timeout,
+            stdin=self.read.content,
+            apply_log=True,
+            kept=kept,
         )
 
 

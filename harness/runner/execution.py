@@ -10,7 +10,7 @@ from harness.contracts.model import Action, Contract, Manifest
 from harness.core.errors import ClusterError, CommandError
 from harness.core.identity import ClusterIdentity
 from harness.ports import KubeClient
-from harness.runner.apply import ManifestRun, Permit, parse_snapshots, snapshots
+from harness.runner.apply import DIFF, ManifestRun, Permit, parse_snapshots, snapshots
 from harness.runner.folder import APPLY_LOG, Console, RunFolder
 from harness.runner.ledger import CHANGING_MARKS, Mark
 from harness.runner.manifests import ManifestRead
@@ -21,7 +21,6 @@ from harness.runner.states import Event
 
 BEFORE = "before.yaml"
 AFTER = "after.yaml"
-DIFF = "diff.patch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,8 @@ class Execution:
         self._permit = permit
         self._changes: list[Change] = []
         self._diffs: list[str] = []
+        # What an interrupted run had compared: afterwards there may be nothing left to show.
+        self._earlier_diffs = (folder.read(DIFF) or "") if job.resumed_at else ""
         self._after: list[str] = []
         self._applied = False
 
@@ -84,7 +85,7 @@ class Execution:
             self._after = _last_look(runs.values())
             raise
         finally:
-            self._folder.write(DIFF, "".join(self._diffs))
+            self._keep_diffs()
             if runs:
                 self._folder.write(AFTER, "---\n".join(self._after))
         return self._conclusion()
@@ -114,9 +115,7 @@ class Execution:
         facts = run.read.facts
         self._folder.log("APPLY", f"manifest={facts.real} {facts.digest}", name=APPLY_LOG)
         run.dry_run()
-        differs = run.compare()
-        self._diffs.append(run.diff)
-        if differs:
+        if self._compare(run):
             if self._job.resumed_at in CHANGING_MARKS:
                 self._folder.log("WARN", "differences remain: the manifest is applied again")
             run.check_approval(self._permit)
@@ -130,11 +129,18 @@ class Execution:
         self._after.append(run.snapshot(kept=AFTER))
         self._changes += run.changes(before, applied, parse_snapshots(self._after[-1]))
 
+    def _compare(self, run: ManifestRun) -> bool:
+        differs = run.compare()
+        self._diffs.append(run.diff)
+        self._keep_diffs()  # before anything is applied: the logs point to it
+        return differs
+
+    def _keep_diffs(self) -> None:
+        self._folder.write(DIFF, "".join([self._earlier_diffs, *self._diffs]))
+
     def _look(self, action: Action) -> None:
         if isinstance(action, Manifest):
-            run = self._manifest_run(action)
-            run.compare()
-            self._diffs.append(run.diff)
+            self._compare(self._manifest_run(action))
             return
         namespace = self._job.contract.target.namespace
         arguments = read_arguments(action, namespace=namespace)

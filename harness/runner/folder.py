@@ -17,7 +17,8 @@ APPLY_LOG = "apply.log"
 MAX_RECORDED = 16_384
 MAX_LOGGED_LINE = 4_000
 MAX_REPEATED = 5
-"""Lines that run.log repeats although another file of the record holds them."""
+MAX_REPEATED_TEXT = 200
+"""Lines, and characters of warnings, that a log repeats although another file holds them."""
 
 
 class RunFolder:
@@ -87,8 +88,8 @@ class Console:
     ) -> CommandResult:
         """Run kubectl; the log says `[EXEC] <command>` before it starts, then what it did.
 
-        `kept` names the file of the record that will hold what it prints: run.log then says so
-        instead of saying it again, unless it is short.
+        `kept` names the file of the record that will hold what it prints: the logs then say so
+        instead of saying it again, unless it is short or the command failed.
         """
         logs = {RUN_LOG: "EXEC", APPLY_LOG: "APPLY"} if apply_log else {RUN_LOG: "EXEC"}
         arguments = tuple(args)
@@ -96,8 +97,8 @@ class Console:
             self._folder.log(prefix, f"kubectl {' '.join(arguments)}", name=name)
         result = self._kubectl.run(arguments, timeout=timeout, stdin=stdin)
         for name, prefix in logs.items():
-            other = "" if name == APPLY_LOG else APPLY_LOG if apply_log else kept
-            self._folder.log_output(prefix, _said(result, kept=other), name=name)
+            other = APPLY_LOG if apply_log and name == RUN_LOG else ""
+            self._folder.log_output(prefix, _said(result, kept=kept, other=other), name=name)
             self._folder.log("INFO", f"{arguments[0]} {_ended(result)}", name=name)
         self._records.append(_record(result))
         return result
@@ -109,13 +110,17 @@ def _ended(result: CommandResult) -> str:
     return f"exited {result.exit_code} after {result.seconds:.3f} s"
 
 
-def _said(result: CommandResult, *, kept: str) -> str:
-    """What a command printed, or where it is kept."""
-    lines = result.stdout.count("\n")
-    printed = result.stdout
-    if kept and lines > MAX_REPEATED:
-        printed = f"({lines} lines: see {kept})\n"
-    return f"{printed}{result.stderr}"
+def _said(result: CommandResult, *, kept: str, other: str) -> str:
+    """What a command printed, or where that is: its objects in the file `kept`, unless it failed
+    and nothing was kept, and everything in the log `other`.
+    """
+    whole = (kept if result.exit_code in (0, 1) else "") or other
+    printed, warned = result.stdout, result.stderr
+    if whole and printed.count("\n") > MAX_REPEATED:
+        printed = f"({printed.count(chr(10))} lines: see {whole})\n"
+    if other and len(warned) > MAX_REPEATED_TEXT:
+        warned = f"({len(warned.splitlines())} lines: see {other})\n"
+    return f"{printed}{warned}"
 
 
 def _record(result: CommandResult) -> CommandRecord:

@@ -11,8 +11,8 @@ import yaml
 from harness.contracts.command import apply_arguments, read_arguments
 from harness.contracts.model import Contract, Manifest, digest
 from harness.contracts.strict_json import text_of
-from harness.runner.apply import ManifestRun
-from harness.runner.execution import DIFF, Job
+from harness.runner.apply import DIFF, ManifestRun
+from harness.runner.execution import Job
 from harness.runner.folder import Console, RunFolder
 from harness.runner.preflight import check_cluster
 
@@ -36,11 +36,13 @@ def preview(job: Job, *, console: Console, folder: RunFolder) -> Previewed:
     check_cluster(contract, cluster=job.cluster, console=console, client=job.client)
     runs = [_run(job, action, console) for action in contract.manifests]
     before = [_fingerprint(run.snapshot()) for run in runs]
-    for run in runs:
-        run.dry_run()
-        run.compare()
-    diff = "".join(run.diff for run in runs)
-    folder.write(DIFF, diff)
+    try:
+        for run in runs:
+            run.dry_run()
+            run.compare()
+    finally:
+        diff = "".join(run.diff for run in runs)
+        folder.write(DIFF, diff)
     after = [_fingerprint(run.snapshot()) for run in runs]
     return Previewed(diff=diff, cluster_unchanged=before == after)
 

@@ -63,10 +63,15 @@ _STATUS: TypeAdapter[Status] = TypeAdapter(Status)
 
 
 def encode_status(status: Status) -> str:
-    """The status as the text of a file."""
+    """The status as the text of a file: JSON, one line for each of its fields."""
     value = _STATUS.dump_python(status, mode="json")
     ordered = {"schema": value.pop("schema"), **value}
-    return json.dumps(ordered, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    lines = ",\n".join(f' "{name}": {_one_line(part)}' for name, part in ordered.items())
+    return f"{{\n{lines}\n}}\n"
+
+
+def _one_line(part: object) -> str:
+    return json.dumps(part, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def read_status(path: Path) -> Status:
