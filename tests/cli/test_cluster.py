@@ -51,6 +51,8 @@ def test_a_cluster_is_started_found_again_and_ended(vpm: Vpm) -> None:
     assert status["pod network"].partition(":")[0] in ("netns", "userns", "loopback")
     assert status["gateway"] == facts["gateway"]
     assert vpm("cluster", "kubeconfig").stdout.strip() == facts["kubeconfig"]
+    named = vpm("cluster", "kubeconfig", "--name", "vpm-mini")
+    assert named.stdout.strip() == facts["kubeconfig"]
     assert "vpm-mini" in vpm("cluster", "logs").stdout
     by_context = vpm(
         "cluster", "up", "--cluster", "existing", "--context", facts["context"],
@@ -72,6 +74,8 @@ def test_a_cluster_is_started_found_again_and_ended(vpm: Vpm) -> None:
         (("up", "--cluster", "existing", "--context", "nope"), 4, "there is no context 'nope'"),
         (("up", "--cluster", "embedded", "--kind-image", "x"), 2, "no option image"),
         (("up", "--cluster", "nothing"), 2, "nothing"),
+        (("status", "--name", "nothing"), 2, "keeps no cluster named nothing"),
+        (("status", "one", "--name", "other"), 2, "two names are given"),
         (("fault", "add", "gateway-down", "--name", "none"), 2, "keeps no cluster"),
     ],
 )
