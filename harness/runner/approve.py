@@ -9,7 +9,8 @@ from pathlib import Path
 from harness.contracts.approval import Subject, sign
 from harness.contracts.difftext import diff_digest
 from harness.contracts.forms import safe_name
-from harness.contracts.model import Approval, Contract, dump
+from harness.contracts.model import Approval, Contract, dump, extended
+from harness.contracts.refusal import ContractRefused
 from harness.core.errors import UsageError
 from harness.ports import Approvals
 from harness.runner.apply import DIFF
@@ -25,12 +26,14 @@ _NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 @dataclass(frozen=True, slots=True)
 class Consent:
     """Who approves and how: `pem` is the private key for a signed approval; `diff_of` a run
-    (usually a dry one) whose diff the approval is narrowed to."""
+    (usually a dry one) whose diff the approval is narrowed to; `contexts` are added to those
+    that the contract is for."""
 
     by: str
     at: datetime
     pem: bytes | None = None
     diff_of: str | None = None
+    contexts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,14 @@ class Approver:
         A contract that was refused, and that is found by its id, is put back into the inbox.
 
         Errors:
-            UsageError: no such contract, nothing to approve, or the policy forbids it anyway.
+            UsageError: no such contract, nothing to approve, the policy forbids it anyway, or
+                contexts to add without `embed`.
         """
+        if consent.contexts and not embed:
+            raise UsageError(
+                "further contexts change the contract itself, not only its approval",
+                mend="add --embed, which writes the contract's file",
+            )
         path = self._find(reference)
         examined = self._examiner.examine_file(path, received=consent.at)
         contract, approval = self._consent(path, examined, consent)
@@ -93,6 +102,8 @@ class Approver:
     def _consent(
         self, path: Path, examined: Examined, consent: Consent
     ) -> tuple[Contract, Approval]:
+        if consent.contexts and examined.contract:
+            examined = self._for_more(path, examined.contract, consent.contexts)
         contract = examined.contract
         if contract is None or examined.refusals:
             raise UsageError(f"{path}: {examined.reason}", mend="an approval would not help")
@@ -103,6 +114,12 @@ class Approver:
         if consent.pem is not None:
             return contract, sign(by=consent.by, at=consent.at, subject=subject, pem=consent.pem)
         return contract, Approval(by=consent.by, at=consent.at, over=subject.over, diff=diff)
+
+    def _for_more(self, path: Path, contract: Contract, contexts: tuple[str, ...]) -> Examined:
+        try:
+            return self._examiner.judge(extended(contract, contexts))
+        except ContractRefused as error:
+            raise UsageError(f"{path}: {error}", mend="name a context of a kubeconfig") from error
 
     def _diff(self, run_id: str | None) -> str | None:
         if run_id is None:
