@@ -180,7 +180,7 @@ def _progress(line: str) -> None:
 
 def _spec(name: str) -> ClusterSpec:
     try:
-        return ClusterSpec(name=name, contexts=("*",))
+        return ClusterSpec(name=name)
     except ValidationError as error:
         raise UsageError(
             f"{name!r} is no name for a cluster",
