@@ -71,8 +71,6 @@ async def _connect_one(family: int, sockaddr: tuple[object, ...], deadline: int)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code not in _CONNECTED:
             raise _refused(OSError(code, os.strerror(code)), sockaddr)
-        if family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return stream
     except OSError as error:
         stream.close()

@@ -63,7 +63,11 @@ class Histogram:
 
     def add(self, value: int) -> None:
         """Count `value`."""
-        bucket = bucket_of(value)
+        if _LINEAR <= value <= _MAX_VALUE:  # As `bucket_of` says: nearly all, without a call.
+            shift = value.bit_length() - _LINEAR_BITS
+            bucket = (shift << PRECISION_BITS) + (value >> shift)
+        else:
+            bucket = bucket_of(value)
         counts = self._counts
         counts[bucket] = counts.get(bucket, 0) + 1
         self.count += 1

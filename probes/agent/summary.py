@@ -9,6 +9,8 @@ from .hdr import Distribution, Histogram
 from .outcomes import Outcome
 from .sample import Sample
 
+_OK = Outcome.OK.value
+
 TOTAL = "total"
 """The name under which an attempt's whole duration is kept among the phases."""
 
@@ -81,7 +83,7 @@ class Tally:
         for phase, seconds in sample.phases.items():
             _histogram(histograms, phase).add(round(seconds * NS))
         _histogram(histograms, TOTAL).add(round(sample.duration_s * NS))
-        if self._first_failure is None and outcome != Outcome.OK.value:
+        if self._first_failure is None and outcome != _OK:
             self._first_failure = sample
 
     def summary(self) -> TargetSummary:
@@ -95,7 +97,7 @@ class Tally:
             total=counted + self._warmup,
             warmup=self._warmup,
             valid=counted - prober_errors,
-            good=self._outcomes.get(Outcome.OK.value, 0),
+            good=self._outcomes.get(_OK, 0),
             prober_errors=prober_errors,
             by_outcome=dict(sorted(self._outcomes.items())),
             by_status=dict(sorted(self._statuses.items())),
