@@ -20,6 +20,7 @@ from infra.embedded.controllers.workloads.cronjob import CronJobs
 from infra.embedded.controllers.workloads.deployment import Deployments
 from infra.embedded.controllers.workloads.endpoints import EndpointSlices
 from infra.embedded.controllers.workloads.expiry import EventExpiry
+from infra.embedded.controllers.workloads.heartbeat import Heartbeat
 from infra.embedded.controllers.workloads.job import Jobs
 from infra.embedded.controllers.workloads.mirroring import Mirroring
 from infra.embedded.controllers.workloads.replicaset import ReplicaSets
@@ -67,4 +68,4 @@ def controllers(
     multiscaler.connect(
         autoscalers.ready_pods, lambda key: manager.enqueue(PodAutoscalers.name, Key(*key))
     )
-    return [manager, multiscaler, EventExpiry(store, clock)]
+    return [manager, multiscaler, EventExpiry(store, clock), Heartbeat(store, clock)]
