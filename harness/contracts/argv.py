@@ -133,9 +133,7 @@ def _fields(verb: str, words: list[str], flags: Mapping[str, str]) -> dict[str, 
     if "output" in flags:
         fields["output"] = flags["output"]
     if "condition" in flags:
-        if not flags["condition"].startswith("condition="):
-            raise refuse(Reason.FLAG, f"--for={flags['condition'][:40]}: only condition=TYPE")
-        fields["condition"] = flags["condition"].removeprefix("condition=")
+        fields["condition"] = _condition(flags["condition"])
     if verb == "diff":
         if words:
             raise refuse(Reason.INVALID, "kubectl diff takes -f PATH and nothing else")
@@ -144,6 +142,15 @@ def _fields(verb: str, words: list[str], flags: Mapping[str, str]) -> dict[str, 
     if "namespace" in flags:
         resource["namespace"] = flags["namespace"]
     return {**fields, "resource": resource}
+
+
+def _condition(text: str) -> str:
+    word, _, condition = text.partition("=")
+    kind, equals, value = condition.partition("=")
+    # kubectl compares types and values without case.
+    if word != "condition" or (equals and value.lower() != "true"):
+        raise refuse(Reason.FLAG, f"--for={text[:40]}: only condition=TYPE")
+    return "Ready" if kind.lower() == "ready" else kind
 
 
 def _resource(verb: str, words: list[str]) -> dict[str, Json]:

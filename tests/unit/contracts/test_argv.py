@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness.contracts.argv import action_of
 from harness.contracts.command import read_arguments
-from harness.contracts.model import Manifest
+from harness.contracts.model import Manifest, Wait
 from harness.contracts.refusal import ContractRefused, Reason
 
 KSVC = {"api": "serving.knative.dev/v1", "kind": "Service"}
@@ -64,8 +64,29 @@ def test_what_kubectl_would_do_is_understood(command: str, wanted: dict[str, Any
 
 
 @pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("condition=Ready", "Ready"),
+        ("condition=ready", "Ready"),
+        ("condition=READY=TRUE", "Ready"),
+        ("condition=Ready=True", "Ready"),
+        ("condition=ContainersReady=true", "ContainersReady"),
+    ],
+)
+def test_a_condition_is_read_as_kubectl_does(written: str, read: str) -> None:
+    for command in (f"kubectl wait ksvc/x --for={written}", f"kubectl wait ksvc/x --for {written}"):
+        action = action_of(command)
+        assert isinstance(action, Wait)
+        assert action.condition == read
+
+
+@pytest.mark.parametrize(
     ("command", "reason"),
     [
+        ("kubectl wait ksvc/x --for=condition=Ready=False", Reason.FLAG),
+        ("kubectl wait ksvc/x --for=condition=Ready=", Reason.FLAG),
+        ("kubectl wait ksvc/x --for=Condition=Ready", Reason.FLAG),
+        ("kubectl wait ksvc/x --for=condition=", Reason.INVALID),
         ("kubectl get pods; reboot", Reason.SHELL_SYNTAX),
         ("kubectl get pods && reboot", Reason.SHELL_SYNTAX),
         ("kubectl get pods | sh", Reason.SHELL_SYNTAX),
