@@ -103,6 +103,23 @@ def test_a_command_that_is_not_there(own: Cluster, namespace: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("container", "words"),
+    [
+        ({"env": [{"name": "A", "value": "x\0y"}]}, "embedded null byte"),
+        ({"securityContext": {"runAsUser": 2**40}}, "uid"),
+    ],
+    ids=["null", "user"],
+)
+def test_what_no_process_can_have_is_a_start_error(
+    own: Cluster, namespace: str, container: dict[str, Any], words: str
+) -> None:
+    own.apply(once("p", namespace, "exit 0", container=container))
+    ended = eventually(lambda: state(own, "p", namespace)["state"].get("terminated"))
+    assert (ended["exitCode"], ended["reason"]) == (128, "StartError")
+    assert words in ended["message"]
+
+
 @pytest.mark.covers("pods", "a missing secret holds the container until it comes")
 def test_a_missing_secret_holds_the_container_until_it_comes(own: Cluster, namespace: str) -> None:
     refer = {"env": [{"name": "K", "valueFrom": {"secretKeyRef": {"name": "late", "key": "k"}}}]}

@@ -171,17 +171,27 @@ def _read(path: Path) -> tuple[list[Image], list[str]]:
         raise CatalogueError(f"{path}{place}: {error.problem}") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise CatalogueError(f"{path}: {error}") from error
+    except RecursionError as error:
+        raise CatalogueError(f"{path}: nested too deeply") from error
     entries = document.get("images") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise CatalogueError(f"{path}:1:1: expected a list under the key `images`")
     registries = document.get("registries", [])
     if not isinstance(registries, list) or not all(isinstance(r, str) for r in registries):
         raise CatalogueError(f"{path}: registries: expected a list of names")
-    pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
-    nodes = next(value.value for key, value in pairs if key.value == "images")
+    nodes = _entry_nodes(tree)
+    if len(nodes) != len(entries):  # merged into the file (<<), or given twice
+        nodes = [tree] * len(entries)
     places = [_Place(path, node, n) for n, node in enumerate(nodes)]
     images = [_image(entry, at, path.parent) for entry, at in zip(entries, places, strict=True)]
     return images, registries
+
+
+def _entry_nodes(tree: yaml.Node) -> list[yaml.Node]:
+    """Where the entries under `images` stand, as far as they stand there themselves."""
+    pairs = tree.value if isinstance(tree, yaml.MappingNode) else []
+    found = [value for key, value in pairs if key.value == "images"]
+    return found[-1].value if found and isinstance(found[-1], yaml.SequenceNode) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,8 +240,9 @@ def _image(entry: Any, at: _Place, folder: Path) -> Image:
     if builtin and builtin not in _BUILTINS:
         raise at.error(f"expected one of {_BUILTINS}, not {builtin!r}", "builtin")
     for key, (form, words) in _FORMS.items():
-        if entry.get(key) is not None and not isinstance(entry[key], form):
-            raise at.error(f"expected {words}, not {entry[key]!r}", key)
+        given = entry.get(key)
+        if given is not None and (not isinstance(given, form) or isinstance(given, bool)):
+            raise at.error(f"expected {words}, not {given!r}", key)
     expand = _Expansion(folder)
     return Image(
         match=tuple(patterns),

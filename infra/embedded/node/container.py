@@ -63,6 +63,8 @@ def become(command: Command, *, network: int | None, output: int, report: int) -
         os.chdir(command.directory)
     except OSError as error:
         _fail(report, f"{error.strerror or error}: {error.filename or ''}".rstrip(": "))
+    except (ValueError, OverflowError) as error:  # a NUL in a path, a user out of range
+        _fail(report, str(error))
     if command.entry:
         os.close(report)
         _call(command)
@@ -102,6 +104,8 @@ def execute(argv: Sequence[str], env: Mapping[str, str], report: int) -> NoRetur
         if "/" in argv[0]:
             _fail(report, f'exec: "{argv[0]}": stat {argv[0]}: {reason}')
         _fail(report, f'exec: "{argv[0]}": executable file not found in $PATH')
+    except ValueError as error:  # a NUL, or = in a variable's name
+        _fail(report, f'exec: "{argv[0]}": {error}')
 
 
 def _fail(report: int, message: str) -> NoReturn:

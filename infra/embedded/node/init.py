@@ -174,7 +174,8 @@ def _exited(identity: str, status: int, *, over: bool) -> wire.Message:
 def _preload(modules: Sequence[str]) -> None:
     """Load what containers run, so that a fork has it."""
     for module in modules:
-        importlib.import_module(module)
+        with contextlib.suppress(ImportError):  # its container then fails, and says why
+            importlib.import_module(module)
     gc.collect()
     gc.freeze()  # the children share these pages: no collection may write to them
 

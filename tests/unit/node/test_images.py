@@ -131,6 +131,18 @@ def test_a_users_file_comes_first(tmp_path: Path) -> None:
         ("images: [{match: [1], command: [b]}]", "match: expected a pattern"),
         ("images:\n  - match: a\n    command: [b]\n    usr: 1\n", r":4:5: .*unknown key 'usr'"),
         ("images:\n  - match: a\n  - command: [b]\n", r":2:5: .*exactly one of command"),
+        ("x: &x {images: [1]}\n<<: *x\n", r":1:1: images\[0\]: expected a mapping"),
+        ("images: [{match: a, command: [b]}, 1]\nimages: [2]\n", r"images\[0\]: expected a map"),
+        ("d: &d {usr: 1}\nimages: [{<<: *d, match: a, command: [b]}]", "unknown key 'usr'"),
+        ("images: &a [*a]", r"images\[0\]: expected a mapping"),
+        ("? [images]\n: []\n", r"unhashable key"),
+        ("? &k {a: b}\n: 1\nimages: [1]", r"unhashable key"),
+        ("--- {}\n--- {}\n", r":2:1: but found another document"),
+        ("images: !!python/name:os.system", r"could not determine a constructor"),
+        ("images: *nothing", r"found undefined alias"),
+        ("<<: 1", r"expected a mapping or list of mappings for merging"),
+        ("images: " + "[" * 5000, r"nested too deeply|expected the node"),
+        ("images: [{match: a, command: [b], user: true}]", "user: expected a number"),
         ("images: [", r":1:10: expected the node content"),
         ("images: [}", r":1:10: expected the node content"),
         ("images: \u0000", r"special characters are not allowed"),
@@ -142,6 +154,17 @@ def test_a_bad_file_is_named_with_its_place(tmp_path: Path, text: str, message: 
     with pytest.raises(CatalogueError, match=message) as caught:
         Catalogue.load([file])
     assert str(file) in str(caught.value)
+
+
+def test_entries_may_share_what_they_have_in_common(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "base: &base {command: [/bin/own], env: {MODE: test}}\n"
+        "images:\n  - {<<: *base, match: one}\n  - {<<: *base, match: two, env: {MODE: two}}\n"
+    )
+    catalogue = Catalogue.load([file])
+    assert catalogue.find("one").env == {"MODE": "test"}
+    assert catalogue.find("two").env == {"MODE": "two"}
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
