@@ -33,7 +33,7 @@ class Behaviour:
 # What no case can show: how things are done differently, and what is not there.
 APPROXIMATED = {
     "authorization": "RBAC for impersonated users; whether somebody grants more than they have is "
-    "not checked, aggregation rules are not followed, and service accounts have no tokens",
+    "not checked, and aggregation rules are not followed",
     "lists in pages": "of one moment while the last 4096 changes reach back to it, then 410",
     "seldom used kinds": "the fields of kinds that nothing acts on are stored as they come",
     "discovery": "as recorded, plus the emulator's own group emulator.vpm.dev; the build facts of "
@@ -47,6 +47,8 @@ APPROXIMATED = {
     "anyOf, oneOf, allOf, not",
     "garbage collection": "dependents go in the same moment as their owner",
     "pods' Service addresses": "clusterIPs are answered inside pods only",
+    "limits": "limits.memory by looking at each container's processes up to 20 times a second "
+    "(OOMKilled, 137), not by a cgroup; other limits are not enforced",
     "node": "one Node object; its status does not change while the cluster runs",
     "Table": "custom columns of built-in kinds that no recording shows are Name and Age",
     "protobuf": "request bodies only; answers are JSON, which typed Go clients accept",
@@ -62,6 +64,8 @@ ABSENT = {
     "metrics API": "not served, as on the recorded cluster",
     "metrics and identity of the API server": "/metrics, /.well-known/openid-configuration and "
     "/openid/v1/jwks are 404",
+    "ports of queue-proxy": "8012, 8013, 8022, 8112, 9090 and 9091 of a pod refuse connections: "
+    "the node and the gateway do its work, and the pod's Services lead to the app",
     "Bindings": "405; pods are bound by the scheduler",
 }
 
