@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from tests.embedded.conformance import circumstances
 from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.embedded.conformance.outputs import (
     Counters,
@@ -66,7 +67,7 @@ def areas(root: Path) -> Iterator[Area]:
         found = entries(path)
         if found:
             name = str(path.relative_to(root).with_suffix(""))
-            yield Area(name, _replayer(found))
+            yield Area(name, _replayer(found, path.parent))
 
 
 def entries(path: Path) -> list[Recorded]:
@@ -87,18 +88,28 @@ def entries(path: Path) -> list[Recorded]:
     ]
 
 
-def _replayer(entries: list[Recorded]) -> Any:
+def _replayer(entries: list[Recorded], folder: Path) -> Any:
     def replay(what: Replay) -> Iterator[Case]:
         _clean(what, entries)
-        _presume(what, entries)
+        presumed = circumstances.of(what, folder, [(e.command, e.err) for e in entries])
+        if presumed.impossible:
+            yield from (Case(entry.name, skipped=presumed.impossible) for entry in entries)
+            return
+        if presumed.broken:
+            _install(what, "hello.yaml")
+        elif not presumed.made:
+            _presume(what, entries)
         before: Recorded | None = None
         counters = Counters()
         for entry in entries:
             if before is not None and before.at:
                 gap = entry.at - entry.took - before.at
                 time.sleep(min(max(gap, 0.0), _LONGEST_PAUSE) / what.pace)
-            yield _case(what, entry, counters)
+            presumed.before(entry.err)
+            skipped = presumed.skip(entry.command, entry.out)
+            yield Case(entry.name, skipped=skipped) if skipped else _case(what, entry, counters)
             before = entry
+        presumed.end()
 
     return replay
 
@@ -196,16 +207,16 @@ def _case(what: Replay, entry: Recorded, counters: Counters) -> Case:
     found = []
     if done.returncode != entry.code:
         found.append(f"exit code {entry.code} -> {done.returncode}")
-    got = counters.align(entry.command, entry.out, done.stdout)
+    # With a faster clock kubectl finds times in its future: their ages are as good as any.
+    out, err = (text.replace("<invalid>", "1s") for text in (done.stdout, done.stderr))
+    got = counters.align(entry.command, entry.out, out)
     documents = document_differences(entry.command, entry.out, got)
     if documents is None:
         found += _lines("stdout", entry, entry.out, got)
     else:
         found += [f"stdout: {line}" for line in documents[:_LINES]]
-    if got or comparable(entry.command, entry.out) or "No resources" not in done.stderr:
-        found += _lines(
-            "stderr", entry, entry.err, counters.align(entry.command, entry.err, done.stderr)
-        )
+    if got or comparable(entry.command, entry.out) or "No resources" not in err:
+        found += _lines("stderr", entry, entry.err, counters.align(entry.command, entry.err, err))
     return Case(entry.name, tuple(found))
 
 

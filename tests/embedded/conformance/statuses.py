@@ -25,7 +25,7 @@ _OBJECTS = {
     "podautoscaler": ("podautoscaler", "{}-00001"),
 }
 
-_RACE = "a crash shows at once or at the deadline: which one is a race in Knative"
+RACE = "a crash shows at once or at the deadline: which one is a race in Knative"
 
 
 def areas(root: Path) -> Iterator[Area]:
@@ -51,7 +51,7 @@ def _replayer(folder: Path) -> Any:
         pace = max(what.pace, float(what.cluster.info.get("time_scale", 1.0)))
         install(what, folder)
         begin = time.monotonic()
-        for age, path in sorted(_ages(folder).items()):
+        for age, path in sorted(ages(folder).items()):
             left = age / pace - (time.monotonic() - begin)
             if left > LONGEST_WAIT:
                 yield Case(f"after {age} s", skipped="needs --time-scale")
@@ -62,35 +62,50 @@ def _replayer(folder: Path) -> Any:
     return replay
 
 
-def _ages(folder: Path) -> Mapping[int, Path]:
+def ages(folder: Path) -> Mapping[int, Path]:
+    """The recorded looks by the age of the services in seconds."""
     found = ((_AGE.search(path.name), path) for path in folder.glob("status-*s.json"))
     return {int(match[1]): path for match, path in found if match}
 
 
 def _looks(what: Replay, folder: Path, age: int, recorded: Mapping[str, Any]) -> Iterator[Case]:
-    live = {recorded_as: _live(what, kind) for recorded_as, (kind, _) in _OBJECTS.items()}
+    current = {recorded_as: live(what, kind) for recorded_as, (kind, _) in _OBJECTS.items()}
     for name, wanted in recorded.items():
         if not (folder / f"manifest-{name}.yaml").exists():
             yield Case(f"{name} after {age} s", skipped="its manifest is not recorded")
             continue
-        revision = live["revision"].get(f"{name}-00001", {})
-        if _exited(wanted.get("revision")) != _exited(revision):
-            yield Case(f"{name} after {age} s", skipped=_RACE)
+        revision = current["revision"].get(f"{name}-00001", {})
+        if exited(wanted.get("revision")) != exited(revision):
+            yield Case(f"{name} after {age} s", skipped=RACE)
             continue
         for recorded_as, (_, pattern) in _OBJECTS.items():
             status = wanted.get(recorded_as)
             if isinstance(status, dict):  # others say why there is none
-                got = live[recorded_as].get(pattern.format(name), {})
+                got = current[recorded_as].get(pattern.format(name), {})
                 yield Case(f"{name} after {age} s: {recorded_as}", tuple(compare(status, got)))
 
 
-def _exited(revision: Any) -> bool:
+def exited(revision: Any) -> bool:
     """Whether a revision's status shows that its container has ended."""
     conditions = revision.get("conditions") or () if isinstance(revision, dict) else ()
     return any(str(c.get("reason", "")).startswith("ExitCode") for c in conditions)
 
 
-def _live(what: Replay, kind: str) -> Mapping[str, Mapping[str, Any]]:
+def racing(what: Replay, folder: Path, age: float) -> set[str]:
+    """Services whose crash does not show as it did in the last recorded look before `age`."""
+    before = [seconds for seconds in ages(folder) if seconds <= age]
+    if not before:
+        return set()
+    recorded = json.loads(ages(folder)[max(before)].read_text())
+    revisions = live(what, "revision")
+    return {
+        name
+        for name, wanted in recorded.items()
+        if exited(wanted.get("revision")) != exited(revisions.get(f"{name}-00001", {}))
+    }
+
+
+def live(what: Replay, kind: str) -> Mapping[str, Mapping[str, Any]]:
     """The status of each object of a kind, by name."""
     done = what.cluster.kubectl("get", kind, "-A", "-o", "json")
     items = json.loads(done.out)["items"] if done.code == 0 else []
