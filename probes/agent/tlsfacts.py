@@ -25,6 +25,8 @@ def make_context(settings: Tls) -> ssl.SSLContext:
     # Some versions of Python set it: an end without an alert, as an attacker could make it, would
     # then pass for the end of the body.
     context.options &= ~_IGNORE_UNEXPECTED_EOF
+    # A second handshake would be counted into the phase that it interrupts.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     if not settings.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -26,7 +26,7 @@ from tests.contract.agent.dnsserver import (
     serve_dns,
     wire_name,
 )
-from tests.contract.agent.running import probe, prompt
+from tests.contract.agent.running import probe, prompt, run_target
 from tests.contract.agent.servers import serve
 
 NXDOMAIN, SERVFAIL, REFUSED = 3, 2, 5
@@ -155,6 +155,48 @@ def test_a_slow_resolver_costs_time_in_its_own_phase() -> None:
     sample = http_probe(slowly, family="4")
     assert sample.outcome == "ok"
     assert sample.phases["resolve"] >= 0.1 > sample.phases["connect"]
+
+
+def silent_once() -> Answer:
+    """A resolver that loses the first question."""
+    asked = threading.Event()
+
+    def answer(question: Question) -> bytes | None:
+        if asked.is_set():
+            return only_ipv4(question)
+        asked.set()
+        return None
+
+    return answer
+
+
+def test_a_resolver_that_answers_late_fails_one_probe_and_not_the_next() -> None:
+    with serve_dns(silent_once()) as resolver, serve(answers(OK)) as server:
+        first, second = run_target(
+            url=f"http://www.test:{server.port}/",
+            requests=2,
+            rate=0.5,
+            timeout=10,
+            dns={
+                "mode": "servers",
+                "servers": [resolver.address],
+                "family": "4",
+                "timeout": 0.5,
+            },
+        )
+    assert (first.outcome, first.hop) == ("dns_timeout", "resolve")
+    assert second.outcome == "ok", second.detail
+
+
+def test_a_question_that_is_lost_is_asked_again() -> None:
+    with serve_dns(silent_once()) as resolver, serve(answers(OK)) as server:
+        sample = probe(
+            f"http://www.test:{server.port}/",
+            timeout=10,
+            dns={"mode": "servers", "servers": [resolver.address], "family": "4"},
+        )
+    assert sample.outcome == "ok", sample.detail
+    assert sample.phases["resolve"] >= 1 > sample.phases["connect"]
 
 
 def test_resolving_has_a_deadline_of_its_own() -> None:
