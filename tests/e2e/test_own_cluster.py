@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -135,3 +136,23 @@ def test_without_a_piece_nothing_is_applied(
     assert done.returncode == ExitCode.ERROR, done.stdout + done.stderr
     assert words in team.said + done.stdout + done.stderr
     assert services(cluster) == before
+
+
+def test_what_names_no_contexts_runs_where_it_is_told_to(team: Team, cluster: Cluster) -> None:
+    where = ("--cluster=existing", f"--context={CONTEXT}")
+    probed = team.vpm("probe", "default/nothing", *where, "--vantage=gateway")
+    assert "not allowed" not in probed.stdout + probed.stderr
+    folder = team.repo / "scenarios" / "mine"
+    folder.mkdir()
+    manifest = "infra/k8s/overlays/dev/hello-ksvc.yaml"
+    scenario = {
+        "apiVersion": "vpm.dev/v1",
+        "kind": "Scenario",
+        "name": "mine",
+        "services": {"hello": {"manifest": manifest}},
+        "steps": [{"name": "ready", "ready": {"service": "hello", "timeout": "1s"}}],
+    }
+    (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
+    done = team.vpm("run", "scenarios/mine", *where)
+    # Whether hello is there depends on the other tests; the cluster was accepted and asked.
+    assert re.search(r"PASS +cluster vpm-mini", done.stdout), done.stdout + done.stderr
