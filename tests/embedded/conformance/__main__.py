@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.embedded.conformance import commands, discovery, exchanges, objects, statuses
+from tests.embedded.conformance import commands, discovery, exchanges, objects, statuses, timeline
 from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.support.cluster import Cluster, existing, serve
 
@@ -48,6 +48,7 @@ def all_areas(root: Path) -> list[Area]:
         *discovery.areas(root),
         *objects.areas(root),
         *statuses.areas(root),
+        *timeline.areas(root),
         *commands.areas(root),
         *exchanges.areas(root),
     ]
