@@ -157,6 +157,11 @@ def read_options(given: dict[str, Any]) -> Asked:
     Errors:
         UsageError: with every problem at once.
     """
+    if "/" in given["service"]:
+        raise UsageError(
+            f"{given['service']} is not the name of a KService: its URL is found by its name",
+            mend="vpm probe NAME [--namespace NAMESPACE] [--path PATH]",
+        )
     keys = ("service", "requests", "rate", "warmup", "timeout", "scheme", "method", "path")
     raw = {key: given[key] for key in (*keys, "status", "dns", "resolver")}
     raw["vantages"] = [name.strip() for name in given["vantages"].split(",") if name.strip()]

@@ -26,6 +26,9 @@ each the first row that matches counts, and an empty cell matches anything.
    in-cluster-gateway, in-cluster, other pods. Its most frequent outcome decides; of equally
    frequent ones the earlier hop.
 
+The last cause, `unknown`, keeps the table total. The rows above it take every outcome that the
+engine knows; only a summary without an outcome, of another engine or version, would come so far.
+
 What an answer means depends on who gave it: Envoy adds `x-envoy-upstream-service-time` to answers
 from behind it and to none of its own.
 """

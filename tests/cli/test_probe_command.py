@@ -88,6 +88,12 @@ def test_bad_options_are_named(arguments: list[str], message: str) -> None:
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("service", ["http://127.0.0.1:1/", "default/hello"])
+def test_a_url_is_not_taken_for_a_name(service: str) -> None:
+    with pytest.raises(UsageError, match="is not the name of a KService"):
+        read_options(given(probe, service))
+
+
 def test_all_bad_options_are_named_at_once() -> None:
     with pytest.raises(UsageError) as caught:
         read_options(given(probe, "hello", "--rate", "fast", "--timeout", "long"))
