@@ -31,6 +31,7 @@ WARNING_LIMIT = 120
 _LAST_APPLIED = re.compile(
     r"^ *kubectl\.kubernetes\.io/last-applied-configuration: \|\n.*\n", re.MULTILINE
 )
+_IN_TABLES = re.compile(r" \(95 % interval [^)]*\)|; \d+ good samples would prove it")
 
 _NAMES: Mapping[Kind, frozenset[str]] = MappingProxyType(
     {
@@ -51,11 +52,15 @@ _APPLIED = ("succeeded", "noop")
 def claims_for(kind: Kind, claims: Sequence[Claim]) -> tuple[Claim, ...]:
     """The claims that belong into a document about a service.
 
-    That of the whole service already says of each vantage that reaches it that it does.
+    That of the whole service already says of each vantage that reaches it that it does. What the
+    SLI document tabulates of each objective, the reason of one that holds does not
+    say again.
     """
     told = kind == "ready" and any(claim.name == "service" for claim in claims)
     return tuple(
-        claim
+        replace(claim, reason=_IN_TABLES.sub("", claim.reason))
+        if kind == "sli" and claim.verdict is Verdict.PASS
+        else claim
         for claim in claims
         if claim.name.split(" ")[0] in _NAMES[kind]
         and not (told and claim.name == "reachable" and claim.verdict is Verdict.PASS)
@@ -68,11 +73,11 @@ def cluster_for(kind: Kind, identity: ClusterIdentity) -> ClusterIdentity:
 
 
 def claims_of_scenario(claims: Sequence[Claim]) -> tuple[Claim, ...]:
-    """The overview: what holds of each service as a whole, and everything that does not hold."""
+    """The overview: everything that does not hold; the steps tell the rest, and each service has
+    documents of its own.
+    """
     return tuple(
-        claim
-        for claim in claims
-        if claim.name in ("service", "ready", "load") or claim.verdict is not Verdict.PASS
+        claim for claim in claims if claim.name == "load" or claim.verdict is not Verdict.PASS
     )
 
 

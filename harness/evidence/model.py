@@ -185,9 +185,13 @@ def encode(evidence: Evidence) -> bytes:
     """The document's bytes: JSON in the order of the fields, one line for each field and for each
     item of a list, so that a difference between two documents is a few lines.
 
-    Nested fields without a value are left out.
+    Nested fields without a value are left out, and where a probe is told by its counts alone, in
+    READY's evidence, those that have their default.
     """
     value = _ADAPTER.dump_python(evidence, mode="json")
+    if evidence.kind == "ready":
+        brief = _ADAPTER.dump_python(evidence, mode="json", exclude_defaults=True)
+        value["vantages"] = brief.get("vantages", [])
     return json_lines({key: _without_empty(part) for key, part in value.items()})
 
 

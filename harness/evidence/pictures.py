@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from xml.sax.saxutils import escape
 
+from harness.core.verdict import Verdict
 from harness.evidence import matrix
 from harness.evidence.model import Evidence, VantageEvidence
 from harness.evidence.stamps import moment_or_none
@@ -21,6 +22,7 @@ _LEFT = 200
 _RIGHT = 16
 _LONGEST = 30
 _HEAD = 34
+_MOMENT = 0.1
 _PLOT = WIDTH - _LEFT - _RIGHT
 
 STYLE = """<style>
@@ -160,8 +162,11 @@ def _probe_spans(document: Evidence) -> Iterator[_Span]:
 
 
 def _step_spans(document: Evidence) -> Iterator[_Span]:
+    """The steps; those that went well in no time stand in the table alone."""
     styles = {"PASS": "good", "INCONCLUSIVE": "part"}
     for step in document.steps:
+        if step.verdict is Verdict.PASS and step.seconds < _MOMENT:
+            continue
         style = styles.get(step.verdict.value, "bad")
         yield from _span(step.step, step.started, step.ended, style, step.verdict.value)
 

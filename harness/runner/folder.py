@@ -71,6 +71,7 @@ class Console:
         self._kubectl = kubectl
         self._folder = folder
         self._records: list[CommandRecord] = []
+        self._warned: set[tuple[str, str]] = set()
 
     @property
     def records(self) -> tuple[CommandRecord, ...]:
@@ -98,7 +99,11 @@ class Console:
         result = self._kubectl.run(arguments, timeout=timeout, stdin=stdin)
         for name, prefix in logs.items():
             other = APPLY_LOG if apply_log and name == RUN_LOG else ""
-            self._folder.log_output(prefix, _said(result, kept=kept, other=other), name=name)
+            told = _said(
+                result, kept=kept, other=other, again=(name, result.stderr) in self._warned
+            )
+            self._warned.add((name, result.stderr))
+            self._folder.log_output(prefix, told, name=name)
             self._folder.log("INFO", f"{arguments[0]} {_ended(result)}", name=name)
         self._records.append(_record(result))
         return result
@@ -110,16 +115,17 @@ def _ended(result: CommandResult) -> str:
     return f"exited {result.exit_code} after {result.seconds:.3f} s"
 
 
-def _said(result: CommandResult, *, kept: str, other: str) -> str:
+def _said(result: CommandResult, *, kept: str, other: str, again: bool) -> str:
     """What a command printed, or where that is: its objects in the file `kept`, unless it failed
-    and nothing was kept, and everything in the log `other`.
+    and nothing was kept, and everything in the log `other`. `again`: its warnings are in this log.
     """
     whole = (kept if result.exit_code in (0, 1) else "") or other
     printed, warned = result.stdout, result.stderr
     if whole and printed.count("\n") > MAX_REPEATED:
         printed = f"({printed.count(chr(10))} lines: see {whole})\n"
-    if other and len(warned) > MAX_REPEATED_TEXT:
-        warned = f"({len(warned.splitlines())} lines: see {other})\n"
+    if (other or again) and len(warned) > MAX_REPEATED_TEXT:
+        where = f"see {other}" if other else "as before"
+        warned = f"({len(warned.splitlines())} lines: {where})\n"
     return f"{printed}{warned}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.contracts.strict_json import text_of
@@ -133,7 +133,7 @@ class Report:
             verdict=None if end.state == PREVIEWED else VERDICT_OF[State(end.state)],
             at=self._began,
             until=self._clock.now().isoformat(),
-            cluster=self._cluster,
+            cluster=replace(self._cluster, images={}),
             approved=self._examined.subject.over if self._examined.subject else "",
             target=str(contract.target) if contract else "",
             generation_before=before,
