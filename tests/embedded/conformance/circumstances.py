@@ -52,7 +52,8 @@ class Circumstances:
     def skip(self, command: str, shown: str) -> str:
         """Why a command that has shown this cannot be compared; empty when it can."""
         file = _FILE.search(command)
-        if file and not (self.what.root / file[1]).exists():
+        gone = file and not (self.what.root / file[1]).exists()
+        if gone and "does not exist" not in shown:
             return _NOT_RECORDED
         if any(name in command + shown for name in self.absent):
             return _NOT_RECORDED

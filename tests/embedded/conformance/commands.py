@@ -106,7 +106,7 @@ def _replayer(entries: list[Recorded], folder: Path) -> Any:
                 gap = entry.at - entry.took - before.at
                 time.sleep(min(max(gap, 0.0), _LONGEST_PAUSE) / what.pace)
             presumed.before(entry.err)
-            skipped = presumed.skip(entry.command, entry.out)
+            skipped = presumed.skip(entry.command, entry.out + entry.err)
             yield Case(entry.name, skipped=skipped) if skipped else _case(what, entry, counters)
             before = entry
         presumed.end()

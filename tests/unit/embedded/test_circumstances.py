@@ -20,6 +20,7 @@ NOT_RECORDED = "the manifest is not recorded"
         ("kubectl get ksvc", "hello", ""),
         ("kubectl apply -f there.yaml", "", ""),
         ("kubectl apply -f gone.yaml", "", NOT_RECORDED),
+        ("kubectl apply -f gone.yaml", 'error: the path "gone.yaml" does not exist', ""),
         ("kubectl describe ksvc slow -n fail", "", NOT_RECORDED),
         ("kubectl get events", "5s Normal pod/slow-00001", NOT_RECORDED),
         ("kubectl describe ksvc crash -n fail", "", RACE),
