@@ -49,7 +49,7 @@ APPROXIMATED = {
     "pods' Service addresses": "clusterIPs are answered inside pods only",
     "limits": "limits.memory by looking at each container's processes up to 20 times a second "
     "(OOMKilled, 137), not by a cgroup; other limits are not enforced",
-    "node": "one Node object; its status does not change while the cluster runs",
+    "node": "one Node object; of its status only the heartbeat changes while the cluster runs",
     "Table": "custom columns of built-in kinds that no recording shows are Name and Age",
     "protobuf": "request bodies only; answers are JSON, which typed Go clients accept",
 }
