@@ -25,6 +25,8 @@ class Account:
 
     namespace: str
     name: str
+    pod: str  # the name and the UID of the pod whose token it is
+    pod_uid: str
 
     @property
     def user(self) -> str:
@@ -40,7 +42,8 @@ class Account:
 def mint(secret: str, pod: Mapping[str, Any], now: datetime) -> str:
     """The token of a pod's service account; `secret` is the administrator's token."""
     meta = pod["metadata"]
-    account = Account(meta["namespace"], pod["spec"].get("serviceAccountName") or "default")
+    name = pod["spec"].get("serviceAccountName") or "default"
+    account = Account(meta["namespace"], name, meta["name"], meta["uid"])
     issued = int(now.timestamp())
     claims = {
         "aud": [ISSUER],
@@ -49,7 +52,7 @@ def mint(secret: str, pod: Mapping[str, Any], now: datetime) -> str:
         "iss": ISSUER,
         "kubernetes.io": {
             "namespace": account.namespace,
-            "pod": {"name": meta["name"], "uid": meta["uid"]},
+            "pod": {"name": account.pod, "uid": account.pod_uid},
             "serviceaccount": {"name": account.name},
         },
         "nbf": issued,
@@ -67,7 +70,8 @@ def account_of(token: str, secret: str) -> Account | None:
         return None
     claims = json.loads(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="))
     namespace, _, name = claims["sub"].removeprefix(_SUBJECT).partition(":")
-    return Account(namespace, name)
+    pod = claims["kubernetes.io"]["pod"]
+    return Account(namespace, name, pod["name"], pod["uid"])
 
 
 def _signature(secret: str, text: str) -> str:

@@ -9,7 +9,9 @@ import stat
 import httpx
 import pytest
 
+from tests.embedded.test_pods import pod, running
 from tests.support.cluster import Cluster
+from tests.support.wait import eventually
 
 SERVICES = "/apis/serving.knative.dev/v1/namespaces/default/services"
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -139,3 +141,16 @@ def test_bytes_that_are_no_request(own: Cluster, http: httpx.Client, raw: bytes)
         answer = secure.recv(64)
     assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 200"))
     assert http.get("/healthz").text == "ok"
+
+
+@pytest.mark.covers("access", "a service account's token ends with its pod")
+def test_a_pods_token_ends_with_the_pod(own: Cluster, http: httpx.Client, namespace: str) -> None:
+    own.apply(pod("teller", namespace, "sleep 3600"))
+    running(own, "teller", namespace)
+    file = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+    token = own.kubectl("exec", "teller", "-n", namespace, "--", "cat", file).out
+    bearer = {"Authorization": f"Bearer {token}"}
+    path = f"/api/v1/namespaces/{namespace}/pods"
+    assert http.get(path, headers=bearer).status_code == 403  # known, and without a role
+    own.kubectl("delete", "pod", "teller", "-n", namespace, "--grace-period=0", "--force")
+    eventually(lambda: http.get(path, headers=bearer).status_code == 401)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import Cluster, serve
-from tests.support.kservices import hello, ready
+from tests.support.kservices import ask, hello, ready
 from tests.support.wait import eventually
 
 # The first probe comes late enough for the killer to be first on a busy machine too.
@@ -87,3 +87,16 @@ def test_an_app_that_is_killed_never_makes_its_service_ready(tmp_path: Path) -> 
             assert len(killed) >= 2
             assert "RevisionReady" not in cluster.kubectl("get", "events").out
         ready(cluster, "default")  # the next start is left alone, and the service recovers
+
+
+@pytest.mark.covers("pods", "an app killed while READY is restarted and answers again")
+def test_an_app_that_is_killed_once_comes_back(tmp_path: Path) -> None:
+    scale = {"metadata": {"annotations": {"autoscaling.knative.dev/min-scale": "1"}}}
+    with serve(tmp_path / "state", "killed-once") as cluster:
+        cluster.apply(hello("default", "World", **scale))
+        ready(cluster, "default")
+        for app in apps(cluster):
+            os.kill(app, signal.SIGKILL)
+        eventually(lambda: restarts(cluster) == 1, timeout=60)
+        eventually(lambda: ask(cluster, "default") == "Hello World!\n", timeout=60)
+        ready(cluster, "default")

@@ -75,7 +75,7 @@ async def _answer(api: Api, request: Request) -> Response:
     """Authentication before everything, and errors as Status objects after it."""
     request.state.warnings = warnings = list[str]()
     try:
-        request.state.user = user = auth.authenticate(request.headers, api.token)
+        request.state.user = user = auth.authenticate(request.headers, api.token, api.lives)
         page = pages.find(request.url.path)
         if page is None:
             return await _resource(api, request)

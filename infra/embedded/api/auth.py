@@ -1,13 +1,15 @@
 """Who asks: a bearer token, anonymous, or impersonated."""
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 
 from infra.embedded.errors import Forbidden, InternalError, Unauthorized
-from infra.embedded.tokens import account_of
+from infra.embedded.tokens import Account, account_of
 
+Lives = Callable[[Account], bool]  # whether the pod that an account's token was made for is there
 ADMIN = "kubernetes-admin"
 ANONYMOUS = "system:anonymous"
 MASTERS = "system:masters"
@@ -29,7 +31,7 @@ class User:
         return MASTERS in self.groups
 
 
-def authenticate(headers: Headers, token: str) -> User:
+def authenticate(headers: Headers, token: str, lives: Lives) -> User:
     """The caller of a request; raises Unauthorized for a wrong token."""
     given = headers.get("authorization")
     if given is None:
@@ -37,7 +39,7 @@ def authenticate(headers: Headers, token: str) -> User:
     scheme, _, value = given.partition(" ")
     if scheme.lower() != "bearer":
         raise Unauthorized
-    user = owner(value.strip(), token)
+    user = owner(value.strip(), token, lives)
     if user is None:
         raise Unauthorized
     acting = _impersonated(headers)
@@ -50,12 +52,12 @@ def authenticate(headers: Headers, token: str) -> User:
     return acting or user
 
 
-def owner(given: str, token: str) -> User | None:
-    """The user whom a token stands for; None for a wrong one."""
+def owner(given: str, token: str, lives: Lives) -> User | None:
+    """The user whom a token stands for; None for a wrong one, and one whose pod is gone."""
     if hmac.compare_digest(given.encode(), token.encode()):
         return User(ADMIN, (MASTERS, _AUTHENTICATED))
     account = account_of(given, token)
-    return User(account.user, account.groups) if account else None
+    return User(account.user, account.groups) if account and lives(account) else None
 
 
 def _impersonated(headers: Headers) -> User | None:

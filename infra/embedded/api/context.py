@@ -10,8 +10,10 @@ from infra.embedded.api.auth import User
 from infra.embedded.api.openapi import Documents
 from infra.embedded.api.target import Options, Target
 from infra.embedded.clock import Clock
+from infra.embedded.kinds import POD
 from infra.embedded.kubelet import Kubelet
 from infra.embedded.store import Store
+from infra.embedded.tokens import Account
 
 
 class Node(Protocol):
@@ -31,6 +33,11 @@ class Api:
     address: str  # host:port
     node: Node
     documents: Documents
+
+    def lives(self, account: Account) -> bool:
+        """Whether the pod that a service account's token was made for is still there."""
+        pod = self.store.find(POD, account.namespace, account.pod)
+        return pod is not None and pod["metadata"]["uid"] == account.pod_uid
 
 
 @dataclass(slots=True)

@@ -130,7 +130,7 @@ def _protocol(websocket: WebSocket) -> str:
 
 
 def _admit(api: Api, websocket: WebSocket) -> Program:
-    user = auth.authenticate(websocket.headers, api.token)
+    user = auth.authenticate(websocket.headers, api.token, api.lives)
     target, query = parse(api.store.registry, websocket.url.path), websocket.query_params
     if (target.kind, target.subresource) != (POD, "exec"):
         raise BadRequest("only exec is spoken over WebSocket")

@@ -47,7 +47,7 @@ def _info(user: User) -> Obj:
 
 
 def _whose(api: Api, _: Call, spec: Obj) -> Obj:
-    user = auth.owner(str(spec.get("token", "")), api.token)
+    user = auth.owner(str(spec.get("token", "")), api.token, api.lives)
     return {} if user is None else {"authenticated": True, "user": _info(user)}
 
 

@@ -1,6 +1,7 @@
 """What can be made to go wrong at the gateway: values, and their traces in Envoy's routes."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import Iterable, Sequence
@@ -123,6 +124,9 @@ def refusal(sources: Sequence[str]) -> list[Json]:
     ]
 
 
+_UNASKED = 2.0  # seconds until a connection that asks nothing is reset too
+
+
 async def stand_in(exposure: Exposure, address: tuple[str, int]) -> asyncio.Server:
     """A server in the gateway's place: one that is SILENT or one that RESETs."""
 
@@ -131,7 +135,12 @@ async def stand_in(exposure: Exposure, address: tuple[str, int]) -> asyncio.Serv
             pass
         writer.close()
 
-    async def reset(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # Once it is asked: earlier, a client on a busy machine fails while it sends, or does not,
+        # by chance.
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(_UNASKED):
+                await reader.read(65536)
         connection: socket.socket = writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         writer.transport.abort()
