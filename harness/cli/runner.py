@@ -22,7 +22,7 @@ from harness.core.observation import ContractObserved
 from harness.core.verdict import ExitCode
 from harness.options import RunOptions
 from harness.runner.approvals import FileApprovals
-from harness.runner.drain import Drained, Trouble, drain, preview_all
+from harness.runner.drain import Drained, Interrupted, Trouble, drain, preview_all
 from harness.runner.examine import Examined, Examiner
 from harness.runner.kubectl import KubectlProcess
 from harness.runner.offline import make_examiner
@@ -120,14 +120,15 @@ def serve(
 ) -> None:
     """Work through the inbox, and go on as contracts arrive. Ctrl-C or SIGTERM ends it.
 
-    What they interrupt is taken up by the next runner.
+    The exit code is then 0 when it only watched, and 130 when a contract was interrupted: the next
+    runner takes that up.
     """
     if inbox is not None:
         settings = replace(settings, inbox=inbox.resolve())
     work = drain if mode == "exec" else preview_all
     tell = _teller(as_json)
     end_as_at_ctrl_c()
-    with _open(settings, to_run_options(choices)) as opened, _progress(once):
+    with _open(settings, to_run_options(choices)) as opened, _progress(once), _ending(once):
         _tell_stranded(opened)
         last: set[Path] = set()
         for _ in rounds(settings.inbox, interval=interval):
@@ -229,6 +230,19 @@ def _progress(once: bool) -> Any:
     if once or not console.is_terminal:
         return nullcontext()
     return console.status("waiting for contracts; Ctrl-C ends")
+
+
+@contextmanager
+def _ending(once: bool) -> Iterator[None]:
+    """An interrupt while no contract is worked on is how a watch ends well."""
+    try:
+        yield
+    except Interrupted as error:
+        click.echo(f"note: {error} was interrupted; the next runner takes it up", err=True)
+        raise
+    except KeyboardInterrupt:
+        if once:
+            raise
 
 
 def _exit(drained: Drained) -> None:

@@ -30,19 +30,31 @@ class Drained:
     troubles: tuple[Trouble, ...] = ()
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the midst of a contract, which stays in _running for the next runner."""
+
+
 def drain(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None]) -> Drained:
-    """Settle every contract that waits, one by one; `tell` hears of each as it ends."""
+    """Settle every contract that waits, one by one; `tell` hears of each as it ends.
+
+    Errors:
+        Interrupted: Ctrl-C while a contract, which it names, was worked on.
+    """
     observed: list[ContractObserved] = []
     troubles: list[Trouble] = []
     for claim in runner.claims():
         try:
-            observed.append(runner.settle(claim))
-            tell(observed[-1])
+            news = runner.settle(claim)
         except Busy as error:
             troubles.append(Trouble(shown(claim.name), error.message))
         except (VpmError, OSError) as error:
             # The claim stays in _running, unlocked: the next drain goes on with it.
             troubles.append(Trouble(shown(claim.name), str(error)))
+        except KeyboardInterrupt as error:
+            raise Interrupted(shown(claim.name)) from error
+        else:
+            observed.append(news)
+            tell(news)
     for trouble in troubles:
         tell(trouble)
     return Drained(tuple(observed), tuple(troubles))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +16,11 @@ import yaml
 
 from harness.core.verdict import ExitCode
 from tests.support.cluster import Cluster, serve
-from tests.support.runs import ROOT, environment
+from tests.support.runs import ROOT, environment, processes_mentioning
+from tests.support.wait import eventually
 
 CONTEXT = "my-cluster"
+WHERE = ("--cluster=existing", f"--context={CONTEXT}")
 CONTRACTS = ("apply_hello_dev.json", "apply_metrics_echo_dev.json")
 POLICY, SCENARIO = "codex/policy.yaml", "scenarios/goal_m2/scenario.yaml"
 ALLOW = f"s/kind-vpm-mini[],]/{CONTEXT}, &/"
@@ -52,20 +55,25 @@ class Team:
 
     def vpm(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `vpm` in the copy."""
-        return subprocess.run(
+        process = self.start(*arguments)
+        stdout, stderr = process.communicate(timeout=240)
+        return subprocess.CompletedProcess(arguments, process.returncode, stdout, stderr)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start `vpm` in the copy, without waiting for it."""
+        return subprocess.Popen(
             [sys.executable, "-m", "harness.cli.main", *arguments],
             cwd=self.repo,
             env={**environment(self.home), "KUBECONFIG": str(self._cluster.kubeconfig)},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=240,
-            check=False,
         )
 
     def run(self) -> subprocess.CompletedProcess[str]:
         """The scenario on the cluster."""
-        return self.vpm("run", "scenarios/goal_m2", "--cluster=existing", f"--context={CONTEXT}")
+        return self.vpm("run", "scenarios/goal_m2", *WHERE)
 
     def prepare(self, *pieces: str) -> None:
         """Do these pieces of the recipe; all of them make the scenario run."""
@@ -139,8 +147,7 @@ def test_without_a_piece_nothing_is_applied(
 
 
 def test_what_names_no_contexts_runs_where_it_is_told_to(team: Team, cluster: Cluster) -> None:
-    where = ("--cluster=existing", f"--context={CONTEXT}")
-    probed = team.vpm("probe", "default/nothing", *where, "--vantage=gateway")
+    probed = team.vpm("probe", "default/nothing", *WHERE, "--vantage=gateway")
     assert "not allowed" not in probed.stdout + probed.stderr
     folder = team.repo / "scenarios" / "mine"
     folder.mkdir()
@@ -153,6 +160,50 @@ def test_what_names_no_contexts_runs_where_it_is_told_to(team: Team, cluster: Cl
         "steps": [{"name": "ready", "ready": {"service": "hello", "timeout": "1s"}}],
     }
     (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario))
-    done = team.vpm("run", "scenarios/mine", *where)
+    done = team.vpm("run", "scenarios/mine", *WHERE)
     # Whether hello is there depends on the other tests; the cluster was accepted and asked.
     assert re.search(r"PASS +cluster vpm-mini", done.stdout), done.stdout + done.stderr
+
+
+WAIT_FOR_EVER = {
+    "schema": "vpm.contract/v1",
+    "id": "for_ever",
+    "kind": "check",
+    "created": "2026-11-22T10:00:00Z",
+    "target": {"contexts": [CONTEXT]},
+    "actions": [
+        {
+            "verb": "wait",
+            "resource": {"api": "v1", "kind": "Service", "name": "kubernetes"},
+            "condition": "Never",
+            "timeout": 300,
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(("busy", "code"), [(False, 0), (True, 130)])
+def test_a_signal_ends_serve_in_good_order(
+    team: Team, number: signal.Signals, busy: bool, code: int
+) -> None:
+    team.prepare("policy")
+    waiting = team.repo / "codex" / "inbox" / "for_ever.json"
+    waiting.write_text(json.dumps(WAIT_FOR_EVER if busy else {"task": "noop", "actions": []}))
+    serving = team.start("runner", "serve", "--mode=exec", *WHERE)
+    if busy:
+        logs = team.repo.joinpath("reports", "codex_runs").glob
+        eventually(
+            lambda: any("condition=Never" in log.read_text() for log in logs("*/run.log")),
+            timeout=60,
+            what="the wait of the contract",
+        )
+    else:
+        assert serving.stdout is not None
+        assert serving.stdout.readline()
+    serving.send_signal(number)
+    said, errors = serving.communicate(timeout=60)
+    assert serving.returncode == code, said + errors
+    assert "Traceback" not in errors
+    assert processes_mentioning(str(team.repo)) == []
+    assert team.repo.joinpath("codex/inbox/_running/for_ever.json").exists() == busy
