@@ -174,7 +174,7 @@ def _read(path: Path) -> tuple[list[Image], list[str]]:
     except RecursionError as error:
         raise CatalogueError(f"{path}: nested too deeply") from error
     entries = document.get("images") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
+    if tree is None or not isinstance(entries, list):
         raise CatalogueError(f"{path}:1:1: expected a list under the key `images`")
     registries = document.get("registries", [])
     if not isinstance(registries, list) or not all(isinstance(r, str) for r in registries):
