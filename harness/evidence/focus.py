@@ -97,7 +97,8 @@ def vantages_for(
 
 
 def _met(probe: ProbeObserved) -> ProbeObserved:
-    return replace(_without_start(probe), phases={})
+    who = replace(probe.identity, agent_sha256="") if probe.identity else None
+    return replace(_without_start(probe), phases={}, identity=who)
 
 
 def _without_start(probe: ProbeObserved) -> ProbeObserved:
@@ -185,12 +186,15 @@ def _essence(command: CommandRecord) -> CommandRecord:
 
 
 def contract_of_run(contract: ContractObserved) -> ContractObserved:
-    """A contract with every command and what those said that failed; the logs have it all.
+    """A contract with the commands that were about a change, and what those said that failed;
+    the logs have it all.
 
     A preview shows its differences, as they are what it is about.
     """
     commands = tuple(
-        _brief(command, FAILED_LIMIT if _failed(command) else 0) for command in contract.commands
+        _brief(command, FAILED_LIMIT if _failed(command) else 0)
+        for command in contract.commands
+        if _failed(command) or "get" not in command.argv[:2]
     )
     diff = _cut(contract.diff, DIFF_LIMIT if contract.mode == "dry" else 0)
     return replace(contract, commands=commands, diff=diff)
