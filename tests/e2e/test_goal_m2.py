@@ -181,6 +181,14 @@ def test_nothing_is_left_running(by_pytest: Finished, by_vpm: Finished) -> None:
         assert processes_mentioning(str(run.reports.parent)) == []
 
 
+def test_a_run_adds_at_most_200_kb_to_reports(by_pytest: Finished, by_vpm: Finished) -> None:
+    """The copies are not added: each run writes them again in the same place."""
+    for run in (by_pytest, by_vpm):
+        folders = [run.reports / name for name in ("runs", "codex_runs")]
+        files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in files) <= 200_000
+
+
 def test_judging_the_folder_again_gives_the_same_verdict(by_pytest: Finished) -> None:
     judge = subprocess.run(
         [sys.executable, "-m", "harness.cli.main", "judge", str(by_pytest.folder)],

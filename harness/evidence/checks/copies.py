@@ -81,14 +81,25 @@ def stray_findings(reports: Path, known: Mapping[str, LedgerEntry]) -> Iterator[
     owned = copy_owners(known)
     for path in sorted(reports.rglob("*")):
         relative = path.relative_to(reports)
-        if relative.parts[0] == RUNS or path.suffix not in (".md", ".json") or not path.is_file():
+        if relative.parts[0] == RUNS or path.suffix not in (".md", ".json") or path.is_dir():
             continue
         if relative.with_suffix("").as_posix() in owned:
             continue
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-        if _MARK in head:
-            template = _TEMPLATE.search(path.name)
-            found = "a template with values" if template else "evidence of no run"
+        found = _stray(path)
+        if found:
             name = f"{reports.name}/{relative.as_posix()}"
             yield Finding(name, "", "a copy that a run lists", found, "copy")
+
+
+def _stray(path: Path) -> str | None:
+    """What a file that no run lists seems to be; None for one that is not about evidence."""
+    if not path.is_file():
+        return "no regular file"
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        return f"a file that cannot be read: {error.strerror}"
+    if _MARK not in head:
+        return None
+    return "a template with values" if _TEMPLATE.search(path.name) else "evidence of no run"

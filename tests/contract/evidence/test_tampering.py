@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -194,6 +195,13 @@ def test_evidence_of_no_run_is_found(golden: Golden, name: str) -> None:
     [finding] = findings(golden)
     assert finding.file == f"reports/{name}"
     assert ("template" in finding.found) == ("template" in name)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_regular_file_is_found(golden: Golden, make: Callable[[Path], None]) -> None:
+    make(golden.reports / "odd.md")
+    [finding] = findings(golden)
+    assert (finding.file, finding.found) == ("reports/odd.md", "no regular file")
 
 
 def test_one_set_of_samples_under_two_vantages_is_found(golden: Golden) -> None:
