@@ -57,8 +57,6 @@ class ContainerLog:
 
     def close(self) -> None:
         """Take what is left in the pipe; the log then has ended."""
-        if self.closed:
-            return
         self._readable()
         self._finish()
 
@@ -131,6 +129,8 @@ class ContainerLog:
         self._size = len(kept)
 
     def _finish(self) -> None:
+        if self.closed:
+            return  # at the pipe's end, which whoever closes the log may be the first to see
         if self._partial:
             self._append(b"\n")
         self.closed = True

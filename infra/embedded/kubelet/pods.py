@@ -1,6 +1,7 @@
 """One pod: its network and volumes, its containers, its status, its end."""
 
 import asyncio
+import logging
 
 from infra.embedded import events
 from infra.embedded.errors import Conflict, NotFound
@@ -12,6 +13,8 @@ from infra.embedded.kubelet.environment import Obj
 from infra.embedded.kubelet.network import close_namespace
 from infra.embedded.kubelet.node import Backoff, Node, cancel
 from infra.embedded.kubelet.sandbox import Sandbox
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_GRACE = 30.0
 
@@ -33,6 +36,7 @@ class PodRunner:
         self._sync: asyncio.Handle | None = None
         self._terminating = False
         self._task = asyncio.ensure_future(self._run())
+        self._task.add_done_callback(self._ended)
 
     def update(self, pod: Obj) -> None:
         """The pod has changed in the store."""
@@ -104,6 +108,12 @@ class PodRunner:
         if not self._terminating:
             self._write()
             self._release()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            meta = self.sandbox.pod["metadata"]
+            where = f"{meta['namespace']}/{meta['name']}"
+            _log.error("pod %s is not looked after any more", where, exc_info=error)
 
     async def _set_up(self) -> None:
         """The pod's address, network namespace and volumes."""

@@ -32,6 +32,7 @@ class Init:
         self._selector = selectors.DefaultSelector()
         self._ids: dict[int, str] = {}  # process -> container
         self._processes: dict[str, int] = {}
+        self._reports: dict[str, int] = {}  # container -> where it says how its start went
         self._memory = memory.Watch()
         self._default_limit = memory.default_limit()
         self._over: set[str] = set()  # ended for their use of memory
@@ -111,10 +112,14 @@ class Init:
         os.close(write)
         self._ids[process] = identity
         self._processes[identity] = process
-        self._watch(read, lambda: self._reported(identity, read))
+        self._reports[identity] = read
+        self._watch(read, lambda: self._reported(identity))
         return process
 
-    def _reported(self, identity: str, read: int) -> None:
+    def _reported(self, identity: str) -> None:
+        read = self._reports.pop(identity, None)
+        if read is None:
+            return  # its end came in the same round, and has told it
         text = os.read(read, 4096).decode("utf-8", "replace")
         self._selector.unregister(read)
         os.close(read)
@@ -155,6 +160,7 @@ class Init:
             self._processes.pop(identity, None)
             self._memory.forget(process, identity)
             _kill_group(process)
+            self._reported(identity)  # how it started is told before how it ended
             self._send(_exited(identity, status, over=identity in self._over))
             self._over.discard(identity)
 

@@ -46,3 +46,15 @@ def test_a_line_without_end_is_cut(tmp_path: Path) -> None:
     shown = log_of(tmp_path, [b"y" * (3 * MAX_LINE)], LogOptions())
     assert len(shown) >= 3
     assert b"".join(shown).replace(b"\n", b"") == b"y" * (3 * MAX_LINE)
+
+
+def test_a_log_may_be_closed_before_anyone_saw_the_end_of_the_pipe(tmp_path: Path) -> None:
+    async def run() -> list[bytes]:
+        log = ContainerLog(tmp_path / "0.log", Clock(1.0))
+        _write(log.output, b"last words")
+        log.release()
+        log.close()
+        log.close()
+        return [line async for line in log.read(LogOptions())]
+
+    assert asyncio.run(run()) == [b"last words\n"]
