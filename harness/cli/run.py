@@ -61,11 +61,12 @@ def _progress(line: str) -> None:
 
 def _drive(current: Run, steps: tuple[str, ...], *, quiet: bool) -> RunVerdict:
     interrupted = True
+    told: set[str] = set()
     try:
         for step in steps:
             record = current.step(step)
             if not quiet:
-                _show(current.verdict(step), record)
+                _show(current.verdict(step), record, told)
         interrupted = False
     finally:
         verdict = current.close(interrupted=interrupted)
@@ -77,9 +78,12 @@ def _drive(current: Run, steps: tuple[str, ...], *, quiet: bool) -> RunVerdict:
     return verdict
 
 
-def _show(verdict: StepVerdict, record: StepRecord) -> None:
+def _show(verdict: StepVerdict, record: StepRecord, told: set[str]) -> None:
+    """Print how a step ended; `told` are the reasons for skipping that have been printed."""
     if verdict.skipped:
-        click.echo(f"skipped {record.step}: {verdict.skipped.splitlines()[0]}")
+        why = verdict.skipped.splitlines()[0]
+        click.echo(f"skipped {record.step}: {'for the same reason' if why in told else why}")
+        told.add(why)
         return
     word = _coloured(verdict.verdict)
     expected = {True: " (as expected)", False: " (not as expected)", None: ""}[verdict.expected]
@@ -110,7 +114,8 @@ def judge(context: click.Context, /, folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(_as_json(verdict), indent=2))
     else:
+        told: set[str] = set()
         for step in verdict.steps:
-            _show(step, record.steps[step.step])
+            _show(step, record.steps[step.step], told)
         click.secho(headline(verdict), fg=_COLOURS[verdict.verdict])
     context.exit(verdict.exit_code)

@@ -154,3 +154,13 @@ def test_help_lists_every_command_and_imports_none() -> None:
     assert result.returncode == 0
     for command in ("run", "lint", "probe", "evidence", "cluster"):
         assert f"\n  {command} " in result.stdout
+
+
+def test_a_reason_for_skipping_is_told_once(tmp_path: Path) -> None:
+    asked = ("run", "scenarios/goal_m2", "--cluster=existing", "--context=nowhere")
+    done = vpm(*asked, f"--reports={tmp_path}")
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("skipped ")]
+    assert done.returncode == 4
+    assert "it needs 'cluster vpm-mini', which ended in ERROR: context 'nowhere'" in skipped[0]
+    assert len(skipped) > 2
+    assert all(line.endswith(": for the same reason") for line in skipped[1:])
