@@ -59,12 +59,12 @@ class RunEvidence:
         """Add this run's counts to a history; returns the trend as lines."""
         return self._store.append_history(name, run_id, probes)
 
-    def adopt_diagnostics(self, collect: Callable[[Path], None]) -> None:
+    def adopt_diagnostics(self, name: str, collect: Callable[[Path], None]) -> None:
         """Collect into a private folder first: only what was redacted reaches the run folder."""
         private = Path(tempfile.mkdtemp(prefix="vpm-diagnostics-"))
         try:
             collect(private)
-            self._folder.adopt(private, "diagnostics")
+            self._folder.adopt(private, name)
         finally:
             shutil.rmtree(private, ignore_errors=True)
 

@@ -18,6 +18,7 @@ from harness.core.observation import (
 from harness.core.record import RunOpened
 from harness.options import RunOptions
 from harness.ports import Clock, Cluster, CommandResult, KubeClient, Kubectl
+from harness.run.bundle import ClusterBundle
 from harness.run.tools import Folder, Tools
 from harness.runner.approvals import FileApprovals
 from harness.runner.files import write_atomic
@@ -166,6 +167,7 @@ class Toolbox:
             applier=KubectlApplier(kubectl),
             faults=cluster.faults,
             cold=ColdStarts(prober=prober, client=client, clock=self.clock),
+            diagnoser=ClusterBundle(kubectl=kubectl, clock=self.clock),
         )
 
 

@@ -183,11 +183,10 @@ def _redact_text(text: str) -> str:
 
 
 def redact_bytes(content: bytes) -> bytes:
-    """As `redact` for a file's content; what is not UTF-8 text comes back unchanged."""
-    try:
-        return redact(content.decode()).encode()
-    except UnicodeDecodeError:
-        return content
+    """As `redact` for a file's content; bytes that are not UTF-8 stay as they are."""
+    text = content.decode(errors="surrogateescape")
+    cleaned = redact(text)
+    return content if cleaned == text else cleaned.encode(errors="surrogateescape")
 
 
 def _without_data(lines: Iterable[str]) -> Iterator[str]:

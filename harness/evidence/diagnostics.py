@@ -7,9 +7,13 @@ from pathlib import Path
 
 from harness.core.redact import redact_bytes
 
-FILE_LIMIT = 512 * 1024
-BUNDLE_LIMIT = 4 * 1024 * 1024
+FILE_LIMIT = 256 * 1024
+BUNDLE_LIMIT = 2 * 1024 * 1024
 FILE_COUNT = 200
+LAST = "provider"
+"""The folder that gives way first: the logs of a whole node may be many."""
+_CLEAR = 64 * 1024
+"""What is read before the part of a large file that is kept."""
 
 
 def bundle_files(source: Path) -> Iterator[tuple[str, bytes]]:
@@ -19,7 +23,8 @@ def bundle_files(source: Path) -> Iterator[tuple[str, bytes]]:
     A file `left-out.txt` names what did not fit. Links are left out: they may lead anywhere.
     """
     left, left_out = BUNDLE_LIMIT, []
-    for number, path in enumerate(sorted(source.rglob("*"))):
+    found = sorted(source.rglob("*"), key=lambda path: (path.is_relative_to(source / LAST), path))
+    for number, path in enumerate(found):
         if path.is_dir() and not path.is_symlink():
             continue
         name = path.relative_to(source).as_posix()
@@ -37,9 +42,14 @@ def bundle_files(source: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _bounded(path: Path) -> bytes:
-    """The file, redacted whole and then cut, so that no cut leaves half a secret unseen."""
-    content = redact_bytes(path.read_bytes()[-8 * FILE_LIMIT :])
-    if len(content) <= FILE_LIMIT:
+    """The end of a file, redacted before it is cut, so that no cut leaves half a secret unseen."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - FILE_LIMIT - _CLEAR))
+        content = redact_bytes(file.read(FILE_LIMIT + _CLEAR))
+    if size > FILE_LIMIT + _CLEAR:
+        content = content[_CLEAR:]  # may begin in the middle of a secret
+    elif len(content) <= FILE_LIMIT:
         return content
-    cut = f"({len(content) - FILE_LIMIT} bytes before this were left out)\n".encode()
+    cut = f"({size - FILE_LIMIT} bytes before this were left out)\n".encode()
     return cut + content[-FILE_LIMIT:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from harness.core.errors import UsageError, VpmError
@@ -30,9 +31,10 @@ from harness.core.record import (
     redacted,
 )
 from harness.core.redact import redact
-from harness.core.verdict import RunVerdict, StepVerdict
+from harness.core.verdict import RunVerdict, StepVerdict, Verdict
 from harness.ports import Cluster
 from harness.run.actions import Stage, perform
+from harness.run.bundles import Bundles, suspects_of
 from harness.run.journal import JOURNAL, Journal
 from harness.run.tools import Folder, Settings
 from harness.spec.model import EvidenceAction
@@ -72,6 +74,7 @@ class Run:
         self._stage: Stage | None = None
         self._cluster: Cluster | None = None
         self._closed: RunVerdict | None = None
+        self._bundles = Bundles(settings.evidence)
         self._journal = Journal(folder.path / JOURNAL)
         text = redact(plan.text)
         opened = RunOpened(
@@ -109,13 +112,13 @@ class Run:
         return judge_step(self.plan, self.record, id)
 
     def close(self, *, interrupted: bool = False) -> RunVerdict:
-        """Mend faults, collect diagnostics, let go of the cluster, write the evidence.
+        """Collect diagnostics, mend faults, let go of the cluster, write the evidence.
 
         Calling it again returns the same verdict.
         """
         if self._closed is not None:
             return self._closed
-        error = self._let_go()
+        error = self._let_go(interrupted=interrupted)
         seconds = self._clock.monotonic() - self._began
         self._emit(RunClosed(self._now(), seconds, interrupted=interrupted, error=error))
         self._journal.close()
@@ -124,12 +127,14 @@ class Run:
         self._settings.evidence.write_run(self.record, self._closed, copies)
         return self._closed
 
-    def _let_go(self) -> str | None:
+    def _let_go(self, *, interrupted: bool) -> str | None:
         """Close what is open; what goes wrong is reported, and never hides the verdict."""
         try:
             try:
+                if self._bundles.empty and (interrupted or not self._passed):
+                    # Whoever interrupts does not want to wait for all that kubectl could tell.
+                    self._diagnose("end of the run", accepted=self._accepted, brief=interrupted)
                 self._mend_faults()
-                self._collect_diagnostics()
             finally:
                 self._close_cluster()
         except VpmError as error:
@@ -149,11 +154,20 @@ class Run:
     def _accepted(self) -> bool:
         return judge_run(self.plan, self.record).exit_code == ExitCode.PASS
 
-    def _collect_diagnostics(self) -> None:
-        cluster = self._cluster
-        if cluster is not None and not self._accepted:
-            collect = self._settings.cluster.diagnostics
-            self._settings.evidence.adopt_diagnostics(lambda folder: collect(cluster, folder))
+    @property
+    def _passed(self) -> bool:
+        return judge_run(self.plan, self.record).verdict is Verdict.PASS
+
+    def _diagnose(self, step: str, *, accepted: bool, brief: bool = False) -> None:
+        cluster, stage = self._cluster, self._stage
+        if cluster is not None and stage is not None:
+            self._bundles.take(
+                step,
+                suspects_of(self.plan, self.record, step),
+                accepted=accepted,
+                diagnoser=None if brief else stage.tools.diagnoser,
+                driver=partial(self._settings.cluster.diagnostics, cluster),
+            )
 
     def _mend_faults(self) -> None:
         while self._stage is not None and self._stage.faults:
@@ -168,6 +182,9 @@ class Run:
         except VpmError as error:
             self._observe(planned.id, ErrorObserved(error.message, mend=error.mend))
         self._emit(StepEnded(planned.id, self._now(), self._clock.monotonic() - began))
+        verdict = self.verdict(planned.id)
+        if verdict.verdict is not Verdict.PASS and verdict.skipped is None:
+            self._diagnose(planned.id, accepted=verdict.accepted)
 
     def _perform(self, planned: PlannedStep) -> None:
         missing = [need for need in planned.needs if not self.verdict(need).accepted]

@@ -74,6 +74,31 @@ class Applier(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Suspect:
+    """A service that something may be wrong with, and the host names that lead to it, if known."""
+
+    namespace: str
+    name: str
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def folder(self) -> str:
+        """Its folder in a diagnostics bundle."""
+        return f"{self.namespace}.{self.name}"
+
+    @property
+    def prefix(self) -> str:
+        """How its host names begin, where the domain template is the usual one."""
+        return f"{self.name}.{self.namespace}"
+
+
+class Diagnoser(Protocol):
+    """Writes what the cluster says about services into a folder; says there what it could not."""
+
+    def collect(self, suspects: Sequence[Suspect], folder: Path) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Tools:
     """Everything that works on one open cluster."""
 
@@ -84,6 +109,7 @@ class Tools:
     applier: Applier
     faults: FaultInjector | None
     cold: ColdStarter | None = None
+    diagnoser: Diagnoser | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +132,7 @@ class EvidenceWriter(Protocol):
         self, name: str, run_id: str, probes: Sequence[ProbeObserved]
     ) -> Sequence[str]: ...
 
-    def adopt_diagnostics(self, collect: Callable[[Path], None]) -> None: ...
+    def adopt_diagnostics(self, name: str, collect: Callable[[Path], None]) -> None: ...
 
 
 class ClusterOpener(Protocol):

@@ -15,8 +15,8 @@ from harness import __version__
 from harness.core.errors import ClusterError, UsageError
 from harness.ports import Clock, Cluster, ClusterRequest
 from harness.timing.clock import SystemClock
+from infra.clusters.embedded_diagnostics import collect
 from infra.clusters.embedded_process import (
-    LOG_FILE,
     PROGRAM,
     READY_FILE,
     LaunchOptions,
@@ -90,11 +90,8 @@ class EmbeddedDriver:
             yield cluster
 
     def diagnostics(self, cluster: Cluster, folder: Path) -> None:
-        """Copy the server's log into `folder`."""
-        log = cluster.kubeconfig.parent / LOG_FILE
-        if log.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(log, folder / "embedded-cluster.log")
+        """Copy the logs of the server and its gateway into `folder`, and Envoy's config dump."""
+        collect(cluster.kubeconfig.parent, folder)
 
     @contextmanager
     def _throwaway(self, request: ClusterRequest, arguments: Sequence[str]) -> Iterator[Cluster]:

@@ -176,7 +176,8 @@ class FakeEvidence:
     ) -> Sequence[str]:
         return (f"{name}: {len(probes)} vantages",)
 
-    def adopt_diagnostics(self, collect: Callable[[Path], None]) -> None:
+    def adopt_diagnostics(self, name: str, collect: Callable[[Path], None]) -> None:
+        self.diagnostics.append(Path(name))
         collect(Path("private"))
 
 

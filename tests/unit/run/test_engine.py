@@ -199,11 +199,52 @@ def test_closing_lets_the_cluster_go_and_keeps_the_verdict(open_run: OpenRun) ->
 
 
 def test_diagnostics_are_collected_while_the_cluster_is_open(open_run: OpenRun) -> None:
-    cluster = FakeCluster()
-    run = open_run(CHAIN, cluster=cluster, tools=FakeTools(ready=NOT_READY))
+    cluster, evidence = FakeCluster(), FakeEvidence()
+    run = open_run(CHAIN, cluster=cluster, tools=FakeTools(ready=NOT_READY), evidence=evidence)
     run.step("ready")
+    assert cluster.log == ["opened", "diagnostics"]
     run.close()
     assert cluster.log == ["opened", "diagnostics", "closed after a failure"]
+    assert evidence.diagnostics == [Path("diagnostics/1-ready")]
+
+
+def test_a_drill_that_ends_as_expected_and_a_failure_after_it_have_a_bundle_each(
+    open_run: OpenRun,
+) -> None:
+    steps = (
+        "- name: a drill\n  probe: {service: hello, vantages: [devbox]}\n"
+        "  expect: {verdict: INCONCLUSIVE}\n"
+        "- name: the same drill\n  probe: {service: hello, vantages: [devbox]}\n"
+        "  expect: {verdict: INCONCLUSIVE}\n"
+        "- name: No (this fails)\n  probe: {service: hello, vantages: [devbox]}\n"
+        "- name: and this\n  probe: {service: hello, vantages: [devbox]}\n"
+    )
+    evidence = FakeEvidence()
+    tools = FakeTools(probes={"devbox": probed("devbox", good=0)})
+    run = open_run(steps, tools=tools, evidence=evidence)
+    for step in ("a drill", "the same drill", "No (this fails)", "and this"):
+        run.step(step)
+    run.close()
+    assert evidence.diagnostics == [
+        Path("diagnostics/1-a-drill"),
+        Path("diagnostics/2-no-this-fails"),
+    ]
+
+
+def test_a_run_that_passes_leaves_no_diagnostics(open_run: OpenRun) -> None:
+    evidence = FakeEvidence()
+    run = open_run(CHAIN, evidence=evidence)
+    run.step("probe")
+    run.close()
+    assert evidence.diagnostics == []
+
+
+def test_an_interrupted_run_has_a_bundle_though_no_step_failed(open_run: OpenRun) -> None:
+    evidence = FakeEvidence()
+    run = open_run(CHAIN, evidence=evidence)
+    run.step("ready")
+    run.close(interrupted=True)
+    assert evidence.diagnostics == [Path("diagnostics/1-end-of-the-run")]
 
 
 def test_a_cluster_that_can_not_be_closed_is_an_error_of_the_run(open_run: OpenRun) -> None:
