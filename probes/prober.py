@@ -16,6 +16,7 @@ from typing import Protocol
 from harness.core.errors import UsageError, VpmError
 from harness.core.identity import VantageIdentity
 from harness.core.observation import SKIPPED, Artefact, ProbeObserved, ServiceObserved
+from harness.core.readiness import readiness_gap
 from harness.core.sli import summarise
 from harness.ports import Clock, Cluster, ProbeRequest, Vantage
 from harness.spec.model import ProbeAction
@@ -94,6 +95,10 @@ class Prober:
             by_place.setdefault(place, []).append(Probe(vantage, target, route))
         if by_place:
             asked.update(self._run_places(by_place, action, asked))
+        asked = {
+            name: replace(seen, gap=readiness_gap(ready=service, probe=seen))
+            for name, seen in asked.items()
+        }
         if any(seen.failures for seen in asked.values()):
             logs = self._places.logs(service, self._store, prefix=f"{number:02d}")
             asked = {name: replace(seen, logs=logs) for name, seen in asked.items()}

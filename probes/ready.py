@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.core.conditions import endpoints_fact, is_ready, read_service, related_fact
+from harness.core.conditions import (
+    Behind,
+    endpoints_fact,
+    is_ready,
+    read_service,
+    related_fact,
+)
 from harness.core.dig import JsonObject, text_at
 from harness.core.errors import ClusterError
 from harness.core.observation import ServiceObserved
@@ -63,7 +69,7 @@ class ServiceReader:
             revision=self._client.get(REVISION, namespace, revision) if revision else None,
             pods=self._pods(namespace, revision) if revision else (),
             waited=waited,
-            related=self._related(namespace, name, revision) if obj is not None else (),
+            behind=self._behind(namespace, name, revision) if obj is not None else (),
         )
 
     def _pods(self, namespace: str, revision: str) -> Sequence[JsonObject]:
@@ -75,19 +81,27 @@ class ServiceReader:
         except ClusterError:
             return ()
 
-    def _related(self, namespace: str, name: str, revision: str) -> Sequence[str]:
-        """One line about each object behind the service; what may not be read says so."""
+    def _behind(self, namespace: str, name: str, revision: str) -> Sequence[Behind]:
+        """A line about each object behind the service; what may not be read says so."""
         facts = []
         try:
             for kind in (ROUTE, KINGRESS):
                 found = self._client.get(kind, namespace, name)
                 label = "KIngress" if kind is KINGRESS else kind.kind
-                facts.append(related_fact(label, found) if found else f"{label} {name}: not found")
+                absent = Behind(f"{label} {name}: not found", agrees=False)
+                facts.append(related_fact(label, found) if found else absent)
             if revision:
-                selector = f"kubernetes.io/service-name={revision}"
-                slices = self._client.list(ENDPOINT_SLICE, namespace, selector=selector)
-                facts.append(endpoints_fact(slices, revision=revision))
+                facts += [
+                    self._endpoints(namespace, revision, may_be_none=False),
+                    self._endpoints(namespace, f"{revision}-private", may_be_none=True),
+                ]
         except ClusterError as error:
             # READY stands on the KService alone: a missing permission here must not hide it.
-            facts.append(f"not readable: {error.message}")
+            facts.append(Behind(f"not readable: {error.message}"))
         return facts
+
+    def _endpoints(self, namespace: str, service: str, *, may_be_none: bool) -> Behind:
+        """What stands behind a revision's public Service, or behind its pods' own."""
+        selector = f"kubernetes.io/service-name={service}"
+        slices = self._client.list(ENDPOINT_SLICE, namespace, selector=selector)
+        return endpoints_fact(slices, service=service, may_be_none=may_be_none)

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.cli.probe_round import Round
-from harness.core.observation import ProbeObserved
-from harness.core.readiness import gap_text, readiness_gap
+from harness.core.observation import ProbeObserved, ServiceObserved
+from harness.core.readiness import gap_text
 from harness.core.verdict import Claim, Verdict
 from harness.evidence.derive import vantage_evidence
 from harness.evidence.matrix import PATH, Cell, State, rows
@@ -31,14 +31,19 @@ _CELLS = {
 }
 _WORDS = {State.NOT_REACHED: "·", State.NOT_CHECKED: "-"}
 _BAR = 40
-_YOUNG = 60.0
 
 
 def render(seen: Round) -> RenderableType:
     """A round as a person reads it."""
     parts: list[RenderableType] = [_matrix(seen.probes), *_histograms(seen.probes)]
-    parts += [Text(line, style="dim") for line in _gaps(seen)]
-    parts += [_claim_line(claim) for claim in seen.details]
+    parts += [
+        Text(f"readiness gap from {probe.vantage}: {gap_text(probe.gap)}", style="dim")
+        for probe in seen.probes
+        if probe.gap is not None
+    ]
+    for claim in seen.details:
+        parts.append(_claim_line(claim))
+        parts += [Text(f"  {line}", style="dim") for line in _behind(claim, seen.service)]
     parts.append(Text(""))
     parts.append(_claim_line(seen.claim))
     parts += [Text(f"  {line}", style="dim") for line in _reasons(seen.claim)]
@@ -78,16 +83,6 @@ def _histograms(probes: Sequence[ProbeObserved]) -> Iterator[RenderableType]:
             yield Text(f"  ≤ {_ms(bound):>10} {bar} {count}", style="cyan")
 
 
-def _gaps(seen: Round) -> Iterator[str]:
-    """Readiness gaps, while READY is young enough for them to mean anything."""
-    if seen.service.age is None or seen.service.age > _YOUNG:
-        return
-    for probe in seen.probes:
-        gap = readiness_gap(ready=seen.service, probe=probe)
-        if gap is not None:
-            yield gap_text(gap)
-
-
 def _claim_line(claim: Claim) -> Text:
     hop = f" at hop {claim.hop}" if claim.hop else ""
     where = f" of vantage {claim.vantage}" if claim.hop and claim.vantage else ""
@@ -95,6 +90,12 @@ def _claim_line(claim: Claim) -> Text:
     what = claim.name if where else claim.title
     line.append(f" {claim.subject} {what}{hop}{where}: {claim.reason}", style="not bold")
     return line
+
+
+def _behind(claim: Claim, service: ServiceObserved) -> Iterator[str]:
+    """What READY stands on, below the claim about it."""
+    if claim.name == "ready":
+        yield from (f"! {line}" if line in service.doubts else line for line in service.related)
 
 
 def _reasons(claim: Claim) -> Iterator[str]:

@@ -7,6 +7,7 @@ generation, and the newest revision is the one that is ready.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from harness.core.dig import JsonObject, mappings_at, number_at, text_at, value_at
@@ -18,6 +19,14 @@ _STATUSES = "containerStatuses"
 _QUEUE_PROXY = "queue-proxy"
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A line about an object behind a service, and whether it agrees with READY=True."""
+
+    text: str
+    agrees: bool = True
+
+
 def read_service(
     obj: JsonObject | None,
     *,
@@ -27,13 +36,13 @@ def read_service(
     revision: JsonObject | None = None,
     pods: Sequence[JsonObject] = (),
     waited: float | None = None,
-    related: Sequence[str] = (),
+    behind: Sequence[Behind] = (),
 ) -> ServiceObserved:
     """What a KService object shows, with every reason why it is not READY in `mismatches`.
 
     `obj` is the object as the API server gave it, None when there is none. The image's digest is
-    what `revision` (the latest ready one) says, or else what its running `pods` say. `now` is the
-    devbox's clock, `waited` is in seconds.
+    what `revision` (the latest ready one) says, or else what its running `pods` say. `behind` are
+    the objects that READY stands on. `now` is the devbox's clock, `waited` is in seconds.
     """
     at = now.astimezone(UTC).isoformat(timespec="milliseconds")
     if obj is None:
@@ -66,7 +75,8 @@ def read_service(
         age=_age(ready, now=now),
         waited=waited,
         mismatches=tuple(sorted(_mismatches(obj, ready))),
-        related=tuple(related),
+        related=tuple(fact.text for fact in behind),
+        doubts=tuple(fact.text for fact in behind if not fact.agrees),
     )
 
 
@@ -97,21 +107,27 @@ def condition_text(condition: Condition | None) -> str:
     return f"{condition.status} ({why})" if why else condition.status
 
 
-def related_fact(kind: str, obj: JsonObject) -> str:
-    """One line about an object behind the service: its Ready condition, and what is not True."""
+def related_fact(kind: str, obj: JsonObject) -> Behind:
+    """An object behind the service: its Ready condition, and what is not True."""
     conditions = read_conditions(obj)
     ready = find_condition(conditions, READY)
     others = [c for c in conditions if c.type != READY and c.status != "True"]
     parts = [f"{READY}={condition_text(ready)}"]
     parts += [f"{condition.type}={condition_text(condition)}" for condition in others]
-    return f"{kind} {text_at(obj, 'metadata', 'name')}: {', '.join(parts)}"
+    text = f"{kind} {text_at(obj, 'metadata', 'name')}: {', '.join(parts)}"
+    return Behind(text, agrees=ready is not None and ready.status == "True")
 
 
-def endpoints_fact(slices: Sequence[JsonObject], *, revision: str) -> str:
-    """How many ready endpoints there are behind a revision, from its EndpointSlices."""
+def endpoints_fact(slices: Sequence[JsonObject], *, service: str, may_be_none: bool) -> Behind:
+    """How many ready endpoints a Kubernetes Service has, from its EndpointSlices.
+
+    A revision's own pods may be none, when it is at zero; its public Service always leads
+    somewhere, to them or to the activator.
+    """
     endpoints = [entry for piece in slices for entry in mappings_at(piece, "endpoints")]
     ready = [entry for entry in endpoints if value_at(entry, "conditions", "ready") is not False]
-    return f"EndpointSlices of {revision}: {len(ready)} of {len(endpoints)} ready"
+    text = f"EndpointSlices of {service}: {len(ready)} of {len(endpoints)} ready"
+    return Behind(text, agrees=bool(ready) or (may_be_none and not endpoints))
 
 
 def is_ready(observed: ServiceObserved) -> bool:
@@ -127,7 +143,13 @@ def ready_claim(observed: ServiceObserved, *, earned: bool | None = None) -> Cla
     """
     subject = f"{observed.namespace}/{observed.service}"
     if is_ready(observed):
-        return Claim("ready", subject, Verdict.PASS, _ready_reason(observed, earned=earned))
+        return Claim(
+            "ready",
+            subject,
+            Verdict.PASS,
+            _ready_reason(observed, earned=earned),
+            contradicts=observed.doubts,
+        )
     waited = f" after waiting {observed.waited:.1f} s" if observed.waited is not None else ""
     return Claim(
         "ready",

@@ -124,6 +124,8 @@ def _contradicts(
     lines = []
     if ready is not None and not ready.mismatches and broken:
         lines.append(f"READY=True at generation {ready.generation}")
+    if ready is not None and not ready.mismatches:
+        lines += [f"READY=True, but {doubt}" for doubt in ready.doubts]
     if ready is not None and ready.mismatches and any(v.probe.good for v in views):
         lines += list(ready.mismatches)
     for other in broken:

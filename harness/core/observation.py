@@ -36,7 +36,8 @@ class ServiceObserved:
     """A KService as the API server showed it; `found` is False when there was none.
 
     `age` is the age of the Ready condition's last transition in seconds, on the devbox's clock.
-    `waited` is how long the step waited for READY, in seconds.
+    `waited` is how long the step waited for READY, in seconds. `related` is a line about each
+    object behind the service, `doubts` are those of them that do not agree with READY.
     """
 
     service: str
@@ -58,6 +59,7 @@ class ServiceObserved:
     waited: float | None = None
     mismatches: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     raw: Artefact | None = None
     kind: Literal["service"] = "service"
 
@@ -76,6 +78,19 @@ class Quantiles:
     max: float
 
 
+@dataclass(frozen=True, slots=True)
+class ReadinessGap:
+    """Seconds from READY to the first success and to the fifth in a row; None: not seen.
+
+    `at_most` says that no attempt failed before it: an earlier one might have succeeded, too.
+    READY's own time has whole seconds, so a gap is as uncertain.
+    """
+
+    first: float | None = None
+    steady: float | None = None
+    at_most: bool = False
+
+
 # The key in a probe's details that says why this cluster cannot have that vantage.
 SKIPPED = "skipped"
 
@@ -91,7 +106,8 @@ class ProbeObserved:
     statuses of failed attempts by who answered. `first_good_after` and `steady_after` (the fifth
     success in a row) are seconds after the window's start; `first_good_seconds` is the first
     success's own latency and `later_*` that of all others, so that a cold start shows. `logs` are
-    those of pods and gateway behind failed attempts. `error` says why the vantage could not run.
+    those of pods and gateway behind failed attempts. `gap` is measured while READY is young.
+    `error` says why the vantage could not run.
     """
 
     service: str
@@ -130,6 +146,7 @@ class ProbeObserved:
     first_good_seconds: float | None = None
     later_p50: float | None = None
     later_max: float | None = None
+    gap: ReadinessGap | None = None
     by_address: bool = False
     identity: VantageIdentity | None = None
     samples: Artefact | None = None

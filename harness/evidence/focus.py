@@ -122,6 +122,7 @@ def _counted(probe: ProbeObserved) -> ProbeObserved:
     return replace(
         _without_start(_without_latency(probe)),
         latency=None,
+        gap=None,
         samples=None,
         identity=None,
         rate=0.0,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from harness.core.observation import ProbeObserved, Quantiles
 from harness.core.outcome import OK
+from harness.core.readiness import gap_text
 from harness.core.verdict import Claim
 from harness.evidence import matrix
 from harness.evidence.model import Evidence, Threshold, VantageEvidence
@@ -209,6 +210,7 @@ def _answer_lines(probe: ProbeObserved, say: Say) -> list[tuple[str, str]]:
         (say("through the gateway"), _some(probe.through_gateway)),
         (say("first success after"), seconds_text(probe.first_good_after)),
         (say("five successes in a row after"), seconds_text(probe.steady_after)),
+        (say("readiness gap"), gap_text(probe.gap) if probe.gap else ""),
         (say("latency of the first success"), seconds_text(probe.first_good_seconds)),
         (say("p50 of the others"), seconds_text(probe.later_p50)),
         (say("max of the others"), seconds_text(probe.later_max)),

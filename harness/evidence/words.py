@@ -188,6 +188,7 @@ JAPANESE: Mapping[str, str] = MappingProxyType(
         "through the gateway": "ゲートウェイ経由",
         "first success after": "最初の成功まで",
         "five successes in a row after": "五連続成功まで",
+        "readiness gap": "READY からの遅れ",
         "latency of the first success": "最初の成功の遅延",
         "p50 of the others": "それ以外の p50",
         "max of the others": "それ以外の最大",

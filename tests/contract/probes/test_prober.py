@@ -16,6 +16,7 @@ from harness.core.errors import UsageError
 from harness.core.outcome import Hop
 from harness.core.verdict import Verdict
 from harness.spec.model import ProbeAction
+from harness.timing.clock import SystemClock
 from probes.prober import Prober
 from tests.contract.probes.jobs import JobCluster
 from tests.contract.probes.setting import SERVICE, MemoryStore
@@ -46,6 +47,19 @@ def test_devbox_and_gateway_reach_a_routed_service(
     assert devbox.url == f"http://{HOST}:{port}/"
     assert gateway.url == f"http://{HOST}/"
     assert gateway.peers == {f"127.0.0.1:{port}": 5}
+
+
+def test_the_gap_after_ready_is_measured_from_each_vantage(make_prober: MakeProber) -> None:
+    looked = SystemClock().now()
+    young = replace(SERVICE, at=looked.isoformat(), age=2.0)
+    with serve(routed(HOST)) as port:
+        devbox, gateway = make_prober(port).probe(young, action("devbox", "gateway"))
+    for seen in (devbox, gateway):
+        assert seen.gap is not None
+        assert seen.gap.at_most
+        assert seen.gap.first is not None
+        assert seen.gap.steady is not None
+        assert 2.0 < seen.gap.first < seen.gap.steady
 
 
 def test_the_incident(make_prober: MakeProber, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.conditions import (
+    Behind,
     endpoints_fact,
     is_ready,
     read_service,
@@ -186,9 +187,9 @@ def test_related_objects_say_what_is_not_true() -> None:
             ]
         },
     }
-    assert related_fact("Route", route) == (
-        "Route hello: Ready=Unknown, IngressReady=Unknown (Uninitialized)"
-    )
+    fact = related_fact("Route", route)
+    assert fact.text == "Route hello: Ready=Unknown, IngressReady=Unknown (Uninitialized)"
+    assert not fact.agrees
 
 
 def test_endpoints_are_counted_over_all_slices() -> None:
@@ -197,9 +198,33 @@ def test_endpoints_are_counted_over_all_slices() -> None:
         {"endpoints": [{}]},
         {"endpoints": None},
     ]
-    assert endpoints_fact(slices, revision="hello-00001") == (
-        "EndpointSlices of hello-00001: 2 of 3 ready"
-    )
+    fact = endpoints_fact(slices, service="hello-00001", may_be_none=False)
+    assert fact == Behind("EndpointSlices of hello-00001: 2 of 3 ready")
+
+
+@pytest.mark.parametrize(
+    ("slices", "may_be_none", "agrees"),
+    [
+        ([], False, False),
+        ([], True, True),
+        ([{"endpoints": [{"conditions": {"ready": False}}]}], True, False),
+        ([{"endpoints": [{"conditions": {"ready": True}}]}], False, True),
+    ],
+)
+def test_a_path_without_ready_endpoints_does_not_agree_with_ready(
+    slices: list[dict[str, object]], may_be_none: bool, agrees: bool
+) -> None:
+    fact = endpoints_fact(slices, service="hello-00001", may_be_none=may_be_none)
+    assert fact.agrees is agrees
+
+
+def test_what_does_not_agree_with_ready_contradicts_its_claim() -> None:
+    doubt = Behind("KIngress hello: Ready=Unknown", agrees=False)
+    behind = (Behind("Route hello: Ready=True"), doubt)
+    observed = read_service(ksvc(), service="hello", namespace="default", now=NOW, behind=behind)
+    claim = ready_claim(observed)
+    assert (claim.verdict, claim.contradicts) == (Verdict.PASS, (doubt.text,))
+    assert observed.related == tuple(fact.text for fact in behind)
 
 
 JSON = st.recursive(

@@ -96,7 +96,9 @@ def test_what_stands_behind_a_service_is_read_with_it() -> None:
         "Route hello: Ready=True",
         "KIngress hello: not found",
         "EndpointSlices of hello-00001: 1 of 1 ready",
+        "EndpointSlices of hello-00001-private: 0 of 0 ready",
     )
+    assert observed.doubts == ("KIngress hello: not found",)
 
 
 @pytest.mark.parametrize(
