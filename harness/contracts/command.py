@@ -38,6 +38,13 @@ def apply_arguments(namespace: str, *, dry: bool) -> list[str]:
     return ["apply", *options, f"--field-manager={FIELD_MANAGER}", "-n", namespace, "-f", "-"]
 
 
+def printed_names(resource: Resource, names: Sequence[str]) -> list[str]:
+    """What `-o name` prints for objects, for example `service.serving.knative.dev/hello`."""
+    group = resource.known.group if resource.known else ""
+    kind = ".".join(filter(None, [resource.kind.lower(), group]))
+    return [f"{kind}/{name}" for name in names]
+
+
 def get_arguments(resource: Resource, names: Sequence[str], namespace: str) -> list[str]:
     """Show objects as YAML; those that do not exist are left out."""
     return ["get", _type(resource), *names, "-n", namespace, "-o", "yaml", "--ignore-not-found"]

@@ -18,7 +18,8 @@ from harness.contracts.strict_json import Json, parse_object, pretty, text_of
 SCHEMA: Final = "vpm.contract/v1"
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=120)]
-ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", max_length=253)]
+OBJECT_NAME = r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?"
+ObjectName = Annotated[str, Field(pattern=f"^{OBJECT_NAME}$", max_length=253)]
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
 # A kubeconfig context; a star at the end stands for any rest.
 Context = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@:/-]*\*?$", max_length=200)]

@@ -7,12 +7,14 @@ recurses on the C stack and deep nesting would end the process.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 from functools import lru_cache
 
 import yaml
 
 from harness.contracts.facts import ObjectFacts
+from harness.contracts.model import OBJECT_NAME
 
 MAX_DEPTH = 40
 
@@ -80,6 +82,10 @@ def _check_events(text: str) -> None:
 def _object(document: object) -> ObjectFacts:
     if not isinstance(document, dict):
         raise UnusableYaml(f"a document is a {type(document).__name__}, not an object")
+    lists = [key for key in document if str(key).casefold() == "items"]
+    if lists:
+        # kubectl would apply what is in the list, whatever kind stands beside it.
+        raise UnusableYaml(f"an object with the key {lists[0]!r}: write one document for each")
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
         raise UnusableYaml("an object without metadata")
@@ -87,4 +93,6 @@ def _object(document: object) -> ObjectFacts:
     namespace = metadata.get("namespace", "")
     if not all(isinstance(part, str) for part in (api, kind, name, namespace)):
         raise UnusableYaml("apiVersion, kind, metadata.name and namespace must be texts")
+    if not re.fullmatch(OBJECT_NAME, str(name)):
+        raise UnusableYaml(f"{str(name)[:80]!r} is no name of an object")
     return ObjectFacts(api=str(api), kind=str(kind), name=str(name), namespace=str(namespace))

@@ -9,6 +9,7 @@ from harness.contracts.command import (
     apply_arguments,
     diff_arguments,
     get_arguments,
+    printed_names,
     ready_arguments,
 )
 from harness.contracts.difftext import diff_digest
@@ -66,8 +67,8 @@ class ManifestRun:
         arguments = apply_arguments(self.namespace, dry=True)
         result = self._feed(arguments)
         _want_zero(result)
-        found = sorted(line.rpartition("/")[2] for line in result.stdout.split())
-        if found != sorted(self.names):
+        found = sorted(result.stdout.split())
+        if found != sorted(printed_names(self.action.resource, self.names)):
             raise Stopped(Event.REFUSE, f"object_mismatch: kubectl reads {found}")
 
     def compare(self) -> bool:

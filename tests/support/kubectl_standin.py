@@ -29,7 +29,8 @@ State = dict[str, Any]
 
 def new_state(**behaviour: Any) -> State:
     """An empty cluster. Behaviour: `fail` {verb: [code, stderr]}, `hang` verb, `never_ready`,
-    `serves` kinds, `slow` seconds for each call, `moves` (somebody else writes after an apply)."""
+    `serves` kinds, `reads` names in a dry run, `slow` seconds for each call, `moves`
+    (somebody else writes after an apply)."""
     return {
         "uid": UID,
         "objects": {},
@@ -98,8 +99,8 @@ class Standin:
     def _apply(self, options: Any, _words: list[str], stdin: bytes) -> Any:
         wanted = _documents(stdin)
         if options.dry_run:
-            names = (f"service.serving.knative.dev/{item['metadata']['name']}" for item in wanted)
-            return 0, "".join(f"{name}\n" for name in names), ""
+            names = [f"service.serving.knative.dev/{item['metadata']['name']}" for item in wanted]
+            return 0, "".join(f"{name}\n" for name in self.state.get("reads", names)), ""
         lines = []
         self.state["applied"] += 1
         for item in wanted:

@@ -157,11 +157,21 @@ def test_a_kustomize_folder_is_applied_as_it_was_built(desk: Desk) -> None:
     assert sorted(desk.kubectl.state["objects"]) == ["hello", "metrics-echo"]
 
 
-def test_what_kubectl_reads_differently_is_refused(desk: Desk) -> None:
-    desk.kubectl.state["fail"] = {"dry-run": [0, ""]}
+@pytest.mark.parametrize(
+    "reads",
+    [
+        [],
+        ["role.rbac.authorization.k8s.io/hello"],
+        ["service/hello"],
+        ["secret/hello", "service.serving.knative.dev/hello"],
+    ],
+)
+def test_what_kubectl_reads_differently_is_refused(desk: Desk, reads: list[str]) -> None:
+    desk.kubectl.state["reads"] = reads
     observed = desk.runner().execute(desk.contract())
     assert observed.state == "refused"
-    assert observed.reason == "object_mismatch: kubectl reads []"
+    assert observed.reason == f"object_mismatch: kubectl reads {reads}"
+    assert desk.kubectl.state["applied"] == 0
     assert "apply" not in desk.kubectl.verbs
 
 

@@ -51,6 +51,15 @@ def test_empty_streams_hold_nothing(content: bytes) -> None:
         (b"a: 1", "without metadata"),
         (b"metadata: {name: 1}\nkind: Service\napiVersion: v1", "must be texts"),
         (b"? [a]\n: 1\n", "hashable"),
+        # kubectl takes whatever has items for a list, and applies those instead
+        (KSERVICE + b"items: [{kind: Role}]\n", "'items'"),
+        (KSERVICE + "ITEM\u017f: []\n".encode(), "'ITEM\u017f'"),
+        # names come into kubectl's arguments
+        (KSERVICE.replace(b"hello", b"--raw=/api"), "no name"),
+        (KSERVICE.replace(b"hello", b"-A"), "no name"),
+        (KSERVICE.replace(b"hello", b"'a b'"), "no name"),
+        (KSERVICE.replace(b"hello", b'"hello\\n"'), "no name"),
+        (KSERVICE.replace(b"hello", "h\u0435llo".encode()), "no name"),
     ],
 )
 def test_what_is_not_plain_is_refused(content: bytes, said: str) -> None:
