@@ -1,11 +1,14 @@
 """What a kustomization may use: local files of its own overlay, and no code.
 
-Only the keys in `_ALLOWED` are read. Each source must exist in the private copy, so a remote
-base can not be fetched: there is nothing that kustomize would ask the network for.
+Only the keys in `_ALLOWED` are read. Each source must be a plain path that exists in the private
+copy, so a remote base can not be fetched: there is nothing that kustomize would ask the network
+for. That a path exists is not enough: `https://host/x` and `github.com/owner/repo` are fetched
+although a folder of that name is there.
 """
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from harness.contracts.strict_yaml import UnusableYaml, documents
@@ -13,6 +16,9 @@ from harness.contracts.strict_yaml import UnusableYaml, documents
 KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 MAX_FOLDERS = 20
 
+# No scheme, user, query or empty part, and no first part that could be a host (`v1.2/x` can be
+# written as `./v1.2/x`).
+_PLAIN = re.compile(r"(?:\.{1,2}/|(?![^/]*\.[^/]*/))[\w.-]+(?:/[\w.-]+)*/?|\.{1,2}", re.ASCII)
 _SOURCES = ("resources", "bases", "components")
 _FILES = ("patchesStrategicMerge", "patchesJson6902", "patches")
 _ALLOWED = frozenset(
@@ -47,7 +53,8 @@ def check_sources(base: Path, *, top: Path) -> tuple[str, ...]:
             raise Unbuildable(f"more than {MAX_FOLDERS} folders")
         for source in _named(folder):
             path = (folder / source).resolve()
-            if not path.is_relative_to(top.resolve()) or not path.exists():
+            below = path.is_relative_to(top.resolve()) and path.exists()
+            if not below or not _PLAIN.fullmatch(source):
                 remote.append(source)
             elif path.is_dir():
                 waiting.append(path)

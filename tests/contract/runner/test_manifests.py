@@ -150,6 +150,38 @@ def test_sources_from_elsewhere_are_named_and_not_built(
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "https://127.0.0.1:9/x",
+        "https://127.0.0.1:9/x/x.yaml",
+        "http:/127.0.0.1:9/x",
+        "file:///tmp/x",
+        "git::x",
+        "git@host/x",
+        "host:x",
+        "github.com/owner/repo",
+        "GitHub.com/owner/repo",
+        "x//y",
+        "x?ref=main",
+    ],
+)
+def test_a_local_folder_does_not_make_a_remote_source_local(
+    reader: ManifestReader, overlay: Path, source: str
+) -> None:
+    """kustomize asks the network for these although a folder of that name is there."""
+    path = overlay / source
+    (path if path.suffix != ".yaml" else path.parent).mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".yaml":
+        path.write_text(manifest())
+    else:
+        kustomization(path, resources=["x.yaml"])
+        (path / "x.yaml").write_text(manifest("x"))
+    kustomization(overlay, resources=[source])
+    read = reader.read(OVERLAY)
+    assert (read.facts.remote, read.content) == ((source,), b"")
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         ({"resources": "x"}, "a list is wanted"),
