@@ -19,8 +19,10 @@ from harness.ports import Clock, CommandResult
 
 MAX_OUTPUT = 1024 * 1024
 _CHUNK = 65_536
-# kubectl must not be led to another cluster or another diff program by the environment.
+# kubectl must not be led to another cluster or another diff program by the environment, nor
+# take other options from the preferences of whoever runs it (~/.kube/kuberc).
 _DROPPED = ("KUBECONFIG", "KUBECTL_", "KUBERNETES_")
+_SET = {"KUBERC": "off", "KUBECTL_KUBERC": "false"}
 _PINS = ("--kubeconfig", "--context", "--server", "--token", "--as", "--user", "--cluster", "-s")
 
 
@@ -172,4 +174,5 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if not name.startswith(_DROPPED)}
+    kept = {name: value for name, value in environment.items() if not name.startswith(_DROPPED)}
+    return {**kept, **_SET}

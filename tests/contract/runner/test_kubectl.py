@@ -55,8 +55,23 @@ def test_the_environment_cannot_lead_elsewhere(
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", "/elsewhere")
     monkeypatch.setenv("KUBECTL_EXTERNAL_DIFF", "reboot")
-    result = make(tmp_path, "env").run(["get"], timeout=10)
-    assert not [line for line in result.stdout.splitlines() if line.startswith("KUBE")]
+    result = make(tmp_path, "env | grep KUBE").run(["get"], timeout=10)
+    set_to = dict(line.split("=") for line in result.stdout.splitlines())
+    assert set_to == {"KUBERC": "off", "KUBECTL_KUBERC": "false"}
+
+
+def test_a_person_s_preferences_do_not_change_a_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".kube").mkdir()
+    (tmp_path / ".kube" / "kuberc").write_text(
+        "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\ndefaults:\n"
+        "- command: version\n  options:\n  - {name: client, default: 'false'}\n"
+        "  - {name: output, default: json}\n"
+    )
+    kubectl = KubectlProcess(kubeconfig=Path(os.devnull), context="", clock=SystemClock())
+    assert kubectl.run(["version", "--client"], timeout=20).stdout.startswith("Client Version")
 
 
 def test_input_is_given_whole(tmp_path: Path) -> None:
