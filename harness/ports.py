@@ -92,12 +92,16 @@ class KubeClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Where the gateway is reached from the devbox."""
+    """Where the gateway is reached from the devbox.
+
+    `forwarded` says that it is so only for as long as this run: nobody else's URL leads there.
+    """
 
     host: str
     http_port: int
     https_port: int | None = None
     ca_file: Path | None = None
+    forwarded: bool = False
 
 
 class Fault(Protocol):

@@ -103,7 +103,8 @@ def has_samples(action: ProbeAction) -> bool:
 
 
 def _devbox(service: ServiceObserved, action: ProbeAction, cluster: Cluster) -> Route:
-    port = _gateway_port(cluster, action.scheme)
+    forwarded = cluster.gateway.forwarded
+    port = _PORTS[action.scheme] if forwarded else _gateway_port(cluster, action.scheme)
     suffix = "" if port == _PORTS[action.scheme] else f":{port}"
     mode = action.dns
     if mode == "default":

@@ -14,7 +14,14 @@ from harness.ports import Clock, Cluster, ClusterRequest, Gateway
 from harness.timing.clock import SystemClock
 from infra.clusters.command import find_program
 from infra.clusters.errors import GatewayUnreachable
-from infra.clusters.gateway import answers, find_gateway, parse_gateway, port_forward
+from infra.clusters.gateway import (
+    POD_TIMEOUT,
+    answers,
+    find_gateway,
+    parse_gateway,
+    port_forward,
+    silent_gateway,
+)
 from infra.clusters.identity import ClusterApi, configured_domain, read_identity
 from infra.clusters.kubeconfig import PinnedContext, kubeconfig_files, pin
 from infra.clusters.preflight import check_serving, ingress_class
@@ -73,9 +80,8 @@ class ExistingDriver:
         )
         check_serving(api, identity, gateway_given=given is not None)
         with ExitStack() as stack:
-            yield self._cluster(
-                api, pinned, identity, request, given or self._find(api, pinned, stack)
-            )
+            gateway, notes = (given, ()) if given else self._find(api, pinned, stack)
+            yield self._cluster(api, pinned, identity, request, gateway, notes)
 
     def diagnostics(self, cluster: Cluster, folder: Path) -> None:
         """Nothing of its own: what a cluster says about itself is read through its API."""
@@ -96,22 +102,28 @@ class ExistingDriver:
             wanted = replace(wanted, gateway_answers=lambda: answers(given.host, given.http_port))
         self._installer.install(api, pinned, knative=request.knative, wanted=wanted)
 
-    def _find(self, api: ClusterApi, pinned: PinnedContext, stack: ExitStack) -> Gateway:
+    def _find(
+        self, api: ClusterApi, pinned: PinnedContext, stack: ExitStack
+    ) -> tuple[Gateway, tuple[str, ...]]:
+        """The gateway, and what there is to say about how it was found.
+
+        One that does not answer is what probes are for: only where nothing says where it ought
+        to be is there nothing to go on with.
+        """
         try:
-            return find_gateway(api)
+            return find_gateway(api), ()
         except GatewayUnreachable as error:
-            self._progress(f"{error.message}; using kubectl port-forward")
-        argv = [
-            str(self._kubectl or find_program("kubectl")),
-            f"--kubeconfig={pinned.kubeconfig}",
-            f"--context={pinned.context}",
-            f"--namespace={KOURIER_NAMESPACE}",
-            "port-forward",
-            "--address=127.0.0.1",
-            "service/kourier",
-            ":80",
-        ]
-        return stack.enter_context(port_forward(argv))
+            silence = error.message
+        self._progress(f"{silence}; using kubectl port-forward")
+        try:
+            forward = stack.enter_context(port_forward(_forwarding(pinned, self._kubectl)))
+        except GatewayUnreachable as error:
+            gateway = silent_gateway(api)
+            if gateway is None:
+                raise GatewayUnreachable(f"{silence}; {error.message}", mend=error.mend) from error
+            self._progress(f"{error.message}; going on with {gateway.host}:{gateway.http_port}")
+            return gateway, (silence, error.message)
+        return forward, (f"{silence}; the gateway was reached by kubectl port-forward",)
 
     def _cluster(
         self,
@@ -120,8 +132,10 @@ class ExistingDriver:
         identity: ClusterIdentity,
         request: ClusterRequest,
         gateway: Gateway,
+        notes: tuple[str, ...],
     ) -> Cluster:
-        kourier = ingress_class(api) == KOURIER_INGRESS_CLASS
+        ingress = ingress_class(api)
+        other = () if ingress == KOURIER_INGRESS_CLASS else (f"ingress class {ingress}",)
         return Cluster(
             identity=identity,
             kubeconfig=pinned.kubeconfig,
@@ -130,8 +144,22 @@ class ExistingDriver:
             domain=request.domain or configured_domain(api),
             capabilities=frozenset({"in-cluster", "logs", "exec", "scale-to-zero"}),
             agent_image=AGENT_IMAGE,
-            notes=() if kourier else (f"ingress class {ingress_class(api)}",),
+            notes=(*other, *notes),
         )
+
+
+def _forwarding(pinned: PinnedContext, kubectl: Path | None) -> list[str]:
+    return [
+        str(kubectl or find_program("kubectl")),
+        f"--kubeconfig={pinned.kubeconfig}",
+        f"--context={pinned.context}",
+        f"--namespace={KOURIER_NAMESPACE}",
+        "port-forward",
+        "--address=127.0.0.1",
+        f"--pod-running-timeout={POD_TIMEOUT}s",
+        "service/kourier",
+        ":80",
+    ]
 
 
 def _files(request: ClusterRequest) -> tuple[Path, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from socket import socket
 
 import pytest
 
@@ -94,21 +95,40 @@ def test_a_port_forward_is_the_last_resort(
     kubeconfig = tmp_path / "kubeconfig"
     forward = (
         f"--kubeconfig={kubeconfig}", "--context=dev", f"--namespace={KOURIER_NAMESPACE}",
-        "port-forward", "--address=127.0.0.1", "service/kourier", ":80",
+        "port-forward", "--address=127.0.0.1", "--pod-running-timeout=5s", "service/kourier",
+        ":80",
     )  # fmt: skip
     said = "Forwarding from 127.0.0.1:40123 -> 8080\n"
     program = install(tmp_path / "bin", "kubectl", [Call(forward, stdout=said)])
     lines: list[str] = []
     driver = ExistingDriver(progress=lines.append, kubectl=program)
     with driver.open(request_(gateway=None)) as cluster:
-        assert cluster.gateway.http_port == 40123
+        assert (cluster.gateway.http_port, cluster.gateway.forwarded) == (40123, True)
+        assert "reached by kubectl port-forward" in cluster.notes[0]
     assert "kourier does not exist; using kubectl port-forward" in lines[0]
     install(tmp_path / "bin", "kubectl", [Call(forward, stderr="error: no pods\n", exit=1)])
     with (
-        pytest.raises(GatewayUnreachable, match="no pods"),
+        pytest.raises(GatewayUnreachable, match=r"kourier does not exist; .*no pods"),
         driver.open(request_(gateway=None)),
     ):
         pass
+
+
+def test_a_gateway_that_does_not_answer_is_there_to_be_probed(
+    server: ApiServer, request_: Callable[..., ClusterRequest], tmp_path: Path
+) -> None:
+    with socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        port = taken.getsockname()[1]
+        _offer(server.kube, port)
+        script = tmp_path / "kubectl"
+        script.write_text("#!/bin/sh\necho 'error: no pods' >&2\nexit 1\n")
+        script.chmod(0o755)
+        with ExistingDriver(kubectl=script).open(request_(gateway=None)) as cluster:
+            assert (cluster.gateway.host, cluster.gateway.http_port) == ("127.0.0.1", port)
+            assert not cluster.gateway.forwarded
+        assert "refused" in cluster.notes[0]
+        assert cluster.notes[1] == "kubectl port-forward to the gateway failed: error: no pods"
 
 
 def _offer(kube: FakeKube, port: int) -> None:

@@ -37,6 +37,14 @@ def test_a_port_forward_that_fails_is_quoted() -> None:
         pass
 
 
+def test_a_port_forward_that_says_nothing_still_has_a_reason() -> None:
+    with (
+        pytest.raises(GatewayUnreachable, match="it named no port"),
+        port_forward([sys.executable, "-IS", "-c", ""]),
+    ):
+        pass
+
+
 def test_another_server_is_not_taken_for_a_gateway() -> None:
     with serving(FakeKube()) as server:
         assert "not 404 from envoy" in (answers("127.0.0.1", server.server_port) or "")

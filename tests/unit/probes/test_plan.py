@@ -53,6 +53,16 @@ def test_each_vantage_has_its_way(vantage: str, route: Route) -> None:
     assert route_of(vantage, service=SERVICE, action=action(), cluster=cluster()) == route
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_users_url_does_not_lead_through_a_port_forward(scheme: str) -> None:
+    where = replace(cluster(), gateway=Gateway("127.0.0.1", 40123, forwarded=True))
+    asked = action(scheme=scheme)
+    route = route_of("devbox", service=SERVICE, action=asked, cluster=where)
+    assert route == Route(f"{scheme}://{HOST}/")
+    through = route_of("gateway", service=SERVICE, action=action(), cluster=where)
+    assert through.connect_to == f"{HOST}:80:127.0.0.1:40123"
+
+
 @pytest.mark.parametrize(
     ("emulator", "dns", "mode"),
     [
