@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, ValidationError
 
 from harness.contracts.facts import ManifestFacts, ObjectFacts
@@ -27,6 +26,7 @@ from harness.contracts.model import (
 from harness.contracts.paths import is_below, leaves
 from harness.contracts.refusal import Reason, Refusal
 from harness.contracts.strict_json import text_of
+from harness.contracts.strict_yaml import UnusableYaml, documents
 from harness.core.errors import Problem, SpecError
 
 Verb = Literal["get", "describe", "wait", "logs", "diff", "apply"]
@@ -108,19 +108,20 @@ def parse_policy(data: bytes, *, source: str) -> Policy:
         SpecError: every problem of the file.
     """
     try:
-        policy = Policy.model_validate_json(text_of(yaml.safe_load(data)))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise SpecError([Problem(source, line, column, f"not YAML: {error}")]) from error
-    except TypeError as error:
-        raise SpecError([Problem(source, 1, 1, f"not plain data: {error}")]) from error
+        found = documents(data)
+        if len(found) != 1:
+            raise SpecError([Problem(source, 1, 1, "one document is wanted")])
+        policy = Policy.model_validate_json(text_of(found[0]))
+    except UnusableYaml as error:
+        raise SpecError([Problem(source, 1, 1, f"not YAML as it is read here: {error}")]) from error
     except ValidationError as error:
         problems = [
             Problem(source, 1, 1, f"{'.'.join(map(str, found['loc']))}: {found['msg']}")
             for found in error.errors(include_url=False)
         ]
         raise SpecError(problems) from error
+    except (TypeError, ValueError) as error:
+        raise SpecError([Problem(source, 1, 1, f"not plain data: {error}")]) from error
     unknown = sorted({*policy.may_read, *policy.may_apply} - BY_IDENT.keys())
     if unknown:
         listed = ", ".join(sorted(BY_IDENT))

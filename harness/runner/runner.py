@@ -194,7 +194,10 @@ def load_policy(path: Path) -> Policy:
             f"{path}: there is no policy, so no contract may run",
             mend="write one: `vpm runner schema policy` prints its schema",
         )
-    return parse_policy(_read(path, MAX_POLICY), source=str(path))
+    content = _read(path, MAX_POLICY)
+    if len(content) > MAX_POLICY:
+        raise UsageError(f"{path}: larger than {MAX_POLICY} bytes")
+    return parse_policy(content, source=str(path))
 
 
 def _read(path: Path, limit: int) -> bytes:
