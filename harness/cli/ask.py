@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import click
+from pydantic import ValidationError
 
 from harness.contracts.ask import AskRefused, NotAsked, parse_comment
 from harness.contracts.asked import LOCAL, Author, contracts_for
@@ -85,10 +86,13 @@ def _comment(file: Path | None, event: Path | None, author: str) -> Comment:
         return read_event(event)
     try:
         data = sys.stdin.buffer.read(MAX_INPUT + 1) if _is_stdin(file) else _read(file)
-        text = data.decode("utf-8")
+        text = data.decode("utf-8-sig")  # editors on Windows begin a file with a mark
+        origin = Origin(author=author, association=LOCAL)
     except UnicodeDecodeError as error:
         raise UsageError(f"the comment is not UTF-8: {error}") from error
-    return Comment(text, Author(author, LOCAL), Origin(author=author, association=LOCAL))
+    except ValidationError as error:
+        raise UsageError(f"--author: {error.errors(include_url=False)[0]['msg']}") from error
+    return Comment(text, Author(author, LOCAL), origin)
 
 
 def _is_stdin(file: Path | None) -> bool:
@@ -97,7 +101,8 @@ def _is_stdin(file: Path | None) -> bool:
 
 def _read(file: Path | None) -> bytes:
     try:
-        return Path(str(file)).read_bytes()
+        with Path(str(file)).open("rb") as stream:
+            return stream.read(MAX_INPUT + 1)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from error
 

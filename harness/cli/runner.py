@@ -33,6 +33,7 @@ from harness.runner.watch import end_as_at_ctrl_c, rounds
 from harness.timing.clock import SystemClock
 
 F = TypeVar("F", bound=Callable[..., Any])
+MAX_INTERVAL = 86_400.0
 OBSERVED: TypeAdapter[ContractObserved] = TypeAdapter(ContractObserved)
 
 mode_option = click.option(
@@ -44,6 +45,24 @@ mode_option = click.option(
     help="dry previews and changes nothing; exec changes the cluster. Also from RUN_MODE.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+
+
+class Interval(click.ParamType):
+    """Seconds between two looks at the inbox."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The seconds, or a BadParameter."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not 0 < seconds <= MAX_INTERVAL:  # nor NaN
+            self.fail(f"more than 0 and at most {MAX_INTERVAL:g} are wanted", param, ctx)
+        return seconds
 
 
 @click.group()
@@ -102,7 +121,11 @@ def run(
 @click.option("--inbox", type=click.Path(path_type=Path), help="Default: codex/inbox.")
 @click.option("--once", is_flag=True, help="Drain the inbox and end.")
 @click.option(
-    "--interval", default=5.0, show_default=True, help="Seconds after which to look anyway."
+    "--interval",
+    type=Interval(),
+    default=5.0,
+    show_default=True,
+    help="Seconds after which to look anyway.",
 )
 @mode_option
 @json_option

@@ -105,13 +105,18 @@ class Manifest(Model):
 Action = Annotated[Read | Wait | Logs | Manifest, Field(discriminator="verb")]
 
 
+# Who approves: what a signature is over must have one spelling only.
+PERSON = r"[A-Za-z0-9][A-Za-z0-9 _.@+-]*"
+MAX_PERSON = 100
+
+
 class Approval(Model):
     """Somebody's consent: over the hash of the manifests, on the contract's target.
 
     `diff` narrows it to one diff; `signature` (base64, ed25519) makes it `signed`.
     """
 
-    by: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.@+-]*$", max_length=100)]
+    by: Annotated[str, Field(pattern=f"^{PERSON}$", max_length=MAX_PERSON)]
     at: Moment
     over: Digest
     diff: Digest | None = None

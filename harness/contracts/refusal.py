@@ -47,7 +47,7 @@ class Refusal:
     where: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
+        place = f"{shown(self.where)}: " if self.where else ""
         return f"{self.reason}: {place}{shown(self.detail)}"
 
 

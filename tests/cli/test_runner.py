@@ -69,6 +69,53 @@ def ask(vpm: Vpm, desk: Desk) -> Vpm:
     return functools.partial(vpm, "ask", "--repo", str(desk.repo))
 
 
+@pytest.mark.parametrize("name", ["", "a\nb", "x: y", "\x1b[2J", "x" * 101, "-x", "ｂｏｓｓ"])
+@pytest.mark.parametrize(
+    "arguments",
+    [("approve", "apply_hello"), ("release", "apply_hello"), ("keygen", "--out", "key.pem")],
+)
+def test_a_name_that_no_approval_can_hold(
+    desk: Desk, runner: Vpm, arguments: tuple[str, ...], name: str
+) -> None:
+    result = runner(*arguments, f"--by={name}")
+    assert result.returncode == 2
+    assert "Invalid value for '--by': letters, digits" in result.stderr
+    assert not Path("key.pem").exists()
+
+
+@pytest.mark.parametrize("interval", ["nan", "inf", "-1", "0", "1e300", "soon"])
+def test_an_interval_that_no_watch_can_have(runner: Vpm, interval: str) -> None:
+    result = runner("serve", f"--interval={interval}")
+    assert result.returncode == 2
+    assert "Invalid value for '--interval'" in result.stderr
+
+
+def test_what_a_contract_calls_its_keys_cannot_speak_for_lint(desk: Desk, runner: Vpm) -> None:
+    evil = contract_document(**{"\x1b[2J\ngood.json: may apply all": 1})
+    result = runner("lint", str(desk.file("evil.json", json.dumps(evil).encode())))
+    (line,) = result.stdout.splitlines()
+    assert "\\x1b[2J\\ngood.json: may apply all: Extra inputs" in line
+
+
+@pytest.mark.parametrize("author", ["a\nb", "x" * 501, "\x00"])
+def test_an_author_that_no_contract_can_hold(ask: Vpm, author: str) -> None:
+    result = ask("--author", author, stdin=b"/ask")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: --author: ")
+
+
+def test_a_comment_without_end_is_not_read_to_its_end(ask: Vpm) -> None:
+    result = ask("/dev/zero")
+    assert result.returncode == 2
+    assert "more than 65536 characters" in result.stdout
+
+
+def test_a_comment_of_a_windows_editor(desk: Desk, ask: Vpm) -> None:
+    assert ask(stdin=b"\xef\xbb\xbf/ask\r\nS5 apply: dev hello\r\n").returncode == 0
+    (contract,) = inbox(desk)
+    assert contract["scope"] == HELLO
+
+
 def inbox(desk: Desk) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(desk.settings.inbox.glob("*.json"))]
 
