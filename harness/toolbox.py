@@ -16,6 +16,7 @@ from harness.core.observation import (
     ServiceObserved,
 )
 from harness.core.record import RunOpened
+from harness.core.redact import redact_bytes
 from harness.options import RunOptions
 from harness.ports import Clock, Cluster, CommandResult, KubeClient, Kubectl
 from harness.run.bundle import ClusterBundle
@@ -189,5 +190,6 @@ def stamp_contract(template: Path, inbox: Path, opened: RunOpened) -> Path:
     id = f"{template.stem}_{created:%Y%m%dT%H%M%SZ}"
     inbox.mkdir(exist_ok=True)
     contract = inbox / f"{id}.json"
-    write_atomic(contract, stamp(text, id=id, created=created))
+    # It stays in the run's folder, where no note may hold a secret.
+    write_atomic(contract, redact_bytes(stamp(text, id=id, created=created)))
     return contract

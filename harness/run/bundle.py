@@ -24,7 +24,8 @@ COMMAND_SECONDS = 10.0
 PROVIDED_DUMP = "provider/envoy-config.json"
 """Where a driver that can reach Envoy itself leaves its config dump."""
 _AT_ONCE = 4
-_OF_PODS = ("--all-containers", "--prefix", "--ignore-errors", "--tail=300")
+_MOST_PODS = 4
+_CONTAINERS = '{range .items[*]}{.metadata.name} {.spec.containers[*].name}{"\\n"}{end}'
 _PARTS = (
     "configurations.serving.knative.dev,routes.serving.knative.dev,revisions.serving.knative.dev,"
     "ingresses.networking.internal.knative.dev,serverlessservices.networking.internal.knative.dev,"
@@ -35,20 +36,24 @@ _DESCRIBED = "routes.serving.knative.dev,revisions.serving.knative.dev,deploymen
 _KNATIVE, _KOURIER = ("-n", "knative-serving"), ("-n", "kourier-system")
 _OF_GATEWAY = "deployments,pods,services,endpointslices.discovery.k8s.io"
 _CONFIGS = ("config-domain", "config-network", "config-autoscaler")
-_DNS = ("-n", "kube-system", "-l", "k8s-app=kube-dns")
 
 _SHARED: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("gateway/logs.txt", ("logs", *_KOURIER, "-l", "app=3scale-kourier-gateway", *_OF_PODS)),
     ("gateway/objects.yaml", ("get", _OF_GATEWAY, *_KOURIER, "-oyaml")),
     ("gateway/describe.txt", ("describe", "services,pods", *_KOURIER)),
-    ("activator/logs.txt", ("logs", *_KNATIVE, "-l", "app=activator", *_OF_PODS)),
     ("activator/endpoints.yaml", ("get", "endpoints", "activator-service", *_KNATIVE, "-oyaml")),
     ("cluster/config.yaml", ("get", "configmaps", *_CONFIGS, *_KNATIVE, "-oyaml")),
     ("cluster/pods.txt", ("get", "pods", "-A", "-o", "wide")),
     ("cluster/nodes.txt", ("describe", "nodes")),
-    ("cluster/dns-logs.txt", ("logs", *_DNS, *_OF_PODS)),
 )
 """What all services share: a file, and kubectl's arguments."""
+
+_SHARED_LOGS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("gateway/logs", (*_KOURIER, "-l", "app=3scale-kourier-gateway")),
+    ("gateway/logs", (*_KNATIVE, "-l", "app=net-kourier-controller")),
+    ("activator/logs", (*_KNATIVE, "-l", "app=activator")),
+    ("cluster/logs", ("-n", "kube-system", "-l", "k8s-app=kube-dns")),
+)
+"""Whose logs all services share: a folder, and where the pods are."""
 
 
 class ClusterBundle:
@@ -90,6 +95,8 @@ class _Collection:
         for one in suspects:
             yield from (partial(self.output, *asked) for asked in _of_service(one))
             yield partial(self.names, one)
+            yield partial(self.logs, f"{one.folder}/logs", _pods_of(one))
+        yield from (partial(self.logs, *asked) for asked in _SHARED_LOGS)
         yield from (partial(self.output, *asked) for asked in _SHARED)
 
     def output(self, file: str, args: Sequence[str]) -> str:
@@ -98,6 +105,22 @@ class _Collection:
         if text.strip():
             self.write(file, text)
         return f"{file}: kubectl {' '.join(args)}{problem}"
+
+    def logs(self, below: str, where: Sequence[str]) -> str:
+        """Keep the logs of some pods, a file for each container: secrets that run over several
+        lines are found only where no line has something else before it.
+        """
+        said, problem = self._run(("get", "pods", *where, "-o", f"jsonpath={_CONTAINERS}"))
+        pods = [line.split() for line in said.splitlines() if line.strip()]
+        for pod, *containers in pods[:_MOST_PODS]:
+            for container in containers:
+                asked = ("logs", pod, "-c", container, *where[:2], "--tail=300")
+                text, trouble = self._run(asked)
+                if text.strip():
+                    self.write(f"{below}/{pod}.{container}.txt", text)
+                elif trouble:
+                    problem += f"; {container} of {pod}{trouble}"
+        return f"{below}: {len(pods)} pods by {' '.join(where)}{problem}"
 
     def routes(self, suspects: Sequence[Suspect]) -> str:
         """Keep what the gateway's Envoy knows of the routes to the services."""
@@ -118,9 +141,8 @@ class _Collection:
 
     def names(self, one: Suspect) -> str:
         """Keep what the service's host names resolve to, on the devbox and in a pod of its own."""
-        mine = ("-n", one.namespace, "-l", f"serving.knative.dev/service={one.name}")
         running = ("--field-selector=status.phase=Running", "-o", "name")
-        found, problem = self._run(("get", "pods", *mine, *running))
+        found, problem = self._run(("get", "pods", *_pods_of(one), *running))
         pods = found.split()
         lines = [f"devbox: {host}: {self._devbox(host)}" for host in one.hosts]
         for host in one.hosts if pods else ():
@@ -160,15 +182,19 @@ class _Collection:
         path.write_text(text, encoding="utf-8", errors="replace")
 
 
+def _pods_of(one: Suspect) -> tuple[str, ...]:
+    """Where everything is that belongs to a service, its pods among them."""
+    return ("-n", one.namespace, "-l", f"serving.knative.dev/service={one.name}")
+
+
 def _of_service(one: Suspect) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What is asked about a service: a file, and kubectl's arguments."""
     place, below = ("-n", one.namespace), one.folder
-    mine = (*place, "-l", f"serving.knative.dev/service={one.name}")
+    mine = _pods_of(one)
     name = f"services.serving.knative.dev/{one.name}"
     yield f"{below}/describe.txt", ("describe", name, *place)
     yield f"{below}/service.yaml", ("get", name, *place, "-oyaml")
     yield f"{below}/parts.yaml", ("get", _PARTS, *mine, "-oyaml")
-    yield f"{below}/logs.txt", ("logs", *mine, *_OF_PODS)
     events = ("get", "events", *place, "--sort-by=.metadata.creationTimestamp")
     yield f"{below}/events.txt", events
     yield f"{below}/parts.txt", ("describe", _DESCRIBED, *mine)
