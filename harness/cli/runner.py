@@ -47,22 +47,11 @@ mode_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 
 
-class Interval(click.ParamType):
+def _interval(_context: click.Context, _option: click.Parameter, value: float) -> float:
     """Seconds between two looks at the inbox."""
-
-    name = "seconds"
-
-    def convert(
-        self, value: str | float, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """The seconds, or a BadParameter."""
-        try:
-            seconds = float(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not 0 < seconds <= MAX_INTERVAL:  # nor NaN
-            self.fail(f"more than 0 and at most {MAX_INTERVAL:g} are wanted", param, ctx)
-        return seconds
+    if not 0 < value <= MAX_INTERVAL:  # nor NaN
+        raise click.BadParameter(f"more than 0 and at most {MAX_INTERVAL:g} seconds are wanted")
+    return value
 
 
 @click.group()
@@ -122,8 +111,8 @@ def run(
 @click.option("--once", is_flag=True, help="Drain the inbox and end.")
 @click.option(
     "--interval",
-    type=Interval(),
     default=5.0,
+    callback=_interval,
     show_default=True,
     help="Seconds after which to look anyway.",
 )

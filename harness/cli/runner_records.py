@@ -35,25 +35,22 @@ from harness.timing.clock import SystemClock
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-class Person(click.ParamType):
+def _person(_context: click.Context, _option: click.Parameter, value: str) -> str:
     """The name of somebody who approves or decides, as an approval can hold it."""
-
-    name = "name"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        """The name, or a BadParameter."""
-        if len(value) > MAX_PERSON or not re.fullmatch(PERSON, value):
-            self.fail(
-                f"letters, digits, blanks and _.@+- are wanted, at most {MAX_PERSON}", param, ctx
-            )
-        return value
+    if len(value) > MAX_PERSON or not re.fullmatch(PERSON, value):
+        wanted = f"letters, digits, blanks and _.@+- are wanted, at most {MAX_PERSON}"
+        raise click.BadParameter(wanted)
+    return value
 
 
 @click.command()
 @click.argument("contracts", nargs=-1, required=True)
-@click.option("--by", type=Person(), required=True, help="Who approves: a signer of the policy, or a name.")
+@click.option(
+    "--by",
+    required=True,
+    callback=_person,
+    help="Who approves: a signer of the policy, or a name.",
+)
 @click.option(
     "--key",
     type=_FILE,
@@ -100,7 +97,12 @@ def _tell_approved(done: Approved) -> None:
 
 @click.command()
 @click.argument("run_id")
-@click.option("--by", type=Person(), required=True, help="Who says that the cluster will not come back.")
+@click.option(
+    "--by",
+    required=True,
+    callback=_person,
+    help="Who says that the cluster will not come back.",
+)
 @click.pass_obj
 def release(settings: RunnerSettings, run_id: str, by: str) -> None:
     """End RUN_ID, interrupted on a cluster that is there no more, as failed.
@@ -170,7 +172,7 @@ def publish(
 
 
 @click.command()
-@click.option("--by", type=Person(), required=True, help="The signer's name in the policy.")
+@click.option("--by", required=True, callback=_person, help="The signer's name in the policy.")
 @click.option("--out", required=True, type=_FILE, help="New file for the private key, mode 0600.")
 def keygen(by: str, out: Path) -> None:
     """Make a signer: a private key in a file, and the lines for the policy."""

@@ -91,7 +91,7 @@ def test_an_interval_that_no_watch_can_have(runner: Vpm, interval: str) -> None:
 
 
 def test_what_a_contract_calls_its_keys_cannot_speak_for_lint(desk: Desk, runner: Vpm) -> None:
-    evil = contract_document(**{"\x1b[2J\ngood.json: may apply all": 1})
+    evil = {**contract_document(), "\x1b[2J\ngood.json: may apply all": 1}
     result = runner("lint", str(desk.file("evil.json", json.dumps(evil).encode())))
     (line,) = result.stdout.splitlines()
     assert "\\x1b[2J\\ngood.json: may apply all: Extra inputs" in line
