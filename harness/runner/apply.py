@@ -21,7 +21,7 @@ from harness.runner.folder import Console
 from harness.runner.ledger import Mark
 from harness.runner.lock import ClusterLock
 from harness.runner.manifests import ManifestRead
-from harness.runner.objects import Shown, shown
+from harness.runner.objects import Shown
 from harness.runner.outcome import Change, Stopped, failed
 from harness.runner.states import Event
 
@@ -137,14 +137,6 @@ class ManifestRun:
 def snapshots(runs: list[ManifestRun], *, kept: str) -> str:
     """The live objects of several manifests in one YAML stream, which goes to the file `kept`."""
     return "---\n".join(text for run in runs if (text := run.snapshot(kept=kept)))
-
-
-def parse_snapshots(text: str) -> dict[str, Shown]:
-    """The objects in what `snapshots` returned, by `Kind/name`."""
-    found: dict[str, Shown] = {}
-    for part in text.split("---\n"):
-        found.update(shown(part))
-    return found
 
 
 def _want_zero(result: CommandResult) -> None:

@@ -10,11 +10,11 @@ from harness.contracts.model import Action, Contract, Manifest
 from harness.core.errors import ClusterError, CommandError
 from harness.core.identity import ClusterIdentity
 from harness.ports import KubeClient
-from harness.runner.apply import DIFF, ManifestRun, Permit, parse_snapshots, snapshots
+from harness.runner.apply import DIFF, ManifestRun, Permit, snapshots
 from harness.runner.folder import APPLY_LOG, Console, RunFolder
 from harness.runner.ledger import CHANGING_MARKS, Mark
 from harness.runner.manifests import ManifestRead
-from harness.runner.objects import Shown
+from harness.runner.objects import Shown, shown
 from harness.runner.outcome import Change, Outcome, Stopped, failed
 from harness.runner.preflight import check_cluster
 from harness.runner.states import Event
@@ -109,7 +109,7 @@ class Execution:
         if kept is None:
             kept = snapshots(runs, kept=BEFORE)
             self._folder.write(BEFORE, kept)
-        return parse_snapshots(kept)
+        return shown(kept)
 
     def _bring_about(self, run: ManifestRun, before: Mapping[str, Shown]) -> None:
         facts = run.read.facts
@@ -124,10 +124,10 @@ class Execution:
         else:
             self._folder.log("SKIP", "apply: the cluster already is as the manifest says")
             self._folder.log("INFO", "no differences: apply is left out", name=APPLY_LOG)
-        applied = parse_snapshots(run.snapshot(kept=f"{AFTER}, as it ended"))
+        applied = shown(run.snapshot(kept=f"{AFTER}, as it ended"))
         run.wait_ready()
         self._after.append(run.snapshot(kept=AFTER))
-        self._changes += run.changes(before, applied, parse_snapshots(self._after[-1]))
+        self._changes += run.changes(before, applied, shown(self._after[-1]))
 
     def _compare(self, run: ManifestRun) -> bool:
         differs = run.compare()

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
 from harness.core.errors import ClusterError
+
+# What YAML says without a tag, and JSON can say, too.
+_PLAIN = frozenset({"bool", "int", "float", "null"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +41,42 @@ class Shown:
         return ""
 
 
-def shown(text: str) -> dict[str, Shown]:
-    """The objects in the YAML that kubectl printed (one object or a List), by `Kind/name`.
+class _Loader(yaml.CSafeLoader):
+    """Loads what Kubernetes knows; a time or a lone `=` is a text, as kubectl means it."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML's own way)
+        first: [(tag, pattern) for tag, pattern in rules if tag.rpartition(":")[2] in _PLAIN]
+        for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def live_objects(text: str) -> list[dict[str, Any]]:
+    """The objects in the YAML that kubectl printed, of one command or of several; a List is
+    taken apart.
 
     Errors:
         ClusterError: it is not such YAML.
     """
     try:
-        document = yaml.load(text, yaml.CSafeLoader)
+        documents = [found for found in yaml.load_all(text, _Loader) if found is not None]
     except yaml.YAMLError as error:
         raise ClusterError(f"kubectl printed what is not YAML: {error}") from error
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
+    objects: list[dict[str, Any]] = []
+    for document in documents:
+        is_list = isinstance(document, dict) and document.get("kind") == "List"
+        objects += document.get("items") or [] if is_list else [document]
+    if not all(isinstance(found, dict) for found in objects):
         raise ClusterError("kubectl printed YAML that is no object")
-    items = document["items"] if document.get("kind") == "List" else [document]
-    return {f"{found.kind}/{found.name}": found for found in map(_shown, items)}
+    return objects
+
+
+def shown(text: str) -> dict[str, Shown]:
+    """The objects in the YAML that kubectl printed, by `Kind/name`.
+
+    Errors:
+        ClusterError: it is not such YAML.
+    """
+    return {f"{found.kind}/{found.name}": found for found in map(_shown, live_objects(text))}
 
 
 def _shown(item: object) -> Shown:

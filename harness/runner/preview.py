@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
-
-import yaml
 
 from harness.contracts.command import apply_arguments, read_arguments
 from harness.contracts.model import Contract, Manifest, digest
 from harness.contracts.strict_json import text_of
 from harness.runner.apply import DIFF, ManifestRun
 from harness.runner.execution import Job
+from harness.runner.files import read_once
 from harness.runner.folder import Console, RunFolder
+from harness.runner.objects import live_objects
 from harness.runner.preflight import check_cluster
+
+MAX_COMPARED = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,17 @@ def inbox_fingerprint(inbox: Path) -> str:
     """A hash over the names and contents of everything in the inbox."""
     summary = hashlib.sha256()
     for path in sorted(inbox.rglob("*")) if inbox.is_dir() else ():
-        content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-        summary.update(text_of([str(path.relative_to(inbox)), digest(content)]))
+        summary.update(os.fsencode(path.relative_to(inbox)) + b"\0" + _mark(path))
     return summary.hexdigest()
+
+
+def _mark(path: Path) -> bytes:
+    """What tells one state of a file from another; of a very large one that is not its content."""
+    try:
+        content = read_once(path, MAX_COMPARED)
+        return digest(content).encode() + str(path.lstat().st_size).encode()
+    except OSError:
+        return b"no file"  # a folder, link or pipe; or another runner has taken it meanwhile
 
 
 def _log_commands(contract: Contract, folder: RunFolder) -> None:
@@ -77,8 +88,7 @@ def _fingerprint(snapshot: str) -> str:
 
     The controllers write the status at any time; resourceVersion follows it.
     """
-    document = yaml.load(snapshot, yaml.CSafeLoader) or {}
-    items = document.get("items", [document])
+    items = live_objects(snapshot)
     for item in items:
         item.pop("status", None)
         for volatile in ("resourceVersion", "managedFields"):

@@ -16,10 +16,11 @@ from pydantic import ValidationError
 from harness.contracts.forms import safe_name
 from harness.contracts.model import SCHEMA, Contract, Manifest, Resource, Target, dump
 from harness.contracts.policy import Policy
-from harness.core.errors import UsageError
+from harness.core.errors import ClusterError, UsageError
 from harness.core.redact import MASK
 from harness.runner.execution import AFTER, BEFORE
 from harness.runner.files import write_atomic
+from harness.runner.objects import live_objects
 from harness.runner.queue import Queue
 from harness.runner.settings import RunnerSettings
 from harness.runner.status import STATUS, Status, read_status
@@ -34,6 +35,18 @@ _SERVER_ANNOTATIONS = (
     "serving.knative.dev/creator",
     "serving.knative.dev/lastModifier",
 )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that kubectl might take for something else: `1e3`, `0o14`, `y`."""
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """A text; quoted unless it begins like a word (then PyYAML knows when to quote)."""
+        style = None if len(text) > 1 and text[0].isalpha() else '"'
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,9 @@ def make_rollback(
     }
     for resource, manifest in manifests.items():
         manifest.parent.mkdir(exist_ok=True)
-        write_atomic(manifest, yaml.safe_dump(before[resource], sort_keys=False).encode())
+        write_atomic(
+            manifest, yaml.dump(before[resource], Dumper=_Dumper, sort_keys=False).encode()
+        )
     actions = [
         Manifest(
             verb="apply",
@@ -133,14 +148,10 @@ def _created(before: Iterable[Resource], after: Path, *, context: str) -> tuple[
 def _objects(path: Path) -> list[dict[str, object]]:
     """The objects in a snapshot; a List of them is taken apart."""
     try:
-        documents = [found for found in yaml.safe_load_all(path.read_text("utf-8")) if found]
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        found = live_objects(path.read_text("utf-8"))
+    except (ClusterError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: not YAML as kubectl prints it") from error
-    found: list[dict[str, object]] = []
-    for document in documents:
-        items = document.get("items", [document]) if isinstance(document, dict) else [document]
-        found += items if isinstance(items, list) else [items]
-    if not all(isinstance(live, dict) and isinstance(live.get("metadata"), dict) for live in found):
+    if not all(isinstance(live.get("metadata"), dict) for live in found):
         raise UsageError(f"{path}: an object in it has no metadata")
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -213,6 +214,27 @@ def test_a_preview_of_the_inbox_moves_nothing(desk: Desk) -> None:
 
     assert [seen.state for seen in previewed.observed] == ["previewed", "previewed", "refused"]
     assert sorted(path.name for path in desk.settings.inbox.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    "text", ["a\n---\nb", "x ---\ny", "=", "2025-01-01", "kind: Secret\ndata:\n  a: b"]
+)
+def test_texts_that_look_like_yaml_are_texts(desk: Desk, text: str) -> None:
+    (desk.repo / HELLO).write_text(manifest(target=text))
+    assert desk.runner().execute(desk.contract()).state == "succeeded"
+    seen = desk.runner().preview(desk.contract("next"))
+    assert (seen.state, seen.unchanged) == ("previewed", ("cluster", "inbox"))
+
+
+def test_what_else_is_in_the_inbox_does_not_stop_a_preview(desk: Desk) -> None:
+    inbox = desk.settings.inbox
+    (inbox / os.fsdecode(b"\xff\xfe.json")).write_text("{}")
+    (inbox / "link.json").symlink_to("/dev/zero")
+    os.mkfifo(inbox / "pipe.json")
+    with (inbox / "huge.json").open("wb") as stream:
+        stream.truncate(10**12)
+    seen = desk.runner().preview(desk.contract())
+    assert (seen.state, seen.unchanged) == ("previewed", ("cluster", "inbox"))
 
 
 def test_what_the_overlay_offers_to_comments(desk: Desk) -> None:

@@ -82,3 +82,11 @@ def test_a_failed_run_is_rolled_back_too(desk: Desk) -> None:
     (path,) = back(desk, failed).manifests
     assert "One" in path.read_text()
     assert "Broken" not in path.read_text()
+
+
+@pytest.mark.parametrize("value", ["1e3", "0o14", "12e4567", "y", "=", "1:30", "2026-01-01", "~"])
+def test_a_text_stays_a_text(desk: Desk, value: str) -> None:
+    """As YAML without quotes these are numbers to kubectl, although not to PyYAML, or the like."""
+    apply_both(desk, "first", target=value, names=("hello",))
+    made = back(desk, apply_both(desk, "second", target="Two", names=("hello",)))
+    assert f'value: "{value}"' in made.manifests[0].read_text()

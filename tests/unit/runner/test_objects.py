@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import ClusterError
-from harness.runner.apply import parse_snapshots
 from harness.runner.objects import Shown, shown
 
 # From a real cluster: Knative Serving 1.18.2 on Kubernetes 1.33, `kubectl get ksvc -o yaml`.
@@ -75,7 +74,7 @@ def test_what_is_no_object_is_told(text: str) -> None:
 
 
 def test_several_snapshots_in_one_stream() -> None:
-    found = parse_snapshots(f"{RECORDED}---\n{RECORDED.replace('hello', 'other')}")
+    found = shown(f"{RECORDED}---\n{RECORDED.replace('hello', 'other')}")
     assert set(found) == {"Service/hello", "Service/other"}
 
 
