@@ -14,7 +14,7 @@ Obj = dict[str, Any]
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
 
 HISTORY = 4096  # changes kept for watches that resume
-BACKLOG = 10_000  # changes a subscriber may lag behind before it is cut off
+BACKLOG = 10_000  # changes a client may lag behind before it is cut off
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +47,23 @@ class _Past:
 class Subscription:
     """An async iterator of events; it ends when closed or when it lags too far behind."""
 
-    def __init__(self, hub: "Changes", resources: frozenset[str]) -> None:
+    def __init__(
+        self,
+        hub: "Changes",
+        resources: frozenset[str],
+        current: Iterable[Event],
+        backlog: float,
+    ) -> None:
         self._hub = hub
-        self._events: deque[Event] = deque()
+        self._events: deque[Event] = deque(current)
+        self._most = len(self._events) + backlog
         self._waiter: asyncio.Future[None] | None = None
         self.resources = resources
         self.closed = False
 
     def push(self, event: Event) -> None:
         self._events.append(event)
-        if len(self._events) > BACKLOG:
+        if len(self._events) > self._most:
             self.close()
         self._wake()
 
@@ -95,14 +102,17 @@ class Changes:
         self._subscribers: dict[str, list[Subscription]] = {}
         self.oldest = revision  # changes after this revision are in the history
 
-    def subscribe(self, kinds: Iterable[Kind], current: Iterable[Event]) -> Subscription:
-        """A subscription that starts with `current`; no kinds at all means every kind."""
+    def subscribe(
+        self, kinds: Iterable[Kind], current: Iterable[Event], *, backlog: float = BACKLOG
+    ) -> Subscription:
+        """A subscription that starts with `current`; no kinds at all means every kind.
+
+        It ends when it lags more than `backlog` changes behind.
+        """
         resources = frozenset(kind.table for kind in kinds) or frozenset({""})
-        subscription = Subscription(self, resources)
+        subscription = Subscription(self, resources, current, backlog)
         for resource in resources:
             self._subscribers.setdefault(resource, []).append(subscription)
-        for event in current:
-            subscription.push(event)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:

@@ -1,9 +1,12 @@
 """CustomResourceDefinitions: applying one serves its kind."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 from infra.embedded.api.shapes import Shape, metadata, of_schema
+from infra.embedded.errors import NotFound
+from infra.embedded.following import follow
 from infra.embedded.kinds import BUILT_IN, CRD, Column, Kind, Registry
 from infra.embedded.store import Event, Obj, Store
 
@@ -42,12 +45,8 @@ class DefinitionController:
         self._store = store
 
     async def run(self) -> None:
-        subscription = self._store.watch(CRD)
-        try:
-            async for event in subscription:
-                self._follow(event)
-        finally:
-            subscription.close()
+        """Follow the CRDs until cancelled."""
+        await follow(self._store, self._follow, CRD)
 
     def _follow(self, event: Event) -> None:
         crd = event.obj
@@ -55,7 +54,8 @@ class DefinitionController:
             for kind in kinds_of(crd):
                 for obj in self._store.list(kind):
                     meta = obj["metadata"]
-                    self._store.delete(kind, meta.get("namespace", ""), meta["name"])
+                    with contextlib.suppress(NotFound):  # it went with its owner
+                        self._store.delete(kind, meta.get("namespace", ""), meta["name"])
             self._definitions.forget(crd)
             return
         self._definitions.define(crd)

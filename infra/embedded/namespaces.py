@@ -1,8 +1,9 @@
 """The namespace controller: what every namespace holds, and emptying one that is deleted."""
 
 from infra.embedded.clock import Clock
+from infra.embedded.following import follow
 from infra.embedded.kinds import CONFIGMAP, EVENT, NAMESPACE, SERVICEACCOUNT
-from infra.embedded.store import Obj, Store
+from infra.embedded.store import Event, Obj, Store
 
 
 class NamespaceController:
@@ -15,17 +16,16 @@ class NamespaceController:
         self._authority = authority
 
     async def run(self) -> None:
+        """Look after all namespaces until cancelled."""
         for space in self._store.list(NAMESPACE):
             self._reconcile(space["metadata"]["name"])
-        subscription = self._store.watch()  # everything: a namespace ends with its last object
-        try:
-            async for event in subscription:
-                if event.kind == NAMESPACE:
-                    self._reconcile(event.obj["metadata"]["name"])
-                elif event.type == "DELETED" and "namespace" in event.obj["metadata"]:
-                    self._reconcile(event.obj["metadata"]["namespace"], only_deleted=True)
-        finally:
-            subscription.close()
+        await follow(self._store, self._changed)  # everything: one ends with its last object
+
+    def _changed(self, event: Event) -> None:
+        if event.kind == NAMESPACE:
+            self._reconcile(event.obj["metadata"]["name"])
+        elif event.type == "DELETED" and "namespace" in event.obj["metadata"]:
+            self._reconcile(event.obj["metadata"]["namespace"], only_deleted=True)
 
     def _reconcile(self, name: str, *, only_deleted: bool = False) -> None:
         space = self._store.find(NAMESPACE, "", name)

@@ -62,9 +62,8 @@ class Parts:
         front = GatewaySettings(
             settings.state_dir, address, settings.port, settings.https_port, self._authority
         )
-        gateway = Gateway(store, clock, front, kubelet.network)
+        gateway = self._gateway = Gateway(store, clock, front, kubelet.network)
         await gateway.start()
-        self._gateway = gateway
         loops = controllers(
             store,
             clock,

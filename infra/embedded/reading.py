@@ -1,5 +1,6 @@
 """Reading from the store: objects, lists, owners, changes."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 from infra.embedded.changes import Changes, Event, Subscription
@@ -57,10 +58,13 @@ class Reading:
         return [s.obj for s in found if kind is None or s.kind.resource == kind.resource]
 
     def watch(self, *kinds: Kind) -> Subscription:
-        """All changes of these kinds from now on, after the current objects as ADDED."""
+        """All changes of these kinds from now on, after the current objects as ADDED.
+
+        For the cluster's own parts: it never ends for lagging behind, as a client's would.
+        """
         current = [
             Event("ADDED", kind, s.obj, None, s.raw, int(s.obj["metadata"]["resourceVersion"]))
             for kind in kinds
             for s in self.objects.select(kind, None, None)
         ]
-        return self.changes.subscribe(kinds, current)
+        return self.changes.subscribe(kinds, current, backlog=math.inf)

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +44,16 @@ def serve(settings: Settings, launched: Launched) -> None:
     cannot start.
     """
     settings.cluster_file.unlink(missing_ok=True)
+    was_asked = False
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_Cluster(settings, launched).run())
+        was_asked = True
     finally:
         was_ready = settings.cluster_file.exists()
         settings.cluster_file.unlink(missing_ok=True)
-        if settings.ephemeral and was_ready:  # else whoever started it reads the log there
+        # Else it could not start, and whoever started it reads the log there.
+        if settings.ephemeral and (was_ready or was_asked):
             shutil.rmtree(settings.state_dir, ignore_errors=True)
 
 
@@ -95,12 +98,10 @@ class _Cluster:
         front = BreakableApi(Application(api), self._clock)
         server = _Server(self._uvicorn(front))
         answering = asyncio.create_task(server.serve(sockets=[self._socket]))
+        answering.add_done_callback(lambda _: stop.set())  # should it fail, so does the cluster
         self._write_kubeconfig()  # the API answers from here on, before the rest is ready
         try:
-            components = await self._parts.start(self._address, self._where, front)
-            self._announce()
-            components += [self._definitions.controller(self._store), self._timekeeper]
-            await self._until(stop, components)
+            await _unless(stop, self._serve(front))
         finally:
             self._store.changes.close()
             await self._parts.stop()
@@ -108,13 +109,14 @@ class _Cluster:
             await answering
             self._storage.close()
 
-    async def _until(self, stop: asyncio.Event, components: list[Component]) -> None:
-        """Run the components until the event; the failure of one ends the cluster."""
+    async def _serve(self, front: BreakableApi) -> None:
+        """Start the parts and run them until cancelled; the failure of one ends the cluster."""
+        components = await self._parts.start(self._address, self._where, front)
+        self._announce()
+        components += [self._definitions.controller(self._store), self._timekeeper]
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(component.run()) for component in components]
-            await stop.wait()
-            for task in tasks:
-                task.cancel()
+            for component in components:
+                group.create_task(_run_for_ever(component))
 
     @property
     def _where(self) -> tuple[str, int]:
@@ -179,6 +181,24 @@ class _Cluster:
         }
         write_private(settings.cluster_file, json.dumps(content, indent=2).encode() + b"\n")
         _log.info("cluster %s is ready at %s", settings.name, server)
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work until the event, which ends it wherever it is; raises the work's own error."""
+    doing, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopping.cancel()
+        doing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await doing
+
+
+async def _run_for_ever(component: Component) -> None:
+    """Run a part that has no end; raises RuntimeError should it come to one."""
+    await component.run()
+    raise RuntimeError(f"{type(component).__name__} has ended, and the cluster with it")
 
 
 class _Server(uvicorn.Server):

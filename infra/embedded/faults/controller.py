@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from infra.embedded.clock import Clock
@@ -10,6 +11,7 @@ from infra.embedded.errors import Conflict, NotFound
 from infra.embedded.faults.api import ApiFault
 from infra.embedded.faults.definition import FAULT, definition
 from infra.embedded.faults.model import Broken, Fault, FaultError, broken
+from infra.embedded.following import follow
 from infra.embedded.gateway.faults import GatewayFaults
 from infra.embedded.kinds import CRD
 from infra.embedded.kubelet.dns import DnsFaults
@@ -24,6 +26,15 @@ class Breakable(Protocol):
     """The gateway, as far as faults are concerned."""
 
     async def break_(self, faults: GatewayFaults) -> None: ...
+
+
+@dataclass(slots=True)
+class _Active:
+    """What was last made of a Fault object; without a fault it could not be made."""
+
+    spec: Obj
+    fault: Fault | None = None
+    end: asyncio.TimerHandle | None = None
 
 
 class Faults:
@@ -42,7 +53,7 @@ class Faults:
         self._gateway = gateway
         self._dns = dns
         self._api = api
-        self._active: dict[str, Fault] = {}
+        self._active: dict[str, _Active] = {}
         self._now = Broken()
 
     def install(self) -> None:
@@ -56,37 +67,51 @@ class Faults:
 
     async def run(self) -> None:
         """Follow the Fault objects until cancelled."""
-        subscription = self._store.watch(FAULT)
-        try:
-            async for event in subscription:
-                await self._follow(event)
-        finally:
-            subscription.close()
+        await follow(self._store, self._follow, FAULT)
 
     async def _follow(self, event: Event) -> None:
+        """Act on the object as it is now: breaking something takes a while, and it may change."""
         name = event.obj["metadata"]["name"]
-        if event.type == "DELETED" or "deletionTimestamp" in event.obj["metadata"]:
-            self._active.pop(name, None)
-            await self._apply()
-            self._release(name)
-            return
-        if event.old is not None and event.old["spec"] == event.obj["spec"]:
-            return
+        current = self._store.find(FAULT, "", name)
+        if current is None or "deletionTimestamp" in current["metadata"]:
+            await self._end(name)
+        elif name not in self._active or self._active[name].spec != current["spec"]:
+            await self._begin(name, current)
+
+    async def _begin(self, name: str, obj: Obj) -> None:
+        self._cancel(name)
+        self._active[name] = active = _Active(obj["spec"])
         try:
-            self._active[name] = fault = Fault.parse(event.obj["spec"])
-            self._hold(event.obj)
+            active.fault = fault = Fault.parse(obj["spec"])
+            self._hold(obj)
             await self._apply()
         except (FaultError, OSError) as error:
-            self._active.pop(name, None)
+            active.fault = None
             _log.warning("fault %s: %s", name, error)
             self._tell(name, "Failed", str(error))
             return
         self._tell(name, "Active", "")
         if fault.lasts:
-            asyncio.get_running_loop().call_later(fault.lasts / self._clock.scale, self._mend, name)
+            later = asyncio.get_running_loop().call_later
+            active.end = later(fault.lasts / self._clock.scale, self._mend, name)
+
+    async def _end(self, name: str) -> None:
+        self._cancel(name)
+        self._active.pop(name, None)
+        try:
+            await self._apply()
+        finally:  # what cannot be mended must not keep the object
+            self._release(name)
+
+    def _cancel(self, name: str) -> None:
+        """Forget when an earlier fault of this name was to end."""
+        before = self._active.get(name)
+        if before is not None and before.end is not None:
+            before.end.cancel()
 
     async def _apply(self) -> None:
-        wanted = broken(self._active.values())
+        faults = (active.fault for active in self._active.values())
+        wanted = broken(fault for fault in faults if fault is not None)
         if wanted.gateway != self._now.gateway:
             await self._gateway.break_(wanted.gateway)
         self._dns.faults = wanted.dns

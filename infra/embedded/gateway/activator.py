@@ -121,24 +121,34 @@ class Revision:
         if not self.throttle.in_flight:
             self._on_buffered()
         gone = asyncio.ensure_future(near[0].read(relay.BLOCK))
+        try:
+            await self._hand_over(data, near, gone)
+        finally:
+            gone.cancel()
+
+    async def _hand_over(self, data: bytes, near: Streams, gone: "asyncio.Future[bytes]") -> None:
+        """Have a pod answer the request that begins with `data`, as soon as one can take it."""
         for _ in range(_TRIES):
             pod = await self._wait_for_pod(gone)
             if pod is None:
                 near[1].close()
                 return
             try:
-                far = await asyncio.open_connection(sock=await self._network.dial(*pod))
-            except OSError:
-                self._release(pod)
-                await asyncio.sleep(_RETRY_SECONDS)
-                continue
-            try:
-                far[1].write(data)
-                await _splice(near, far, gone, self._idle)
+                far = await self._reach(pod)
+                if far is not None:
+                    far[1].write(data)
+                    await _splice(near, far, gone, self._idle)
+                    return
             finally:
                 self._release(pod)
-            return
+            await asyncio.sleep(_RETRY_SECONDS)
         raise ConnectionRefusedError("the revision's pods refuse connections")
+
+    async def _reach(self, pod: Pod) -> Streams | None:
+        try:
+            return await asyncio.open_connection(sock=await self._network.dial(*pod))
+        except OSError:
+            return None
 
     async def _wait_for_pod(self, gone: "asyncio.Future[bytes]") -> Pod | None:
         """A pod that takes the request; None when the client went away (`gone` read no bytes)."""
@@ -149,11 +159,18 @@ class Revision:
         future: asyncio.Future[Pod] = asyncio.get_running_loop().create_future()
         self._waiting.append(future)
         either: tuple[asyncio.Future[Any], ...] = (future, gone)
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not future.done() and not gone.result():
-            self._waiting.remove(future)
-            return None
-        return await future
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not future.done() and not gone.result():
+                return None
+            return await future
+        except BaseException:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self._release(future.result())  # nobody will use what was handed out
+            raise
+        finally:
+            if future in self._waiting:
+                self._waiting.remove(future)
 
     def _release(self, pod: Pod) -> None:
         self.throttle.done(pod)

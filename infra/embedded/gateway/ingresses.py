@@ -1,7 +1,9 @@
 """KIngress objects: the gateway's finalizer, and the status that follows its probes."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from infra.embedded import events
 from infra.embedded.clock import Clock
@@ -10,6 +12,8 @@ from infra.embedded.gateway.prober import Listeners, wait_until_served
 from infra.embedded.gateway.routes import Routing, routing
 from infra.embedded.kinds import KINGRESS
 from infra.embedded.store import Event, Obj, Store, copy
+
+_log = logging.getLogger(__name__)
 
 FINALIZER = "ingresses.networking.internal.knative.dev"
 COMPONENT = "ingress-controller"
@@ -47,8 +51,8 @@ class Ingresses:
     def served(self, routings: Mapping[str, Routing]) -> None:
         """Envoy has these routings: probe what is new, and let go of what is no longer served."""
         for key, one in routings.items():
-            if (ingress := self._objects.get(key)) is not None:
-                self._status.probe(key, one, ingress["metadata"]["generation"])
+            if key in self._objects:
+                self._status.probe(key, one)
         for key, ingress in tuple(self._objects.items()):
             if "deletionTimestamp" in ingress["metadata"]:
                 self._status.forget(key)
@@ -73,7 +77,7 @@ class IngressStatus:
         self._store = store
         self._clock = clock
         self._listeners = listeners
-        self._probes: dict[str, tuple[str, int, asyncio.Task[None]]] = {}
+        self._probes: dict[str, tuple[tuple[str, int], asyncio.Task[None]]] = {}
 
     def hold(self, ingress: Obj) -> None:
         """Keep the object until its routes are gone."""
@@ -101,32 +105,41 @@ class IngressStatus:
         except (NotFound, Conflict):
             return
 
-    def probe(self, key: str, wanted: Routing, generation: int) -> None:
+    def probe(self, key: str, wanted: Routing) -> None:
         """This version has been handed to Envoy: probe it until it is served."""
         before = self._probes.get(key)
         if before is not None:
-            if before[:2] == (wanted.version, generation):
+            if before[0] == (wanted.version, wanted.generation):
                 return
-            before[2].cancel()
-        task = asyncio.ensure_future(self._serve(wanted, generation))
-        self._probes[key] = (wanted.version, generation, task)
+            before[1].cancel()
+        task = asyncio.ensure_future(self._serve(wanted))
+        task.add_done_callback(partial(self._probed, key))
+        self._probes[key] = ((wanted.version, wanted.generation), task)
+
+    def _probed(self, key: str, task: "asyncio.Task[None]") -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        _log.error("the routes of %s are not probed any more", key, exc_info=error)
+        if key in self._probes and self._probes[key][1] is task:
+            del self._probes[key]  # the next version of the routes begins again
 
     def forget(self, key: str) -> None:
         """The KIngress is gone."""
         before = self._probes.pop(key, None)
         if before is not None:
-            before[2].cancel()
+            before[1].cancel()
 
     def stop(self) -> None:
         for key in tuple(self._probes):
             self.forget(key)
 
-    async def _serve(self, wanted: Routing, generation: int) -> None:
-        self._write(wanted, generation, ready=False)
+    async def _serve(self, wanted: Routing) -> None:
+        self._write(wanted, ready=False)
         await wait_until_served(wanted, self._listeners())
-        self._write(wanted, generation, ready=True)
+        self._write(wanted, ready=True)
 
-    def _write(self, wanted: Routing, generation: int, *, ready: bool) -> None:
+    def _write(self, wanted: Routing, *, ready: bool) -> None:
+        generation = wanted.generation
         current = self._store.find(KINGRESS, wanted.namespace, wanted.name)
         if current is None or current["metadata"]["generation"] != generation:
             return

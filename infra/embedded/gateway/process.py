@@ -125,7 +125,10 @@ def _unchunked(body: bytes) -> bytes:
     parts = []
     while body:
         size, _, body = body.partition(b"\r\n")
-        length = int(size, 16)
+        try:
+            length = int(size, 16)
+        except ValueError:
+            raise ConnectionResetError("Envoy ended within an answer") from None
         if length == 0:
             break
         parts.append(body[:length])

@@ -49,10 +49,11 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Routing:
-    """One KIngress; `version` is equal for equal specs and shown by probes."""
+    """One generation of a KIngress; `version` is equal for equal specs and shown by probes."""
 
     namespace: str
     name: str
+    generation: int
     version: str
     redirect: bool
     rules: tuple[Rule, ...]
@@ -72,6 +73,7 @@ def routing(ingress: Obj) -> Routing:
     return Routing(
         namespace=meta["namespace"],
         name=meta["name"],
+        generation=meta.get("generation", 1),
         version=hashlib.sha256(text.encode()).hexdigest(),
         redirect=spec.get("httpOption") == "Redirected",
         rules=tuple(_rule(rule, meta["namespace"]) for rule in spec.get("rules") or ()),

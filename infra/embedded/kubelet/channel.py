@@ -19,8 +19,10 @@ class Channel:
     """Messages to one process; answers are matched to requests by id."""
 
     def __init__(self, end: socket.socket, on_message: OnMessage | None = None) -> None:
+        """`on_message` takes what is no answer."""
         self._end = end
         self._on_message = on_message
+        self.on_end: Callable[[], None] = lambda: None  # told when the process has ended
         self._numbers = itertools.count()
         self._waiting: dict[str, asyncio.Future[tuple[wire.Message, list[int]]]] = {}
         self._loop = asyncio.get_running_loop()
@@ -78,3 +80,4 @@ class Channel:
             if not future.done():
                 future.set_exception(NodeError("the node process ended"))
         self._waiting.clear()
+        self.on_end()

@@ -75,21 +75,20 @@ class ContainerRunner:
         """End the container: SIGTERM, and SIGKILL after `grace` cluster seconds."""
         self.final.set()
         self._stop.set()
+        await self.end_process(grace)
+
+    async def end_process(self, grace: float) -> None:
+        """End what runs now; the restart policy says what follows."""
         process = self.process
         if process is None:
             return
         process.signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(grace / self._node.clock.scale):
-                await asyncio.shield(process.exited)
+                await process.exited()
         except TimeoutError:
             process.signal(signal.SIGKILL)
-            await asyncio.wait({process.exited})
-
-    def kill(self) -> None:
-        """A probe says that the container is to be restarted."""
-        if self.process is not None:
-            self.process.signal(signal.SIGTERM)
+            await process.exited()
 
     async def execute(self, argv: tuple[str, ...], stdio: tuple[int, int, int]) -> Process:
         """Start a further program in the running container; raises NodeError."""
@@ -127,7 +126,8 @@ class ContainerRunner:
             problem, code = await self._execute(image, program, log, started)
         finally:
             log.close()
-            process, self.process = self.process, None
+        # A run that was cancelled keeps its process: whoever ends the pod has to end it.
+        process, self.process = self.process, None
         message, reason = problem, ""
         if problem:
             code, reason = 128, "StartError"
@@ -164,9 +164,9 @@ class ContainerRunner:
             return str(error), 128
         finally:
             log.release()
-        if problem := await self.process.started:
+        if problem := await self.process.started():
             return START_ERROR.format(problem), 128
-        return "", await self._serve(started, asyncio.shield(self.process.exited))
+        return "", await self._serve(started, self.process.exited())
 
     async def _serve(self, started: str, end: Awaitable[_T]) -> _T:
         """Show the container as running and probe it until `end`."""

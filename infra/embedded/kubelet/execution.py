@@ -29,9 +29,9 @@ async def exec_probe(
         os.close(null)
     try:
         async with asyncio.timeout(timeout):
-            if problem := await process.started:
+            if problem := await process.started():
                 return 126, problem
-            code = await process.exited
+            code = await process.exited()
     except TimeoutError:
         process.signal(signal.SIGKILL)
         return 1, f"command timed out after {timeout:g}s"

@@ -1,14 +1,20 @@
 """A runner for each pod that is bound to the node, from its binding to its end."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 
+from infra.embedded.following import follow
 from infra.embedded.kinds import CONFIGMAP, POD, SECRET
 from infra.embedded.kubelet.environment import Obj
 from infra.embedded.kubelet.node import Node, cancel
 from infra.embedded.kubelet.pods import PodRunner
 from infra.embedded.kubelet.scheduler import Scheduler
 from infra.embedded.store import Event
+
+_log = logging.getLogger(__name__)
+
+AFTER_BUG = 5.0  # cluster seconds until a pod whose runner failed is looked after again
 
 
 class PodKeeper:
@@ -22,11 +28,7 @@ class PodKeeper:
 
     async def run(self) -> None:
         """Follow pods, and what their volumes show, until cancelled."""
-        async for event in self._node.store.watch(POD, CONFIGMAP, SECRET):
-            if event.kind is POD:
-                self._pod_changed(event)
-            elif event.type == "MODIFIED":
-                self._configuration_changed(event)
+        await follow(self._node.store, self._changed, POD, CONFIGMAP, SECRET)
 
     async def close(self) -> None:
         """End all pods without grace."""
@@ -36,6 +38,12 @@ class PodKeeper:
     def find(self, pod: Obj) -> PodRunner | None:
         """The runner of a pod."""
         return self._pods.get(pod["metadata"]["uid"])
+
+    def _changed(self, event: Event) -> None:
+        if event.kind is POD:
+            self._pod_changed(event)
+        elif event.type == "MODIFIED":
+            self._configuration_changed(event)
 
     def _pod_changed(self, event: Event) -> None:
         pod = event.obj
@@ -57,7 +65,7 @@ class PodKeeper:
         if runner is None:
             if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed") and not deleted:
                 return
-            runner = self._pods[uid] = PodRunner(self._node, pod)
+            runner = self._pods[uid] = PodRunner(self._node, pod, self._failed)
         runner.update(pod)
         if deleted:
             self._end(runner.terminate())
@@ -67,7 +75,23 @@ class PodKeeper:
         if runner is not None:
             self._end(runner.close())
 
+    def _failed(self, runner: PodRunner) -> None:
+        """A runner has ended with an error: another one looks after its pod, in a moment."""
+        self._end(self._replace(runner))
+
+    async def _replace(self, runner: PodRunner) -> None:
+        await runner.close()
+        await self._node.clock.sleep(AFTER_BUG)
+        uid = runner.sandbox.pod["metadata"]["uid"]
+        if self._pods.get(uid) is runner:
+            self._pods[uid] = PodRunner(self._node, runner.sandbox.pod, self._failed)
+
     def _end(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)
         self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._ending.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a pod could not be ended", exc_info=error)

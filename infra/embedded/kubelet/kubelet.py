@@ -156,9 +156,9 @@ class Kubelet:
         except NodeError:
             name = found.spec["name"]
             raise InternalError(f'container not found ("{name}")') from None
-        if problem := await process.started:
+        if problem := await process.started():
             raise InternalError(f"OCI runtime exec failed: exec failed: {problem}: unknown")
-        return await process.exited
+        return await process.exited()
 
     def _container(self, namespace: str, pod: str, container: str | None) -> ContainerRunner:
         obj = self._store.get(POD, namespace, pod)

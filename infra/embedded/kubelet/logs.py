@@ -15,6 +15,7 @@ _log = logging.getLogger(__name__)
 BLOCK = 65536
 MESSAGE_BYTES, MESSAGE_LINES = 2048, 80  # what a termination message takes from the log
 MAX_BYTES = 50 * 1024 * 1024  # of one container's log; then its older half is dropped
+_LAST_BLOCKS = 64  # that are read from a pipe whose log ends, should somebody still write into it
 MAX_LINE = 1024 * 1024  # a longer line is cut into lines
 
 
@@ -57,7 +58,9 @@ class ContainerLog:
 
     def close(self) -> None:
         """Take what is left in the pipe; the log then has ended."""
-        self._readable()
+        for _ in range(_LAST_BLOCKS):
+            if not self._readable():
+                break
         self._finish()
 
     def message(self) -> str:
@@ -91,16 +94,19 @@ class ContainerLog:
             data = stream.read()
         return data[: data.rfind(b"\n") + 1]
 
-    def _readable(self) -> None:
-        while not self.closed:
-            try:
-                data = os.read(self._read, BLOCK)
-            except BlockingIOError:
-                return
-            if not data:
-                self._finish()
-                return
+    def _readable(self) -> bool:
+        """Take one block, so that a busy writer holds up nobody; False when there is no more."""
+        if self.closed:
+            return False
+        try:
+            data = os.read(self._read, BLOCK)
+        except BlockingIOError:
+            return False
+        if data:
             self._append(data)
+        else:
+            self._finish()
+        return bool(data)
 
     def _append(self, data: bytes) -> None:
         stamp = rfc3339_micro(self._clock.now()).encode() + b" "

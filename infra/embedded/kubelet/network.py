@@ -1,6 +1,7 @@
 """The pods' network as the server sees it: addresses, sockets and relays."""
 
 import asyncio
+import errno
 import os
 import random
 import socket
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 from infra.embedded.kubelet import relay
-from infra.embedded.kubelet.channel import Channel
+from infra.embedded.kubelet.channel import Channel, NodeError
 from infra.embedded.node import wire
 
 FIRST_POD = 10  # addresses below belong to the node
@@ -91,7 +92,10 @@ class PodNetwork:
     async def dial(self, address: str, port: int) -> socket.socket:
         """A connection from the node to a pod; raises OSError."""
         if self.mode == "userns":
-            _, fds = await self._channel.request({"op": "socket", "kind": "stream"})
+            try:
+                _, fds = await self._channel.request({"op": "socket", "kind": "stream"})
+            except NodeError as error:
+                raise OSError(errno.EHOSTUNREACH, str(error)) from error
             made = socket.socket(fileno=fds[0])
         else:
             made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from infra.embedded import events
 from infra.embedded.errors import Conflict, NotFound
@@ -12,18 +13,19 @@ from infra.embedded.kubelet.containers import ContainerRunner
 from infra.embedded.kubelet.environment import Obj
 from infra.embedded.kubelet.network import close_namespace
 from infra.embedded.kubelet.node import Backoff, Node, cancel
+from infra.embedded.kubelet.probing import DEFAULT_GRACE
 from infra.embedded.kubelet.sandbox import Sandbox
 
 _log = logging.getLogger(__name__)
-
-DEFAULT_GRACE = 30.0
 
 
 class PodRunner:
     """Runs one pod from its binding until it is gone from the store."""
 
-    def __init__(self, node: Node, pod: Obj) -> None:
+    def __init__(self, node: Node, pod: Obj, failed: "Callable[[PodRunner], None]") -> None:
+        """`failed` is told when the pod is not looked after any more, through an error."""
         self._node = node
+        self._failed = failed
         self._uid: str = pod["metadata"]["uid"]
         folder = node.settings.state_dir / "pods" / self._uid
         self.sandbox = Sandbox(node, pod, "", None, folder, self._changed)
@@ -113,7 +115,8 @@ class PodRunner:
         if not task.cancelled() and (error := task.exception()) is not None:
             meta = self.sandbox.pod["metadata"]
             where = f"{meta['namespace']}/{meta['name']}"
-            _log.error("pod %s is not looked after any more", where, exc_info=error)
+            _log.error("pod %s was not looked after", where, exc_info=error)
+            self._failed(self)
 
     async def _set_up(self) -> None:
         """The pod's address, network namespace and volumes."""

@@ -1,6 +1,7 @@
 """Probing a running container: the loops, and what their verdicts do."""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,9 @@ from infra.embedded.kubelet.sandbox import Sandbox
 if TYPE_CHECKING:
     from infra.embedded.kubelet.containers import ContainerRunner
 
+_log = logging.getLogger(__name__)
+
+DEFAULT_GRACE = 30.0  # cluster seconds that a container is given to end
 _FIELDS: dict[Kind, str] = {
     "Startup": "startupProbe",
     "Liveness": "livenessProbe",
@@ -68,7 +72,7 @@ class Prober:
                 return True
             tally = tally.add(ok, probe)
             if not tally.verdict:
-                self._restart("startup")
+                await self._restart("startup")
                 return False
             await self._clock.sleep(probe.period)
 
@@ -80,7 +84,7 @@ class Prober:
         while True:
             tally = tally.add(await self._ask(kind, probe), probe)
             if kind == "Liveness" and not tally.verdict:
-                self._restart("liveness")
+                await self._restart("liveness")
                 return
             if kind == "Readiness" and tally.verdict != self._runner.state.ready:
                 self._runner.state.ready = tally.verdict
@@ -99,15 +103,20 @@ class Prober:
                 await self._target.ask(probe)
         except ProbeFailed as failure:
             message = f"{kind} probe failed: {failure}"
-            self._sandbox.event(events.WARNING, "Unhealthy", message)
-            return False
-        return True
+        except Exception as error:  # noqa: BLE001 - an odd probe is shown, and asked again
+            _log.debug("%s probe of %s", kind, self._runner.spec["name"], exc_info=error)
+            message = f"{kind} probe errored: {error or type(error).__name__}"
+        else:
+            return True
+        self._sandbox.event(events.WARNING, "Unhealthy", message)
+        return False
 
-    def _restart(self, probe: str) -> None:
+    async def _restart(self, probe: str) -> None:
         name = self._runner.spec["name"]
         message = f"Container {name} failed {probe} probe, will be restarted"
         self._sandbox.event(events.NORMAL, "Killing", message)
-        self._runner.kill()
+        grace = self._sandbox.pod["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE)
+        await self._runner.end_process(float(grace))
 
 
 def _early(probe: Probe) -> Iterator[float]:

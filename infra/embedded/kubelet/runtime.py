@@ -1,6 +1,7 @@
 """Containers as processes: the server's side of the node's processes."""
 
 import asyncio
+import contextlib
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from infra.embedded.kubelet.channel import Channel, NodeError
 from infra.embedded.node import wire
 from infra.embedded.node.launch import Launched
+
+_NEVER_RAN = 137  # as of a container that has gone meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,38 @@ class Process:
         loop = asyncio.get_running_loop()
         self.identity = identity
         self._runtime = runtime
-        self.started: asyncio.Future[str] = loop.create_future()  # empty, or what failed
-        self.exited: asyncio.Future[int] = loop.create_future()  # exit code, 128 + signal
+        self._started: asyncio.Future[str] = loop.create_future()
+        self._exited: asyncio.Future[int] = loop.create_future()
         self.oom_killed = False  # ended by the node for its use of memory
+
+    # Both are shielded: who stops waiting must not make the process look ended.
+    async def started(self) -> str:
+        """Wait until it runs; returns nothing, or what failed."""
+        return await asyncio.shield(self._started)
+
+    async def exited(self) -> int:
+        """Wait for its end; returns the exit code, or 128 + the signal that ended it."""
+        return await asyncio.shield(self._exited)
+
+    @property
+    def over(self) -> bool:
+        """Whether all is known of it that there will ever be."""
+        return self._started.done() and self._exited.done()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal; SIGKILL ends all that the container started."""
-        if not self.exited.done():
+        if not self._exited.done():
             self._runtime.signal(self.identity, number)
+
+    def tell_started(self, problem: str) -> None:
+        """It runs, or could not be started; only the first word counts."""
+        if not self._started.done():
+            self._started.set_result(problem)
+
+    def tell_exited(self, code: int) -> None:
+        """It has ended; only the first word counts."""
+        if not self._exited.done():
+            self._exited.set_result(code)
 
 
 class Runtime:
@@ -71,6 +98,7 @@ class Runtime:
         channel = Channel(launched.net)
         control = Channel(launched.control, lambda m, _fds: runtime._message(m))
         runtime = cls(launched.process, control, channel)
+        control.on_end = runtime._lost
         control.send({"op": "preload", "modules": list(preload)})
         return runtime, await channel.first()
 
@@ -90,7 +118,9 @@ class Runtime:
         return self._start({"op": "exec", "id": identity, "of": of, **asdict(program)}, stdio)
 
     def signal(self, identity: str, number: signal.Signals) -> None:
-        self._control.send({"op": "signal", "id": identity, "signal": int(number)})
+        """Send a signal to a container's process; one that cannot be reached has ended."""
+        with contextlib.suppress(NodeError):
+            self._control.send({"op": "signal", "id": identity, "signal": int(number)})
 
     async def close(self) -> None:
         """End every container and the node's processes."""
@@ -113,13 +143,21 @@ class Runtime:
         if process is None:
             return
         match message["op"]:
-            case "started" | "failed" if not process.started.done():
-                process.started.set_result(message.get("message", ""))
+            case "started":
+                process.tell_started("")
+            case "failed":
+                process.tell_started(message["message"])
+                if not message.get("forked", True):
+                    process.tell_exited(_NEVER_RAN)
             case "exited":
                 process.oom_killed = message["oom"]
-                process.exited.set_result(message["code"])
-        if process.started.done() and process.exited.done():
+                process.tell_exited(message["code"])
+        if process.over:
             del self._processes[process.identity]
-        elif message["op"] == "failed" and message["message"] == "container not running":
-            process.exited.set_result(137)
-            del self._processes[process.identity]
+
+    def _lost(self) -> None:
+        """The node's processes have ended, and with them all containers."""
+        for process in self._processes.values():
+            process.tell_started("the node's processes have ended")
+            process.tell_exited(128 + signal.SIGKILL)
+        self._processes.clear()

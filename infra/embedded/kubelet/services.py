@@ -8,10 +8,12 @@ import asyncio
 import random
 import socket
 
+from infra.embedded.following import follow
 from infra.embedded.kinds import ENDPOINTSLICE, POD, SERVICE
 from infra.embedded.kubelet import relay
 from infra.embedded.kubelet.environment import ConfigError, Obj, port_number
 from infra.embedded.kubelet.node import Node
+from infra.embedded.store import Event
 
 QUEUE_PROXY_PORTS = (8012, 8013)
 ANY = "0.0.0.0"
@@ -32,11 +34,13 @@ class ServiceProxy:
             return
         try:
             await self._listen(443)
-            async for event in self._node.store.watch(SERVICE):
-                await self._update(event.obj, gone=event.type == "DELETED")
+            await follow(self._node.store, self._changed, SERVICE)
         finally:
             for server in self._servers.values():
                 server.close()
+
+    async def _changed(self, event: Event) -> None:
+        await self._update(event.obj, gone=event.type == "DELETED")
 
     async def _update(self, service: Obj, *, gone: bool) -> None:
         spec, meta = service["spec"], service["metadata"]
@@ -98,7 +102,9 @@ def _endpoints(node: Node, service: Obj, port: int) -> list[tuple[str, int]]:
 
     A revision's Services lead to queue-proxy, which the node plays: to the app itself.
     """
-    entry = next(p for p in service["spec"]["ports"] if int(p["port"]) == port)
+    entry = next((p for p in service["spec"].get("ports") or () if int(p["port"]) == port), None)
+    if entry is None:
+        return []
     labels = service["metadata"].get("labels") or {}
     name, private = service["metadata"]["name"], "networking.internal.knative.dev/serviceType"
     if labels.get(private) == "Public":

@@ -88,12 +88,13 @@ class Init:
             message["id"],
             lambda report: container.become(command, network=network, output=output, report=report),
         )
-        self._memory.add(message["id"], process, allowance)
+        if process is not None:
+            self._memory.add(message["id"], process, allowance)
 
     def _exec(self, message: wire.Message, fds: list[int]) -> None:
         process = self._processes.get(message["of"])
         if process is None:
-            self._send({"op": "failed", "id": message["id"], "message": "container not running"})
+            self._refuse(message["id"], "container not running")
             return
         command = container.Command.parse(message)
         stdio = (fds[0], fds[1], fds[2])
@@ -101,12 +102,26 @@ class Init:
             message["id"],
             lambda report: container.join(process, command, stdio=stdio, report=report),
         )
-        self._memory.join(message["of"], joined)
+        if joined is not None:
+            self._memory.join(message["of"], joined)
 
-    def _fork(self, identity: str, child: Callable[[int], None]) -> int:
-        """Fork; what the child writes to its report before it executes means failure."""
+    def _refuse(self, identity: str, message: str) -> None:
+        """No process: nothing will be told of its end."""
+        self._send({"op": "failed", "id": identity, "message": message, "forked": False})
+
+    def _fork(self, identity: str, child: Callable[[int], None]) -> int | None:
+        """Fork; what the child writes to its report before it executes means failure.
+
+        None, after saying so, where the machine has no more processes to give.
+        """
         read, write = os.pipe()  # not inherited through exec: its end of file means success
-        process = os.fork()
+        try:
+            process = os.fork()
+        except OSError as error:
+            os.close(read)
+            os.close(write)
+            self._refuse(identity, f"fork: {error.strerror}")
+            return None
         if process == 0:
             child(write)
         os.close(write)
@@ -160,6 +175,8 @@ class Init:
             self._processes.pop(identity, None)
             self._memory.forget(process, identity)
             _kill_group(process)
+            for joined in self._memory.members(identity):
+                _kill_group(joined)
             self._reported(identity)  # how it started is told before how it ended
             self._send(_exited(identity, status, over=identity in self._over))
             self._over.discard(identity)

@@ -119,6 +119,10 @@ class Watch:
         """A further process has entered a container."""
         self._owners[process] = identity
 
+    def members(self, identity: str) -> list[int]:
+        """The processes that were added to a container, or have joined it."""
+        return [process for process, owner in self._owners.items() if owner == identity]
+
     def forget(self, process: int, identity: str) -> None:
         """A process that was added or that joined has ended."""
         self._owners.pop(process, None)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from infra.embedded.clock import Clock
@@ -14,6 +15,7 @@ from infra.embedded.controllers.runtime.controller import (
 )
 from infra.embedded.controllers.runtime.queue import WorkQueue
 from infra.embedded.errors import Conflict, StatusError
+from infra.embedded.following import follow
 from infra.embedded.kinds import Kind
 from infra.embedded.store import Event, Store
 
@@ -52,7 +54,8 @@ class Manager:
         """Work until cancelled."""
         kinds, interested = _interests(self._controllers.values())
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen(kinds, interested), name="controllers: changes")
+            listening = follow(self._store, partial(self._dispatch, interested), *kinds)
+            tasks.create_task(listening, name="controllers: changes")
             tasks.create_task(self._work(), name="controllers: work")
 
     def enqueue(self, controller: str, key: Key) -> None:
@@ -63,17 +66,7 @@ class Manager:
         """`enqueue` for one controller."""
         return lambda key: self.enqueue(controller, key)
 
-    async def _listen(self, kinds: Sequence[Kind], interested: _Interests) -> None:
-        while True:
-            subscription = self._store.watch(*kinds)
-            try:
-                async for event in subscription:
-                    self._dispatch(event, interested)
-            finally:
-                subscription.close()
-            log.warning("controllers fell behind the store's changes; reading everything again")
-
-    def _dispatch(self, event: Event, interested: _Interests) -> None:
+    def _dispatch(self, interested: _Interests, event: Event) -> None:
         for name, keys in interested.get(event.kind.resource, ()):
             for key in keys(event.obj):
                 self._queue.add(_Work(name, key))
