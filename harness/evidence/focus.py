@@ -45,7 +45,8 @@ _NAMES: Mapping[Kind, frozenset[str]] = MappingProxyType(
 )
 """The claims that a kind of document shows beside its own, by the first word of their names."""
 
-_DETAILED: frozenset[Kind] = frozenset({"autoscale", "coldstart"})
+_UNPROBED: frozenset[Kind] = frozenset({"load", "autoscale"})
+"""What was seen under a load; probes before and after it are another document's."""
 _APPLIED = ("succeeded", "noop")
 
 
@@ -88,9 +89,9 @@ def vantages_for(
 
     An SLI that holds says how long requests took; where their time went is asked when it does not.
     """
-    if kind == "load":
+    if kind in _UNPROBED:
         return ()
-    if kind in _DETAILED:
+    if kind == "coldstart":
         return tuple(vantages)
     brief = _met if kind == "sli" and verdict is Verdict.PASS else _BRIEF[kind]
     return tuple(replace(seen, probe=brief(seen.probe)) for seen in vantages)

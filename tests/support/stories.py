@@ -13,6 +13,7 @@ from harness.core.identity import ClusterIdentity, VantageIdentity
 from harness.core.judge import judge_ended
 from harness.core.observation import (
     Artefact,
+    ColdStartObserved,
     CommandRecord,
     Condition,
     ContractObserved,
@@ -272,6 +273,40 @@ class Story:
         return [*happened, RunClosed(self.after(18), 18.0)]
 
 
+@dataclass(frozen=True, slots=True)
+class Starts(Story):
+    """A run of hello that was scaled up by a load, and started from zero by a request."""
+
+    def plan(self) -> Plan:
+        """The scenario of this run."""
+        text = SCENARIO.format(name=self.scenario).replace("99%}}", "99%, pods: 2}}") + FROM_ZERO
+        return make_plan(text, f"scenarios/{self.scenario}/scenario.yaml")
+
+    def cold(self) -> ColdStartObserved:
+        """Where the time of the one request went."""
+        return ColdStartObserved(
+            service="hello",
+            namespace="default",
+            at=self.after(16),
+            until=self.after(18),
+            waited=62.5,
+            seconds=2.0,
+            phases=(("pod", 0.1), ("start", 1.4), ("ready", 0.3), ("answer", 0.2)),
+        )
+
+    def seen(self, folder: Folder) -> Mapping[str, tuple[Observation, ...]]:
+        """What each step saw."""
+        plain = Story.seen(self, folder)
+        service = plain["ready hello"][0]
+        probe = self.probe(folder, "gateway", 20)
+        request = replace(probe, at=self.after(16), until=self.after(18))
+        return {**plain, "hello from zero": (service, self.cold(), request)}
+
+
+FROM_ZERO = """\
+  - name: hello from zero
+    probe: {service: hello, vantages: [gateway], requests: 1, from_zero: 180s}
+"""
 SCENARIO = """\
 apiVersion: vpm.dev/v1
 kind: Scenario

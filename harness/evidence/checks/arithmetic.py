@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 
@@ -10,12 +10,10 @@ from harness.core.observation import LoadObserved, ProbeObserved, Quantiles
 from harness.core.outcome import HOP_OF, OK, PROBER_ERROR
 from harness.core.verdict import Claim, Verdict
 from harness.evidence.checks.finding import Finding, shown
+from harness.evidence.checks.starts import Report, start_findings
 from harness.evidence.derive import thresholds_of, vantage_evidence
 from harness.evidence.model import Evidence, VantageEvidence
 from harness.evidence.stamps import moment
-
-Report = Callable[[str, object, object], Finding]
-"""Makes a finding of this document from field, expected and found."""
 
 _ORDERED = ("min", "p50", "p90", "p95", "p99", "max")
 _ROUNDING = 1e-6
@@ -36,6 +34,7 @@ def arithmetic_findings(name: str, document: Evidence) -> Iterator[Finding]:
         yield from _derived(seen, at, report)
     if document.load is not None:
         yield from _load(document.load, report)
+    yield from start_findings(document, report)
     expected = thresholds_of(document.claims, document.vantages)
     if document.kind != "load" and document.kind != "scenario" and expected != document.thresholds:
         yield report("thresholds", expected, document.thresholds)

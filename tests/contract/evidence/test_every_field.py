@@ -15,9 +15,9 @@ from harness.evidence.markdown import render
 from harness.evidence.model import Evidence, Malformed, decode, encode
 from harness.evidence.pictures import pictures
 from tests.support.golden import at_path, leaves, other, with_value
-from tests.support.stories import Story, documents
+from tests.support.stories import Starts, Story, documents
 
-DOCUMENTS = documents(Story(devbox=7))
+DOCUMENTS = documents(Starts()) | documents(Story(devbox=7))
 
 
 def body(document: Evidence) -> str:
@@ -43,7 +43,7 @@ NOT_SHOWN = re.compile(
     r"|vantages\.\d+\.probe\.(good|valid|requested|url|method)"  # beside their ratio, see below
     r"|service\.(service|namespace|found|uid|generation|observed_generation|resource_version)"
     r"|service\.(image|image_digest|raw.*)"  # shown as the subject's
-    r"|load\.(service|namespace|raw.*)"
+    r"|(load|coldstart)\.(service|namespace|raw.*)"
     r"|thresholds\.\d+\.proof_needs"
 )
 

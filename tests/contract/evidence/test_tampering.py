@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,11 +22,11 @@ from harness.evidence.checks.derivation import derivation_findings
 from harness.evidence.checks.finding import Finding
 from harness.evidence.checks.load import Document, LoadedRun, load_run
 from harness.evidence.ledger import encode_entry
-from harness.evidence.model import Malformed, decode
+from harness.evidence.model import Kind, Malformed, decode
 from harness.evidence.store import RunFolder, read_ledger
 from harness.evidence.verify import verify, verify_all
 from tests.support.golden import Golden, at_path, leaves, other, with_value
-from tests.support.stories import SteppedClock, Story, write_run
+from tests.support.stories import START, Starts, SteppedClock, Story, write_run
 
 
 def findings(golden: Golden, path: Path | None = None) -> tuple[Finding, ...]:
@@ -117,15 +118,40 @@ def mutations(run: LoadedRun, path: str) -> Iterator[tuple[str, LoadedRun | None
             yield name, replace(run, documents=(*rest, changed))
 
 
-@pytest.mark.parametrize("name", DOCUMENTS)
-def test_each_field_is_found_even_where_every_hash_was_mended(untouched: Golden, name: str) -> None:
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run with documents about autoscaling and a cold start."""
+    story = Starts()
+    store = EvidenceStore(tmp_path_factory.mktemp("started") / "reports", SteppedClock(START))
+    return write_run(store, story).path
+
+
+def assert_each_field_is_found(folder: Path, name: str) -> None:
     """Hashes are not looked at here: what is found is that the journal says otherwise."""
-    run = load_run(untouched.first, "run")
+    run = load_run(folder, "run")
     tried = 0
     for field, changed in mutations(run, f"evidence/{name}.json"):
         tried += 1
         assert changed is None or list(derivation_findings(changed)), field
     assert tried > 30
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_each_field_is_found_even_where_every_hash_was_mended(untouched: Golden, name: str) -> None:
+    assert_each_field_is_found(untouched.first, name)
+
+
+@pytest.mark.parametrize("name", ["default.hello.autoscale", "default.hello.coldstart"])
+def test_each_field_about_scaling_is_found_too(started: Path, name: str) -> None:
+    assert_each_field_is_found(started, name)
+
+
+def test_every_kind_has_a_document_whose_fields_are_changed(
+    untouched: Golden, started: Path
+) -> None:
+    runs = (load_run(folder, "run") for folder in (untouched.first, started))
+    kinds = {document.evidence.kind for run in runs for document in run.documents}
+    assert kinds == set(get_args(Kind))
 
 
 def mend_hashes(folder: Path) -> None:
