@@ -1,9 +1,16 @@
 """Which pod takes the next request."""
 
+import asyncio
+import socket
+from typing import cast
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.embedded.gateway.activator import Throttle, not_found
+from infra.embedded.gateway.activator import Revision, Throttle, not_found
+from infra.embedded.kubelet.channel import Channel
+from infra.embedded.kubelet.network import PodNetwork
 
 A, B = ("10.0.0.1", 80), ("10.0.0.2", 80)
 
@@ -65,3 +72,30 @@ def test_what_is_said_of_a_revision_that_does_not_exist() -> None:
     assert body == (
         'Error getting active endpoint: revision.serving.knative.dev "hello-00001" not found\n'
     )
+
+
+@pytest.mark.parametrize("end", ["reset", "cancelled"])
+def test_a_request_that_ends_while_it_waits_takes_no_place(end: str) -> None:
+    async def story() -> None:
+        network = PodNetwork(cast(Channel, None), {"mode": "loopback"})  # it asks no process
+        revision = Revision("default/hello-00001", network, lambda: None)
+        near, far = socket.socketpair()
+        _, writer = await asyncio.open_connection(sock=near)
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"GET / HTTP/1.1\r\n\r\n")
+        serving = asyncio.create_task(revision.accept(reader, writer))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        if end == "reset":
+            reader.set_exception(ConnectionResetError())
+        else:
+            serving.cancel()
+        await asyncio.wait({serving}, timeout=20)
+        assert serving.done()
+        revision.update([A], limit=1)
+        assert revision.throttle.in_flight == {A: 0}
+        writer.transport.abort()
+        await asyncio.gather(writer.wait_closed(), return_exceptions=True)
+        far.close()
+
+    asyncio.run(story())
