@@ -24,7 +24,7 @@ _FAULT = {
     "spec": {"type": "webhook-down"},
 }
 _SETTLED = 125.0  # recorded seconds: the age of failing services when they were described
-_LONGEST = 60.0  # real seconds
+_PATIENCE, _LONGEST = 32.0, 60.0  # real seconds
 
 
 @dataclass(slots=True)
@@ -66,6 +66,19 @@ class Circumstances:
             self.what.cluster.kubectl("delete", "fault", "webhook-down", "--ignore-not-found")
 
 
+def scale(folder: Path, commands: Sequence[str]) -> float:
+    """How fast the clock should go for these commands: faster when they presume old services."""
+    return _SETTLED / _PATIENCE if _presumed(folder, commands) else 1.0
+
+
+def _presumed(folder: Path, commands: Sequence[str]) -> frozenset[str]:
+    """Services that the commands name and do not make, if a manifest of one is recorded."""
+    named = {name for command in commands for name in _NAMED.findall(command)}
+    manifests = {path.stem.removeprefix("manifest-") for path in folder.glob("manifest-*.yaml")}
+    applied = any("kubectl apply" in command for command in commands)
+    return frozenset() if applied or not named & manifests else frozenset(named)
+
+
 def of(what: Replay, folder: Path, commands: Sequence[tuple[str, str]]) -> Circumstances:
     """Make what these commands (with what they wrote to stderr) presume."""
     broken = any(_WEBHOOK_DOWN in error for _, error in commands)
@@ -73,16 +86,14 @@ def of(what: Replay, folder: Path, commands: Sequence[tuple[str, str]]) -> Circu
         return Circumstances(
             what, broken=False, impossible="the cluster has no faults to switch on"
         )
-    named = {name for command, _ in commands for name in _NAMED.findall(command)}
-    manifests = {path.stem.removeprefix("manifest-") for path in folder.glob("manifest-*.yaml")}
-    applied = any("kubectl apply" in command for command, _ in commands)
-    if applied or not named & manifests:
+    named = _presumed(folder, [command for command, _ in commands])
+    if not named:
         return Circumstances(what, broken)
-    wait = _SETTLED / max(what.pace, float(what.cluster.info.get("time_scale", 1.0)))
+    wait = _SETTLED / max(what.pace, what.scale)
     if wait > _LONGEST:
         return Circumstances(what, broken, impossible="needs --time-scale")
     statuses.install(what, folder)
     time.sleep(wait)
-    absent = frozenset(named - manifests)
+    absent = frozenset(n for n in named if not (folder / f"manifest-{n}.yaml").exists())
     racing = frozenset(statuses.racing(what, folder, _SETTLED))
     return Circumstances(what, broken, made=True, absent=absent, racing=racing)

@@ -67,7 +67,8 @@ def areas(root: Path) -> Iterator[Area]:
         found = entries(path)
         if found:
             name = str(path.relative_to(root).with_suffix(""))
-            yield Area(name, _replayer(found, path.parent))
+            scale = circumstances.scale(path.parent, [entry.command for entry in found])
+            yield Area(name, _replayer(found, path.parent), (path,), scale, _seconds(found) / scale)
 
 
 def entries(path: Path) -> list[Recorded]:
@@ -99,19 +100,29 @@ def _replayer(entries: list[Recorded], folder: Path) -> Any:
             _install(what, "hello.yaml")
         elif not presumed.made:
             _presume(what, entries)
-        before: Recorded | None = None
         counters = Counters()
-        for entry in entries:
-            if before is not None and before.at:
-                gap = entry.at - entry.took - before.at
-                time.sleep(min(max(gap, 0.0), _LONGEST_PAUSE) / what.pace)
+        for gap, entry in zip(_gaps(entries), entries, strict=True):
+            time.sleep(gap / what.pace)
             presumed.before(entry.err)
             skipped = presumed.skip(entry.command, entry.out + entry.err)
             yield Case(entry.name, skipped=skipped) if skipped else _case(what, entry, counters)
-            before = entry
         presumed.end()
 
     return replay
+
+
+def _seconds(entries: list[Recorded]) -> float:
+    """About how long the commands take, with the pauses between them."""
+    return sum(entry.took for entry in entries) + sum(_gaps(entries))
+
+
+def _gaps(entries: list[Recorded]) -> Iterator[float]:
+    """The pause before each command, in recorded seconds."""
+    end = 0.0
+    for entry in entries:
+        gap = entry.at - entry.took - end if end else 0.0
+        yield min(max(gap, 0.0), _LONGEST_PAUSE)
+        end = entry.at
 
 
 def _clean(what: Replay, entries: list[Recorded]) -> None:
@@ -129,19 +140,20 @@ def _namespaces(entries: list[Recorded]) -> set[str]:
     found = {
         document["metadata"].get("namespace", "default")
         for entry in entries
-        for document in _documents(entry.stdin)
+        for document in documents(entry.stdin)
     }
     for entry in entries:
         found |= set(re.findall(r"(?:-n |--namespace[ =])([a-z0-9-]+)", entry.command))
     return found - {"knative-serving", "kourier-system", "kube-system"}
 
 
-def _documents(stdin: str) -> list[dict[str, Any]]:
+def documents(stdin: str) -> list[dict[str, Any]]:
+    """The objects in a YAML text; none in one that is no YAML."""
     try:
-        documents = list(yaml.safe_load_all(stdin)) if stdin else []
-    except yaml.YAMLError:
+        found = list(yaml.safe_load_all(stdin)) if stdin else []
+    except (yaml.YAMLError, ValueError, RecursionError):
         return []
-    return [d for d in documents if isinstance(d, dict) and isinstance(d.get("metadata"), dict)]
+    return [d for d in found if isinstance(d, dict) and isinstance(d.get("metadata"), dict)]
 
 
 def _presume(what: Replay, entries: list[Recorded]) -> None:
@@ -230,7 +242,7 @@ def _here(what: Replay, entry: Recorded) -> str:
 
 def _make(what: Replay, entry: Recorded) -> None:
     """What a recorded change was refused for existed: with nothing of what was refused."""
-    for document in _documents(entry.stdin):
+    for document in documents(entry.stdin):
         meta = document["metadata"]
         base = {**document, "metadata": {k: meta[k] for k in ("name", "namespace") if k in meta}}
         kind, space = str(document.get("kind")), str(meta.get("namespace", "default"))
@@ -245,7 +257,7 @@ def _forget(what: Replay, entry: Recorded) -> None:
     path = re.search(r"-f (\S+\.yaml)", entry.command)
     source = what.root / path[1] if path else None
     stdin = source.read_text() if source and source.exists() else entry.stdin
-    for document in _documents(stdin):
+    for document in documents(stdin):
         if document.get("kind") == "Service":
             meta = document["metadata"]
             name, namespace = str(meta.get("name")), str(meta.get("namespace", "default"))

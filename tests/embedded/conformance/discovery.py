@@ -25,8 +25,10 @@ _BUILD_FACTS = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler
 def areas(root: Path) -> Iterator[Area]:
     """The reads that a list of paths, statuses and files of bodies records."""
     for index in sorted(root.rglob("*.json")):
-        if _entries(index):
-            yield Area(f"{index.parent.relative_to(root)}/http", _replayer(index))
+        entries = _entries(index)
+        if entries:
+            bodies = (index.parent / str(entry["file"]) for entry in entries)
+            yield Area(f"{index.parent.relative_to(root)}/http", _replayer(index), (index, *bodies))
 
 
 def _entries(index: Path) -> list[dict[str, Any]]:

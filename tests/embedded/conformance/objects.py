@@ -27,7 +27,8 @@ def areas(root: Path) -> Iterator[Area]:
     for folder in sorted({path.parent for path in root.rglob("ready-*.yaml")}):
         manifest = folder / "hello.yaml"
         if manifest.is_file():
-            yield Area(f"{manifest.parent.relative_to(root)}/objects", _replayer(manifest))
+            uses = (manifest, *folder.glob("ready-*.yaml"))
+            yield Area(f"{folder.relative_to(root)}/objects", _replayer(manifest), uses)
 
 
 def _replayer(manifest: Path) -> Any:

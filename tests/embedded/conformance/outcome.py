@@ -29,6 +29,11 @@ class Replay:
     pace: float = 1.0
 
     @property
+    def scale(self) -> float:
+        """How many seconds of the cluster pass in a real one."""
+        return float(self.cluster.info.get("time_scale", 1.0))
+
+    @property
     def server(self) -> str:
         """The URL of the API server."""
         config = yaml.safe_load(self.cluster.kubeconfig.read_text())
@@ -41,3 +46,6 @@ class Area:
 
     name: str
     replay: Callable[[Replay], Iterator[Case]] = field(compare=False)
+    uses: tuple[Path, ...] = ()  # the files that are read
+    scale: float = 1.0  # how fast the clock of a cluster of its own should go
+    seconds: float = 15.0  # about how long that takes: long ones begin first

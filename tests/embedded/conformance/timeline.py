@@ -31,7 +31,8 @@ def areas(root: Path) -> Iterator[Area]:
     for path in sorted(root.rglob("timeline.txt")):
         if (path.parent / "hello.yaml").exists():
             name = str(path.relative_to(root).with_suffix(""))
-            yield Area(f"{name} (events)", _replayer(path))
+            uses = (path, path.parent / "hello.yaml")
+            yield Area(f"{name} (events)", _replayer(path), uses)
 
 
 def recorded(lines: Iterable[str]) -> History:

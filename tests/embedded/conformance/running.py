@@ -1,0 +1,141 @@
+"""Runs areas: each against a new cluster of its own, or one by one against a given cluster.
+
+Clusters of their own keep an area from seeing what another one left, and let areas run side by
+side: most of their time they wait for something.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+
+from harness.timing.wait import WaitTimeout
+from tests.embedded.conformance.outcome import Area, Case, Replay
+from tests.support.cluster import Cluster, existing, start, stop
+
+_LEFT = "service.serving.knative.dev,configuration,route,revision"
+_KEPT = {"default", "kube-node-lease", "kube-public", "kube-system", "knative-serving",
+         "kourier-system"}  # fmt: skip
+_PROBLEMS = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OSError,
+    RuntimeError,
+    AssertionError,
+    subprocess.SubprocessError,
+    httpx.HTTPError,
+    WaitTimeout,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to run; None for the scale or the pace means what suits each area."""
+
+    root: Path
+    kubeconfig: Path | None = None
+    time_scale: float | None = None
+    pace: float | None = None
+    jobs: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The cases of an area, the scale of its cluster's clock and the real seconds it took."""
+
+    area: Area
+    cases: tuple[Case, ...]
+    scale: float
+    took: float
+
+
+def results(areas: Sequence[Area], plan: Plan) -> Iterator[Result]:
+    """The result of each area, in order."""
+    if plan.kubeconfig is not None:
+        yield from _one_by_one(areas, plan, existing(str(plan.kubeconfig)))
+        return
+    running: list[Cluster] = []
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(plan.jobs) as pool:
+        longest_first = sorted(range(len(areas)), key=lambda n: -areas[n].seconds)
+        waiting: dict[int, Future[Result]] = {
+            n: pool.submit(_alone, areas[n], plan, Path(folder) / str(n), running)
+            for n in longest_first
+        }
+        try:
+            for n in range(len(areas)):
+                yield waiting[n].result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for cluster in tuple(running):
+                stop(cluster)
+            raise
+
+
+def _one_by_one(areas: Sequence[Area], plan: Plan, cluster: Cluster) -> Iterator[Result]:
+    before = _namespaces(cluster)
+    for area in areas:
+        yield _result(area, Replay(cluster, plan.root, plan.pace or 1.0))
+        _tidy(cluster, before)
+
+
+def _alone(area: Area, plan: Plan, folder: Path, running: list[Cluster]) -> Result:
+    """Replay an area in a cluster that is made for it."""
+    scale = plan.time_scale or area.scale
+    try:
+        cluster = start(folder, f"conformance-{folder.name}", "--time-scale", str(scale))
+    except (RuntimeError, OSError) as error:
+        return Result(area, (Case("the cluster", (str(error),)),), scale, 0.0)
+    running.append(cluster)
+    try:
+        result = _result(area, Replay(cluster, plan.root, plan.pace or scale))
+        return replace(result, cases=(*result.cases, *_ended(cluster, folder)))
+    finally:
+        running.remove(cluster)
+        stop(cluster)
+
+
+def _ended(cluster: Cluster, folder: Path) -> Iterator[Case]:
+    """A difference when the cluster has not survived the replay."""
+    code = cluster.process.poll() if cluster.process else None
+    if code is not None:
+        log = folder.with_name(f"{folder.name}.log").read_text(errors="replace")
+        yield Case("the cluster", (f"ended with exit code {code}: {log[-600:]}",))
+
+
+def _result(area: Area, replay: Replay) -> Result:
+    begin = time.monotonic()
+    cases = tuple(_cases(area, replay))
+    return Result(area, cases, replay.scale, time.monotonic() - begin)
+
+
+def _cases(area: Area, replay: Replay) -> Iterator[Case]:
+    """The cases of an area; a recording in a form of its own is a difference, not the end."""
+    try:
+        yield from area.replay(replay)
+    except _PROBLEMS as error:
+        yield Case("the rest", (f"cannot be replayed: {type(error).__name__}: {error}",))
+
+
+def _namespaces(cluster: Cluster) -> set[str]:
+    done = cluster.kubectl("get", "namespaces", "-o", "name")
+    return {line.partition("/")[2] for line in done.out.splitlines()}
+
+
+def _tidy(cluster: Cluster, before: set[str]) -> None:
+    """Remove what an area made, so that the next one does not find it in its lists."""
+    made = sorted(_namespaces(cluster) - before - _KEPT)
+    for namespace in ("default", *made):
+        cluster.kubectl("delete", _LEFT, "--all", "-n", namespace, "--wait=false")
+    for namespace in made:
+        cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+    cluster.kubectl("delete", "pod", "--all", "--grace-period=1", timeout=90)
+    cluster.kubectl("delete", "events", "--all")
