@@ -1,23 +1,27 @@
 """The gateway: Envoy, programmed from KIngress objects and ready pods, and probed."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from infra.embedded.autoscaler.metrics import RevisionLoad
 from infra.embedded.clock import Clock
 from infra.embedded.gateway import kourier, load, probe_answers
 from infra.embedded.gateway.activator import Activator
 from infra.embedded.gateway.clusters import Clusters
-from infra.embedded.gateway.faults import GatewayFaults, serve_truncated
+from infra.embedded.gateway.faults import Exposure, GatewayFaults, serve_truncated
 from infra.embedded.gateway.front import Front
 from infra.embedded.gateway.ingresses import Ingresses, IngressStatus
 from infra.embedded.gateway.process import Envoy
 from infra.embedded.gateway.programmer import Programmer
 from infra.embedded.gateway.settings import GatewaySettings
-from infra.embedded.kinds import KINGRESS, POD, SKS
+from infra.embedded.kinds import KINGRESS, POD, SERVICE, SKS
 from infra.embedded.kubelet.network import PodNetwork
-from infra.embedded.store import Store
+from infra.embedded.store import Event, Store
+
+_log = logging.getLogger(__name__)
 
 SETTLE_SECONDS = 0.003  # changes come in groups: one version of the files for each group
 # A version costs in proportion to the number of hosts, so groups grow with what it costs: by this
@@ -43,6 +47,8 @@ class Gateway:
         )
         self._front = Front(clock, settings, network, self._programmer)
         self._faults = GatewayFaults()
+        self._exposed = True  # by its Service
+        self._presenting = asyncio.Lock()
         self._servers: list[asyncio.Server] = []
         self._activator = Activator(f"{self._sockets}/revision", network)
         self._load = load.Load()
@@ -88,7 +94,7 @@ class Gateway:
         """Take these faults instead of the earlier ones; raises OSError."""
         self._faults = faults
         await self._program()
-        await self._front.break_(faults)
+        await self._present()
 
     async def run(self) -> None:
         """Follow KIngresses, revisions and pods until cancelled."""
@@ -115,14 +121,32 @@ class Gateway:
         self._activator.on_buffered(callback)
 
     async def _watch(self) -> None:
-        async for event in self._store.watch(KINGRESS, SKS, POD):
+        async for event in self._store.watch(KINGRESS, SKS, POD, SERVICE):
             if event.kind is POD:
                 await self._clusters.pod_changed(event)
+            elif event.kind is SERVICE:
+                await self._service_changed(event)
             elif event.kind is KINGRESS:
                 if self._ingresses.changed(event):
                     self._dirty.set()
             elif event.old is not None and event.old["spec"] != event.obj["spec"]:
                 self._dirty.set()  # the activator has come into the path, or left it
+
+    async def _service_changed(self, event: Event) -> None:
+        exposed = event.type != "DELETED" and kourier.exposes(event.obj)
+        if not kourier.is_external(event.obj) or exposed == self._exposed:
+            return
+        self._exposed = exposed
+        try:
+            await self._present()
+        except OSError as error:
+            _log.warning("the Service kourier was changed: %s", error)
+
+    async def _present(self) -> None:
+        """Show to the outside what faults and kourier's Service leave; raises OSError."""
+        async with self._presenting:
+            closed = replace(self._faults, exposure=Exposure.CLOSED)
+            await self._front.break_(self._faults if self._exposed else closed)
 
     async def _program_forever(self) -> None:
         loop, took = asyncio.get_running_loop(), 0.0

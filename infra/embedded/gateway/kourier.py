@@ -24,6 +24,28 @@ def ensure(store: Store, *, internal: str, public: str, ports: tuple[int, int | 
     _put(store, "kourier-internal", [_port("http2", 80, 8081)], "ClusterIP", internal, {})
 
 
+def is_external(service: Obj) -> bool:
+    """Whether this is the Service through which the gateway is reached from outside."""
+    metadata = service["metadata"]
+    return bool(metadata["namespace"] == NAMESPACE and metadata["name"] == "kourier")
+
+
+def exposes(service: Obj) -> bool:
+    """Whether the Service would lead from outside to the gateway's pods, had it any.
+
+    The gateway is a part of this process: its Service is taken at its word and not at its
+    endpoints, so that connections are refused once it was edited, as on a real cluster.
+    """
+    spec = service["spec"]
+    selector = spec.get("selector")
+    return (
+        spec.get("type") in ("LoadBalancer", "NodePort")
+        and bool(selector)
+        and selector.items() <= _SELECTOR.items()
+        and any(port["port"] == 80 and port.get("targetPort") == 8080 for port in spec["ports"])
+    )
+
+
 def _port(name: str, port: int, target: int, node_port: int | None = None) -> Obj:
     entry: Obj = {"name": name, "port": port, "protocol": "TCP", "targetPort": target}
     return entry | ({"nodePort": node_port} if node_port else {})
