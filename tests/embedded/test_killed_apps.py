@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.cluster import Cluster, serve
 from tests.support.kservices import ask, hello, ready
+from tests.support.processes import apps, killing
 from tests.support.wait import eventually
 
 # The first probe comes late enough for the killer to be first on a busy machine too.
 DELAY = {"readinessProbe": {"initialDelaySeconds": 6, "tcpSocket": {"port": 0}}}
-
-
-def children(process: int) -> list[int]:
-    """The processes that one has started; none when it is gone."""
-    try:
-        found = Path(f"/proc/{process}/task/{process}/children").read_text()
-    except OSError:
-        return []
-    return [int(child) for child in found.split()]
-
-
-def apps(cluster: Cluster) -> list[int]:
-    """The containers' processes: children of the pods' process 1, which the node's has started."""
-    nodes = [
-        child
-        for child in children(int(cluster.info["pid"]))
-        if b"infra.embedded.node" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
-    return [app for node in nodes for init in children(node) for app in children(init)]
-
-
-@contextmanager
-def killing(cluster: Cluster) -> Iterator[set[int]]:
-    """Kill every app as soon as it appears, for as long as the block lasts."""
-    killed: set[int] = set()
-    stop = threading.Event()
-
-    def loop() -> None:
-        while not stop.wait(0.001):
-            for app in apps(cluster):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(app, signal.SIGKILL)
-                    killed.add(app)
-
-    thread = threading.Thread(target=loop)
-    thread.start()
-    try:
-        yield killed
-    finally:
-        stop.set()
-        thread.join()
 
 
 def restarts(cluster: Cluster) -> int:
