@@ -9,7 +9,7 @@ the ledger (fsynced) keeps it from running twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -18,6 +18,10 @@ from harness.contracts.forms import safe_name
 from harness.runner.files import NotAFile, create_whole, open_regular, read_all
 from harness.runner.lock import try_lock
 from harness.runner.states import FOLDER_OF, Event, State, after
+
+NAME = ".contract"
+"""In a run's folder: how the contract's file was called, where the run is not called like it."""
+_FOLDERS = sorted(filter(None, set(FOLDER_OF.values())))
 
 
 @dataclass(slots=True)
@@ -91,7 +95,9 @@ class Queue:
         if descriptor is not None and not _is_ours(descriptor, path):
             os.close(descriptor)
             return None
-        run_id = reserve(self._reports, run_id or path.stem)
+        run_id = reserve(self._reports, run_id or path.stem, taken=self._filed)
+        if run_id != path.stem:
+            (self._reports / run_id / NAME).write_bytes(os.fsencode(path.name))
         claim = Claim(path.name, run_id, path, State.INBOX, False, descriptor, problem)
         # What cannot be opened cannot be locked either: one rename decides and ends it.
         return self._moved(claim, Event.REFUSE if problem else Event.CLAIM)
@@ -108,10 +114,11 @@ class Queue:
         path = self._inbox / FOLDER_OF[State.RUNNING] / f"{safe_name(run_id)}.json"
         try:
             descriptor = open_regular(path)
-        except (FileNotFoundError, NotAFile):
+        except (FileNotFoundError, NotAFile, PermissionError):
             return None
         if _is_ours(descriptor, path):
-            return Claim(path.name, path.stem, path, State.CLAIMED, True, descriptor)
+            name = self._name_of(path)
+            return Claim(name, path.stem, path, State.CLAIMED, True, descriptor)
         os.close(descriptor)
         return None
 
@@ -129,24 +136,39 @@ class Queue:
         claim.state = state
 
     def _known(self, name: str) -> bool:
-        files = (self._inbox / folder / f"{name}.json" for folder in set(FOLDER_OF.values()))
-        return (self._reports / name).exists() or any(file.exists() for file in files)
+        waits = (self._inbox / f"{name}.json").exists()
+        return waits or (self._reports / name).exists() or self._filed(name)
+
+    def _filed(self, run_id: str) -> bool:
+        """Whether a contract of this run lies in a folder of the inbox: its record may be gone."""
+        return any(os.path.lexists(self._inbox / folder / f"{run_id}.json") for folder in _FOLDERS)
+
+    def _name_of(self, path: Path) -> str:
+        """How a contract in `_running` was called when it came; ids may come from that."""
+        try:
+            return os.fsdecode((self._reports / path.stem / NAME).read_bytes())
+        except FileNotFoundError:
+            return path.name
 
     def _moved(self, claim: Claim, event: Event) -> Claim | None:
         try:
             self.advance(claim, event)
         except FileNotFoundError:
             claim.close()
+            (self._reports / claim.run_id / NAME).unlink(missing_ok=True)
             (self._reports / claim.run_id).rmdir()
             return None
         return claim
 
 
-def reserve(reports: Path, name: str) -> str:
-    """Make a new folder below `reports` and return its name: `name`, or with a number behind."""
+def reserve(reports: Path, name: str, *, taken: Callable[[str], bool] = lambda _: False) -> str:
+    """Make a new folder below `reports` and return its name: `name`, or with a number behind
+    when there is such a folder or the name is `taken`."""
     stem = safe_name(name)
     for number in range(1, 1_000_000):
         run_id = stem if number == 1 else f"{stem}-{number}"
+        if taken(run_id):
+            continue
         try:
             (reports / run_id).mkdir(parents=True)
         except FileExistsError:

@@ -27,6 +27,7 @@ from harness.runner.queue import Claim, Queue
 from harness.runner.report import Report, recorded
 from harness.runner.settings import RunnerSettings
 from harness.runner.states import Event
+from harness.runner.status import STATUS
 
 MARK_OF: dict[Event, Mark] = {
     Event.SUCCEED: "succeeded",
@@ -81,10 +82,13 @@ def settle(claim: Claim, workshop: Workshop) -> ContractObserved:
     """Bring a claimed contract to its end, record it and file it."""
     last = workshop.ledger.last_of(claim.run_id) if claim.resumed else None
     if last and last.mark in EVENT_OF:
-        # The record and the ledger are complete; only the last rename was missing.
-        workshop.queue.advance(claim, Event.START)
-        workshop.queue.advance(claim, EVENT_OF[last.mark])
-        return recorded(workshop.settings.reports / claim.run_id)
+        folder = workshop.settings.reports / claim.run_id
+        if (folder / STATUS).exists():
+            # The record and the ledger are complete; only the last rename was missing.
+            workshop.queue.advance(claim, Event.START)
+            workshop.queue.advance(claim, EVENT_OF[last.mark])
+            return recorded(folder)
+        last = None  # an earlier run had this name, and its record was deleted since
     return _Settlement(claim, workshop, last).settle()
 
 

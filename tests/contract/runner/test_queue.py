@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -206,3 +207,29 @@ def test_run_folders_are_reserved_once(tmp_path: Path) -> None:
     names = [reserve(tmp_path / "reports", "x") for _ in range(3)]
     assert names == ["x", "x-2", "x-3"]
     assert reserve(tmp_path / "reports", "../../x") == "x-4"
+
+
+def test_a_contract_left_behind_is_not_overwritten_when_its_record_is_gone(
+    queue: Queue, tmp_path: Path
+) -> None:
+    claimed(queue, queue.submit("x", b"first")).close()
+    shutil.rmtree(tmp_path / "reports")
+    second = claimed(queue, queue.submit("x", b"second"))
+    assert second.run_id == "x-2"
+    assert (tmp_path / "inbox" / "_running" / "x.json").read_bytes() == b"first"
+    second.close()
+
+
+@pytest.mark.parametrize("name", [b"x.json", b"a\nb.json", b"\xff.json"])
+def test_an_orphan_still_has_its_name(queue: Queue, tmp_path: Path, name: bytes) -> None:
+    for _ in range(2):
+        path = tmp_path / "inbox" / os.fsdecode(name)
+        path.write_bytes(b"{}")
+        claim = claimed(queue, path)
+        claim.close()
+    orphan = queue.orphan(claim.run_id)
+    assert orphan is not None
+    assert orphan.name == os.fsdecode(name)
+    queue.advance(orphan, Event.RELEASE)
+    orphan.close()
+    assert queue.pending() == [path]

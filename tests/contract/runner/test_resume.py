@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,35 @@ def test_a_running_contract_that_somebody_holds_is_left_alone(desk: Desk) -> Non
     assert resume(desk) == []
     claim.close()
     assert [seen.state for seen in resume(desk)] == ["succeeded"]
+
+
+def test_a_historical_contract_keeps_its_id_over_a_kill(desk: Desk) -> None:
+    """It has no id but its file's name; the second run of it is called otherwise."""
+    inbox = desk.settings.inbox
+    asked = b'{"kind": "ask", "source": "x", "actions": [{"cmd": "kubectl get pods"}]}'
+    (inbox / "x.json").write_bytes(asked)
+    (first,) = resume(desk)
+    (inbox / "x.json").write_bytes(asked)
+    claim = Queue(inbox=inbox, reports=desk.settings.reports).claim(inbox / "x.json")
+    assert claim is not None
+    claim.close()
+
+    (second,) = resume(desk)
+
+    assert (first.state, second.run_id, second.contract) == ("succeeded", "x-2", "x.json")
+    assert second.reason.startswith("already_done: run x succeeded")
+
+
+def test_a_name_that_an_earlier_run_had_does_not_stand_for_its_end(desk: Desk) -> None:
+    """Records and filed contracts were cleared away, the ledger was not."""
+    desk.runner().execute(desk.contract())
+    shutil.rmtree(desk.settings.reports)
+    shutil.rmtree(desk.settings.inbox / "_done")
+    path = desk.in_inbox(desk.contract("other").rename(desk.repo / "given" / "apply_hello.json"))
+    claim = Queue(inbox=desk.settings.inbox, reports=desk.settings.reports).claim(path)
+    assert claim is not None
+    claim.close()
+
+    (observed,) = resume(desk)
+
+    assert (observed.contract_id, observed.state) == ("other", "noop")
