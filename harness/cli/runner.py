@@ -17,12 +17,12 @@ from rich.console import Console
 from harness.cli.options import run_options, to_run_options
 from harness.cli.runner_records import approve, keygen, publish, release, rollback, schema
 from harness.contracts.paths import shown
-from harness.core.errors import UsageError
+from harness.core.errors import VpmError
 from harness.core.observation import ContractObserved
 from harness.core.verdict import ExitCode
 from harness.options import RunOptions
 from harness.runner.approvals import FileApprovals
-from harness.runner.drain import Drained, Interrupted, Trouble, drain, preview_all
+from harness.runner.drain import Drained, Interrupted, Trouble, drain, preview_all, trouble
 from harness.runner.examine import Examined, Examiner
 from harness.runner.kubectl import KubectlProcess
 from harness.runner.offline import make_examiner
@@ -97,8 +97,8 @@ def run(
         for file in files:
             try:
                 news = opened.execute(file, again=again) if execute else opened.preview(file)
-            except UsageError as error:
-                troubles.append(Trouble(shown(str(file)), error.message, error.exit_code))
+            except (VpmError, OSError) as error:
+                troubles.append(trouble(str(file), error))
                 tell(troubles[-1])
             else:
                 observed.append(news)

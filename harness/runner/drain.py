@@ -9,7 +9,6 @@ from harness.contracts.paths import shown
 from harness.core.errors import VpmError
 from harness.core.observation import ContractObserved
 from harness.core.verdict import ExitCode
-from harness.runner.lock import Busy
 from harness.runner.runner import Runner
 
 
@@ -30,6 +29,12 @@ class Drained:
     troubles: tuple[Trouble, ...] = ()
 
 
+def trouble(name: str, error: VpmError | OSError) -> Trouble:
+    """What an error over one contract means for whoever asked for it."""
+    code = error.exit_code if isinstance(error, VpmError) else ExitCode.ERROR
+    return Trouble(shown(name), str(error), code)
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in the midst of a contract, which stays in _running for the next runner."""
 
@@ -42,21 +47,21 @@ def drain(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None])
     """
     observed: list[ContractObserved] = []
     troubles: list[Trouble] = []
-    for claim in runner.claims():
-        try:
-            news = runner.settle(claim)
-        except Busy as error:
-            troubles.append(Trouble(shown(claim.name), error.message))
-        except (VpmError, OSError) as error:
-            # The claim stays in _running, unlocked: the next drain goes on with it.
-            troubles.append(Trouble(shown(claim.name), str(error)))
-        except KeyboardInterrupt as error:
-            raise Interrupted(shown(claim.name)) from error
-        else:
-            observed.append(news)
-            tell(news)
-    for trouble in troubles:
-        tell(trouble)
+    try:
+        for claim in runner.claims():
+            try:
+                observed.append(runner.settle(claim))
+            except (VpmError, OSError) as error:
+                # The claim stays where it is, unlocked: the next drain goes on with it.
+                troubles.append(trouble(claim.name, error))
+            except KeyboardInterrupt as error:
+                raise Interrupted(shown(claim.name)) from error
+            else:
+                tell(observed[-1])
+    except OSError as error:
+        troubles.append(trouble(str(error.filename or "the inbox"), error))
+    for found in troubles:
+        tell(found)
     return Drained(tuple(observed), tuple(troubles))
 
 
@@ -69,6 +74,6 @@ def preview_all(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], 
             observed.append(runner.preview(path))
             tell(observed[-1])
         except (VpmError, OSError) as error:
-            troubles.append(Trouble(shown(path.name), str(error)))
+            troubles.append(trouble(path.name, error))
             tell(troubles[-1])
     return Drained(tuple(observed), tuple(troubles))

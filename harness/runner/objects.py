@@ -61,10 +61,10 @@ def live_objects(text: str) -> list[dict[str, Any]]:
         documents = [found for found in yaml.load_all(text, _Loader) if found is not None]
     except yaml.YAMLError as error:
         raise ClusterError(f"kubectl printed what is not YAML: {error}") from error
-    objects: list[dict[str, Any]] = []
+    objects: list[Any] = []
     for document in documents:
         is_list = isinstance(document, dict) and document.get("kind") == "List"
-        objects += document.get("items") or [] if is_list else [document]
+        objects += _list(document.get("items")) if is_list else [document]
     if not all(isinstance(found, dict) for found in objects):
         raise ClusterError("kubectl printed YAML that is no object")
     return objects

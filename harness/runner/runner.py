@@ -118,16 +118,26 @@ class Runner:
         """What there is to do: first the rests of killed runs on this cluster, then the inbox.
 
         Each claim is locked for the caller, who must settle it.
+
+        Errors:
+            OSError: at the end, when contracts could not be claimed; the others were.
         """
+        problems: list[OSError] = []
         for claim in self._shop.queue.orphans():
             if self._elsewhere(claim):
                 claim.close()
             else:
                 yield claim
         for path in self._shop.queue.pending():
-            claimed = self._shop.queue.claim(path)
+            try:
+                claimed = self._shop.queue.claim(path)
+            except OSError as error:
+                problems.append(error)
+                continue
             if claimed is not None:
                 yield claimed
+        for problem in problems:
+            raise problem
 
     def stranded(self) -> list[Entry]:
         """The last word on each contract that a killed run on another cluster left behind.

@@ -219,7 +219,7 @@ def test_a_diff_of_a_run_that_has_none_is_told(desk: Desk) -> None:
     [
         (None, "the run changed nothing"),
         ("a: 1\n", "has no metadata"),
-        ("just a text\n", "has no metadata"),
+        ("just a text\n", "not YAML as kubectl prints it"),
         ("items: 5\n", "has no metadata"),
         ("{", "not YAML"),
         ("metadata: {name: ../../x}\n", "none that a contract may name"),

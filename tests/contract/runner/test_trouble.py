@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from harness.ports import CommandResult
+from harness.runner.drain import drain
 from harness.timing.clock import SystemClock
 from tests.support.runner import AT, HELLO, PUBLIC, Desk, FakeKubectl, identity, manifest
 
@@ -168,3 +169,13 @@ def test_a_manifest_swapped_after_it_was_judged_is_not_what_is_applied(desk: Des
     assert observed.state == "succeeded"
     assert (desk.repo / HELLO).is_symlink()
     assert "Evil" not in str(kubectl.state["objects"])
+
+
+def test_an_inbox_without_room_for_claims_is_told_once(desk: Desk) -> None:
+    (desk.settings.inbox / "_running").write_text("in the way")
+    for id in ("a", "b"):
+        desk.in_inbox(desk.contract(id))
+    drained = drain(desk.runner(), tell=lambda _news: None)
+    (trouble,) = drained.troubles
+    assert "Not a directory" in trouble.message
+    assert desk.filed("") == ["a.json", "b.json"]
