@@ -22,6 +22,7 @@ def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         yield Product(cluster, "default")
 
 
+@pytest.mark.covers("Knative autoscaling", "a request from zero, split into its steps")
 def test_a_service_at_zero_answers_and_its_steps_are_seen(hurried: Product) -> None:
     service = hurried.up()
     clock = SystemClock()

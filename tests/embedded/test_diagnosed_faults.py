@@ -51,6 +51,7 @@ def fault(cluster: Cluster, kind: str, parameters: dict[str, Any]) -> Iterator[N
         assert cluster.kubectl("delete", "fault", name, "--wait=true").code == 0
 
 
+@pytest.mark.covers("faults", "each fault is diagnosed by its own row")
 @pytest.mark.parametrize(
     ("kind", "parameters", "fields", "expected"),
     [
@@ -87,6 +88,7 @@ def test_a_fault_gets_its_own_row(
     ), broken.reason
 
 
+@pytest.mark.covers("faults", "bad certificates are diagnosed by name")
 @pytest.mark.parametrize(
     ("kind", "diagnosis"), [("tls-expired", "tls-expired"), ("tls-wrong-name", "tls-name")]
 )
@@ -101,6 +103,7 @@ def test_a_certificate_that_must_not_be_accepted_is_named(
     assert mended.verdict is Verdict.PASS, mended.reason
 
 
+@pytest.mark.covers("faults", "what is mended passes")
 def test_what_is_mended_passes(service: tuple[Product, ServiceObserved]) -> None:
     product, target = service
     with fault(product.cluster, "gateway-not-exposed", {}):
@@ -108,6 +111,7 @@ def test_what_is_mended_passes(service: tuple[Product, ServiceObserved]) -> None
     assert look(product, target, **BODY).verdict is Verdict.PASS
 
 
+@pytest.mark.covers("faults", "an app that fails at times is partial")
 def test_an_app_that_fails_at_times_is_partial(
     service: tuple[Product, ServiceObserved],
 ) -> None:

@@ -96,6 +96,7 @@ def reset(cluster: Cluster) -> bool:
     return False
 
 
+@pytest.mark.covers("faults", "the gateway not exposed, silent, resetting")
 @pytest.mark.parametrize(
     ("kind", "symptom"),
     [("gateway-not-exposed", refused), ("gateway-silent", silent), ("gateway-reset", reset)],
@@ -110,6 +111,7 @@ def test_the_way_in_is_broken(
     assert ask(hello).body == b"Hello World!\n"
 
 
+@pytest.mark.covers("faults", "READY does not cross the way from outside")
 def test_a_service_becomes_ready_though_nobody_can_reach_it(hello: Cluster) -> None:
     target = hello.get("ksvc", "fault-target")
     hidden = {
@@ -125,6 +127,7 @@ def test_a_service_becomes_ready_though_nobody_can_reach_it(hello: Cluster) -> N
     hello.kubectl("delete", "ksvc", "hidden")
 
 
+@pytest.mark.covers("faults", "an app that answers late")
 def test_a_slow_app(hello: Cluster) -> None:
     with fault(hello, "app-slow", service="default/fault-target", seconds=0.5):
         answer = ask(hello)
@@ -142,6 +145,7 @@ def silent_for(cluster: Cluster, seconds: float) -> bool:
     return False
 
 
+@pytest.mark.covers("faults", "an app that fails a share of requests")
 def test_a_share_of_errors(hello: Cluster) -> None:
     with fault(hello, "app-error", percent=50):
         seen = {ask(hello).status for _ in range(40)}
@@ -149,23 +153,27 @@ def test_a_share_of_errors(hello: Cluster) -> None:
     assert {ask(hello).status for _ in range(5)} == {"HTTP/1.1 200 OK"}
 
 
+@pytest.mark.covers("faults", "a fault of one service spares another")
 def test_another_service_is_not_concerned(hello: Cluster) -> None:
     with fault(hello, "app-error", service="default/other"):
         assert {ask(hello).status for _ in range(5)} == {"HTTP/1.1 200 OK"}
 
 
+@pytest.mark.covers("faults", "an app that answers with another body")
 def test_a_wrong_body(hello: Cluster) -> None:
     with fault(hello, "app-wrong-body", body="maintenance\n"):
         answer = ask(hello)
         assert (answer.status, answer.body) == ("HTTP/1.1 200 OK", b"maintenance\n")
 
 
+@pytest.mark.covers("faults", "an app whose answer is cut")
 def test_a_truncated_body(hello: Cluster) -> None:
     with fault(hello, "app-truncated"):
         answer = ask(hello)
         assert len(answer.body) < int(answer.header("content-length") or 0)
 
 
+@pytest.mark.covers("faults", "one source address is turned away")
 def test_one_source_is_turned_away(hello: Cluster) -> None:
     with fault(hello, "source-refused", source="127.0.0.77"):
         assert ask(hello).status == "HTTP/1.1 200 OK"
@@ -174,6 +182,7 @@ def test_one_source_is_turned_away(hello: Cluster) -> None:
             assert connection.recv(100) == b""
 
 
+@pytest.mark.covers("faults", "certificates expired or for another name")
 @pytest.mark.parametrize(
     ("kind", "why"),
     [("tls-expired", "certificate has expired"), ("tls-wrong-name", "Hostname mismatch")],
@@ -196,6 +205,7 @@ def test_a_bad_certificate(hello: Cluster, kind: str, why: str) -> None:
     eventually(lambda: handshake() == "")
 
 
+@pytest.mark.covers("faults", "names that do not resolve in pods")
 def test_names_do_not_resolve(hello: Cluster, namespace: str) -> None:
     script = "getent hosts kourier-internal.kourier-system.svc.cluster.local || echo none"
     pod = {
@@ -215,6 +225,7 @@ def test_names_do_not_resolve(hello: Cluster, namespace: str) -> None:
     assert hello.kubectl("logs", "p", "-n", namespace).out == "none\n"
 
 
+@pytest.mark.covers("faults", "Knative's webhook refuses connections")
 def test_the_webhook_is_down(hello: Cluster) -> None:
     with fault(hello, "webhook-down"):
         answer = hello.kubectl("delete", "ksvc", "fault-target", "--dry-run=server")
@@ -223,6 +234,7 @@ def test_the_webhook_is_down(hello: Cluster) -> None:
         assert hello.kubectl("get", "ksvc", "fault-target").code == 0
 
 
+@pytest.mark.covers("faults", "the API server is away for a time")
 def test_the_api_is_down_and_comes_back_by_itself(hello: Cluster) -> None:
     body = {
         "apiVersion": "emulator.vpm.dev/v1alpha1",
@@ -235,6 +247,7 @@ def test_the_api_is_down_and_comes_back_by_itself(hello: Cluster) -> None:
     eventually(lambda: hello.kubectl("get", "pods").code == 0)
 
 
+@pytest.mark.covers("faults", "a fault that is none is refused with its reason")
 @pytest.mark.parametrize(
     ("spec", "why"),
     [

@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.cluster import Cluster, serve, start, stop
 from tests.support.exchange import get
 from tests.support.wait import eventually
@@ -73,6 +75,7 @@ def answer(info: dict[str, Any]) -> bytes:
     return get(gateway, f"hello.default.{info['domain']}").body
 
 
+@pytest.mark.covers("robustness", "a killed cluster leaves nothing and comes back")
 def test_a_killed_server_leaves_nothing_and_comes_back(tmp_path: Path) -> None:
     folder, before = tmp_path / "state", links()
     cluster = start(folder, "killed")
@@ -110,6 +113,7 @@ def link_owner_lives(link: str) -> bool:
     return False
 
 
+@pytest.mark.covers("robustness", "a clean end leaves no process")
 def test_a_clean_end_takes_a_moment_and_everything_with_it(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     cluster = start(folder, "clean")
@@ -121,6 +125,7 @@ def test_a_clean_end_takes_a_moment_and_everything_with_it(tmp_path: Path) -> No
     assert not (folder / "cluster.json").exists()
 
 
+@pytest.mark.covers("robustness", "two clusters at the same time")
 def test_two_clusters_at_the_same_time(tmp_path: Path) -> None:
     with serve(tmp_path / "a", "one") as one, serve(tmp_path / "b", "two") as two:
         for cluster in (one, two):
@@ -145,6 +150,7 @@ def child(cluster: Cluster, word: str) -> int:
     return int(found[0])
 
 
+@pytest.mark.covers("robustness", "an Envoy that died is started again")
 def test_envoy_is_started_again(tmp_path: Path) -> None:
     with serve(tmp_path / "state", "revive") as cluster:
         with_hello(cluster)
@@ -159,6 +165,7 @@ def works(cluster: Cluster) -> bool:
         return False
 
 
+@pytest.mark.covers("robustness", "a cluster whose node died ends and says why")
 def test_a_cluster_without_its_node_ends_and_says_why(tmp_path: Path) -> None:
     cluster = start(tmp_path / "state", "node")
     assert cluster.process is not None

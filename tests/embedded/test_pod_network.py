@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.support.cluster import serve
 from tests.support.kservices import ask, hello, ready
 
 
+@pytest.mark.covers("pods", "services side by side without network namespaces")
 def test_on_loopback_services_work_side_by_side(tmp_path: Path) -> None:
     with serve(tmp_path / "state", "loop", "--pod-network", "loopback") as cluster:
         assert cluster.info["pod_network"] == "loopback"

@@ -32,6 +32,7 @@ def diagnosed(product: Product) -> Callable[..., Claim]:
     return run
 
 
+@pytest.mark.covers("probes", "devbox, gateway and pods reach a ready service")
 def test_a_ready_service_is_reached_from_every_place(product: Product) -> None:
     service = product.up()
     assert service.image_digest.startswith("sha256:")
@@ -51,6 +52,7 @@ def test_a_ready_service_is_reached_from_every_place(product: Product) -> None:
     assert (claim.verdict, claim.diagnosis) == (Verdict.PASS, "reachable")
 
 
+@pytest.mark.covers("probes", "a probe's Job leaves nothing")
 def test_the_probes_job_leaves_nothing(product: Product) -> None:
     service = product.up()
     product.probe(service, "in-cluster")
@@ -65,6 +67,7 @@ def pods(product: Product) -> str:
     return product.cluster.kubectl("get", "pods", "-n", product.namespace, "-o", "name").out
 
 
+@pytest.mark.covers("probes", "a running pod is a vantage, through exec")
 def test_a_pod_that_is_already_there_is_a_vantage_too(product: Product) -> None:
     service = product.up()
     pod = next(name for name in pods(product).split() if "echo-00001" in name).partition("/")[2]
@@ -75,6 +78,7 @@ def test_a_pod_that_is_already_there_is_a_vantage_too(product: Product) -> None:
     assert seen.identity.pod == pod
 
 
+@pytest.mark.covers("probes", "a prober whose image cannot be pulled")
 def test_a_pod_whose_image_cannot_be_pulled_is_an_error_of_its_vantage(product: Product) -> None:
     service = product.up()
     other = Product(product.cluster, product.namespace, agent_image="dev.local/no-such-agent:v0")
@@ -86,6 +90,7 @@ def test_a_pod_whose_image_cannot_be_pulled_is_an_error_of_its_vantage(product: 
     assert (claim.verdict, claim.vantage) == (Verdict.ERROR, "in-cluster")
 
 
+@pytest.mark.covers("failures", "a failed update: the old revision answers")
 def test_an_update_that_fails_leaves_the_old_revision_answering(
     product: Product, diagnosed: Callable[..., Claim]
 ) -> None:
@@ -97,6 +102,7 @@ def test_an_update_that_fails_leaves_the_old_revision_answering(
     assert any("latestReadyRevisionName" in line for line in claim.contradicts)
 
 
+@pytest.mark.covers("probes", "a bad revision behind a traffic split")
 def test_a_revision_that_answers_wrongly_is_found_behind_a_traffic_split(
     product: Product, diagnosed: Callable[..., Claim]
 ) -> None:
@@ -118,6 +124,7 @@ def test_a_revision_that_answers_wrongly_is_found_behind_a_traffic_split(
     assert "revision echo-00002: every answer failed" in claim.confirms
 
 
+@pytest.mark.covers("gateway", "a deleted service is not routed any more")
 def test_a_deleted_service_is_absent_and_not_routed(product: Product) -> None:
     service = product.up()
     product.cluster.kubectl("delete", "ksvc", "echo", "-n", product.namespace)
@@ -128,6 +135,7 @@ def test_a_deleted_service_is_absent_and_not_routed(product: Product) -> None:
     assert "by envoy, empty body" in claim.reason
 
 
+@pytest.mark.covers("gateway", "a cluster-local service is reached from pods only")
 def test_a_service_that_is_local_to_the_cluster_is_not_routed_outside(
     product: Product, diagnosed: Callable[..., Claim]
 ) -> None:
@@ -145,6 +153,7 @@ def test_a_service_that_is_local_to_the_cluster_is_not_routed_outside(
     )
 
 
+@pytest.mark.covers("probes", "failed attempts bring the pods' logs")
 def test_failed_attempts_bring_the_pods_logs(product: Product) -> None:
     service = product.up()
     (seen,) = product.probe(service, "gateway", path="/delay?ms=soon")
