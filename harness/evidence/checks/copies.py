@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import UsageError
@@ -53,10 +54,13 @@ def copy_findings(reports: Path, path: str, owner: tuple[str, str] | None) -> It
     content = read_bounded(copied, f"{name}.json", findings)
     text = read_bounded(rendered, f"{name}.md", findings)
     yield from findings
+    mend = f" (vpm evidence recover {reports.name}/{RUNS}/{run_id} writes it again)"
     if original is not None and content is not None and content != original:
-        yield Finding(f"{name}.json", "", f"the document of {run_id}", _named(content), "copy")
+        expected = f"the document of {run_id}{mend}"
+        yield Finding(f"{name}.json", "", expected, _named(content), "copy")
     if original is not None and text is not None:
-        yield from _text(f"{name}.md", original, text, run_folder_from(path, run_id))
+        for finding in _text(f"{name}.md", original, text, run_folder_from(path, run_id)):
+            yield replace(finding, expected=f"{finding.expected}{mend}")
 
 
 def _text(name: str, original: bytes, text: bytes, run_folder: str) -> Iterator[Finding]:
