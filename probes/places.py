@@ -36,11 +36,13 @@ class ClusterPlaces:
         self._client = client
         self._kubectl = kubectl
         self._clock = clock
-        self._pods: list[PodVantage] = []
+        self._engines: list[PodVantage | LocalVantage] = []
 
     @cached_property
     def _local(self) -> LocalVantage:
-        return LocalVantage(DEVBOX, cached_agent())
+        vantage = LocalVantage(DEVBOX, cached_agent())
+        self._engines.append(vantage)
+        return vantage
 
     def place_of(self, vantage: str) -> str:
         """The place whose engine serves a vantage: devbox and gateway share one, pods another."""
@@ -62,10 +64,14 @@ class ClusterPlaces:
                 client=self._client,
                 clock=self._clock,
             )
-            self._pods.append(pod)
+            self._engines.append(pod)
             return pod
         if place == NODE:
-            return node_vantage(node_of(self._client), agent=self._local.agent, clock=self._clock)
+            node = node_of(self._client)
+            vantage = node_vantage(node, agent=self._local.agent, clock=self._clock)
+            if isinstance(vantage, LocalVantage):
+                self._engines.append(vantage)
+            return vantage
         if place.startswith(POD_PREFIX):
             address = pod_address(place, namespace=namespace)
             return ExecVantage(name=place, address=address, kubectl=self._kubectl)
@@ -78,9 +84,9 @@ class ClusterPlaces:
         return FailureLogs(self._client, store).collect(service, prefix=prefix)
 
     def abandon(self) -> None:
-        """Have every engine in the cluster end soon; those here share the terminal's signals."""
-        for pod in self._pods:
-            pod.abandon()
+        """Have every engine end soon."""
+        for engine in self._engines:
+            engine.abandon()
 
     def node_gateway(self, scheme: str) -> str:
         """HOST:PORT of the gateway on the node: its NodePort.

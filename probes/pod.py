@@ -58,6 +58,7 @@ class PodVantage:
     client: KubeClient
     clock: Clock
     _running_job: AgentJob | None = None
+    _abandoned: bool = False
 
     def probe(self, request: ProbeRequest) -> ProbeResult:
         """Run the plan in a pod; the samples are in `request.samples` when it returns.
@@ -90,7 +91,8 @@ class PodVantage:
         return ProbeResult(self._identity(pod), request.samples)
 
     def abandon(self) -> None:
-        """Delete the Job of a `probe` that is under way, so that it ends soon; else nothing."""
+        """Delete the Job of a `probe` that is under way, so that it ends soon; make no other."""
+        self._abandoned = True
         job = self._running_job
         if job is not None:
             self.client.delete(JOB, job.namespace, job.name)
@@ -103,11 +105,17 @@ class PodVantage:
             made = self.client.create(JOB, job.namespace, job_manifest(job))
             self.client.patch(CONFIG_MAP, job.namespace, job.name, owned_by(made))
             self._running_job = job
+            self._go_on()
             yield
         finally:
             self._running_job = None
             self.client.delete(JOB, job.namespace, job.name)
             self.client.delete(CONFIG_MAP, job.namespace, job.name)
+
+    def _go_on(self) -> None:
+        """Check that somebody still waits; raises ProbeError."""
+        if self._abandoned:
+            raise ProbeError(f"{self.name}: the probe was given up")
 
     def _finished_pod(self, job: AgentJob, *, timeout: float) -> JsonObject:
         """The Job's pod when it has ended."""
@@ -130,9 +138,14 @@ class PodVantage:
 
     def _made_pods(self, job: AgentJob) -> Sequence[JsonObject]:
         """The Job's pods, as soon as there are any."""
+
+        def look() -> Sequence[JsonObject]:
+            self._go_on()
+            return self.client.list(POD, job.namespace, selector=f"{JOB_LABEL}={job.name}")
+
         try:
             return until(
-                lambda: self.client.list(POD, job.namespace, selector=f"{JOB_LABEL}={job.name}"),
+                look,
                 bool,
                 what=f"a pod for the Job {job.namespace}/{job.name}",
                 timeout=START_TIMEOUT,

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import PIPE
 
 from harness.core.errors import ProbeError, UsageError, VpmError
 from harness.core.identity import VantageIdentity
@@ -30,6 +31,7 @@ class LocalVantage:
     name: str
     agent: Path
     wrapper: tuple[str, ...] = ()
+    _engine: subprocess.Popen[bytes] | None = None
 
     def probe(self, request: ProbeRequest) -> ProbeResult:
         """Run the plan; the samples are in `request.samples` when it returns.
@@ -42,26 +44,33 @@ class LocalVantage:
         engine = [sys.executable, "-I", "-S", str(self.agent), "-", "--parent", str(os.getpid())]
         argv = [*self.wrapper, *engine]
         with request.samples.open("wb") as samples:
-            _run(argv, request=request, samples=samples.fileno(), name=self.name)
+            self._run(argv, request, samples.fileno())
         return ProbeResult(VantageIdentity(name=self.name), request.samples)
 
+    def abandon(self) -> None:
+        """End the engine of a `probe` that is under way, so that it returns soon; else nothing."""
+        engine = self._engine
+        if engine is not None:
+            engine.terminate()
 
-def _run(argv: Sequence[str], *, request: ProbeRequest, samples: int, name: str) -> None:
-    try:
-        done = subprocess.run(
-            argv,
-            input=request.plan.encode(),
-            stdout=samples,
-            stderr=subprocess.PIPE,
-            timeout=request.timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ProbeError(f"{name}: no end of the probes after {request.timeout:.0f} s") from error
-    except OSError as error:
-        raise ProbeError(f"{name}: cannot run {argv[0]}: {error.strerror}") from error
-    if done.returncode != 0:
-        raise engine_error(name, done.returncode, done.stderr.decode(errors="replace"))
+    def _run(self, argv: Sequence[str], request: ProbeRequest, samples: int) -> None:
+        try:
+            with subprocess.Popen(argv, stdin=PIPE, stdout=samples, stderr=PIPE) as engine:
+                self._engine = engine
+                try:
+                    _, said = engine.communicate(request.plan.encode(), request.timeout)
+                except subprocess.TimeoutExpired as error:
+                    engine.kill()
+                    seconds = f"{request.timeout:.0f} s"
+                    raise ProbeError(
+                        f"{self.name}: no end of the probes after {seconds}"
+                    ) from error
+        except OSError as error:
+            raise ProbeError(f"{self.name}: cannot run {argv[0]}: {error.strerror}") from error
+        finally:
+            self._engine = None
+        if engine.returncode != 0:
+            raise engine_error(self.name, engine.returncode, said.decode(errors="replace"))
 
 
 def engine_error(name: str, exit_code: int | None, said: str) -> VpmError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -72,6 +73,8 @@ def main() -> None:
     if clash:
         click.echo(clash, err=True)
         sys.exit(ExitCode.USAGE)
+    # As a supervisor ends it: like Ctrl-C, so that nothing stays behind in a cluster.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(vpm.main(standalone_mode=False, prog_name="vpm"))
     except click.Abort:

@@ -69,6 +69,14 @@ def test_an_abandoned_probe_ends_soon_and_leaves_nothing(
     assert client.list(JOB) == client.list(CONFIG_MAP) == []
 
 
+def test_who_gave_up_makes_no_pod_any_more(vantage: PodVantage, tmp_path: Path) -> None:
+    vantage.abandon()
+    with pytest.raises(ProbeError, match="given up"):
+        vantage.probe(ProbeRequest("{}", tmp_path / "samples", 600.0))
+    assert isinstance(vantage.client, Endless)
+    assert vantage.client.list(JOB) == vantage.client.list(CONFIG_MAP) == []
+
+
 def test_nothing_to_abandon_is_no_error(vantage: PodVantage) -> None:
     vantage.abandon()
     assert isinstance(vantage.client, Endless)

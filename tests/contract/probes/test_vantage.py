@@ -7,9 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from harness.ports import ProbeRequest
 from probes.build import cached_agent
+from probes.vantage import LocalVantage
 from tests.contract.agent.cases import OK, answers
 from tests.contract.agent.servers import serve
 from tests.support.wait import eventually
@@ -58,3 +61,18 @@ def test_a_killed_harness_leaves_no_engine_behind(tmp_path: Path) -> None:
                 os.kill(engine, signal.SIGKILL)
     last = json.loads(samples.read_text().splitlines()[-1])
     assert (last["record"], last["ended"]) == ("summary", "interrupted")
+
+
+def test_an_abandoned_engine_ends_soon(tmp_path: Path) -> None:
+    samples = tmp_path / "samples.jsonl"
+    vantage = LocalVantage("devbox", cached_agent())
+    with serve(answers(OK)) as server, ThreadPoolExecutor() as pool:
+        url = f"http://127.0.0.1:{server.port}/"
+        plan = {"targets": [{"name": "t", "url": url, "requests": 6000, "rate": 10}]}
+        request = ProbeRequest(json.dumps(plan), samples, 600.0)
+        probing = pool.submit(vantage.probe, request)
+        eventually(lambda: engine_of(samples) and server.connections > 0, timeout=30)
+        vantage.abandon()
+        assert probing.exception(timeout=30) is None or "ended with" in str(probing.exception())
+    assert ended(engine_of(samples))
+    vantage.abandon()  # and nothing to abandon is no error
