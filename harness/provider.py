@@ -82,7 +82,7 @@ def request_for(spec: ClusterSpec, options: RunOptions, provider: str) -> Cluste
         name=spec.name,
         knative=options.knative or spec.knative,
         context=options.context,
-        allowed_contexts=tuple(pattern.format(name=spec.name) for pattern in spec.contexts),
+        allowed_contexts=tuple(pattern.replace("{name}", spec.name) for pattern in spec.contexts),
         gateway=options.gateway,
         domain=options.domain,
         # kind is built once and used again; the embedded cluster costs a second.

@@ -36,7 +36,7 @@ def find_scenarios(path: Path) -> tuple[Path, ...]:
         return (path,)
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder")
-    found = tuple(sorted(path.rglob(SCENARIO)))
+    found = tuple(sorted(file for file in path.rglob(SCENARIO) if file.is_file()))
     if not found:
         raise UsageError(
             f"{path}: there is no {SCENARIO} in this folder",
@@ -83,8 +83,8 @@ def file_problems(source: Source, folder: Path, root: Path) -> Iterator[Problem]
 
 
 def _manifest_problems(path: Path, name: str, namespace: str) -> Iterator[tuple[str, str | None]]:
-    if not path.is_file():
-        yield "does not exist", f"looked for {_display(path)}"
+    if problem := _not_there(path):
+        yield problem
         return
     manifest = read_yaml(_read_text(path), _display(path))
     if manifest.problems:
@@ -103,8 +103,8 @@ def _manifest_problems(path: Path, name: str, namespace: str) -> Iterator[tuple[
 
 
 def _contract_problems(path: Path) -> Iterator[str]:
-    if not path.is_file():
-        yield f"does not exist; looked for {_display(path)}"
+    if problem := _not_there(path):
+        yield "; ".join(problem)
         return
     try:
         body = json.loads(_read_text(path))
@@ -116,6 +116,14 @@ def _contract_problems(path: Path) -> Iterator[str]:
         return
     if not isinstance(body, dict):
         yield "is not a JSON object"
+
+
+def _not_there(path: Path) -> tuple[str, str] | None:
+    """Why there is no such file, and where it was looked for; None when it is there."""
+    try:
+        return None if path.is_file() else ("does not exist", f"looked for {_display(path)}")
+    except (OSError, ValueError):  # Too long, or with a character that no path can have.
+        return "cannot be the name of a file", "write the path of one"
 
 
 def _read_text(path: Path) -> str:

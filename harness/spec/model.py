@@ -18,7 +18,7 @@ from pydantic import (
 
 from harness.spec.diagnoses import DiagnosisName
 from harness.spec.suggest import suggest
-from harness.spec.units import Duration, Rate, Ratio
+from harness.spec.units import LONGEST_WAIT, Duration, Rate, Ratio, Span, Wait
 from harness.spec.words import Hop, Verdict
 
 DnsLabel = Annotated[StrictStr, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
@@ -121,7 +121,7 @@ class ApplyAction(Model):
     """Apply a service's manifest with kubectl; only on clusters that the harness itself made."""
 
     service: Text
-    timeout: Duration = 60.0
+    timeout: Wait = 60.0
 
 
 class ContractAction(Model):
@@ -133,7 +133,7 @@ class ContractAction(Model):
         Literal["previewed", "succeeded", "noop", "refused", "failed", "environment_mismatch"],
         ...,
     ] = ()
-    timeout: Duration = 120.0
+    timeout: Wait = 120.0
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ class ReadyAction(Model):
     """Wait until a service is READY at its current generation."""
 
     service: Text
-    timeout: Duration = 120.0
+    timeout: Wait = 120.0
 
 
 class ProbeAction(Model):
@@ -157,7 +157,7 @@ class ProbeAction(Model):
     rate: Rate = 10.0
     warmup: Annotated[StrictInt, Field(ge=0, le=10_000)] = 0
     concurrency: Annotated[StrictInt, Field(ge=1, le=1000)] = 64
-    timeout: Duration = 5.0
+    timeout: Span = 5.0
     scheme: Literal["http", "https"] = "http"
     method: Annotated[StrictStr, Field(pattern=r"^[A-Z]{1,16}$")] = "GET"
     path: Annotated[StrictStr, Field(pattern=r"^/\S*$")] = "/"
@@ -176,7 +176,7 @@ class ProbeAction(Model):
         default=None, description="Name of the history below reports/sli that this run joins."
     )
 
-    from_zero: Duration | None = Field(
+    from_zero: Wait | None = Field(
         default=None,
         description="Wait at most so long until the service has no pod: the request starts it.",
     )
@@ -185,6 +185,12 @@ class ProbeAction(Model):
     def _one_cold_request(self) -> Self:
         if self.from_zero is not None and (len(self.vantages), self.requests) != (1, 1):
             raise ValueError("from_zero needs one vantage and `requests: 1`: the next find a pod")
+        return self
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if self.requests / self.rate > LONGEST_WAIT:
+            raise ValueError(f"{self.requests} requests at this rate take longer than a week")
         return self
 
     @model_validator(mode="after")
@@ -212,9 +218,9 @@ class LoadAction(Model):
     service: Text
     users: Annotated[StrictInt, Field(ge=1, le=10_000)] = 10
     spawn_rate: Rate = 10.0
-    duration: Duration = 10.0
+    duration: Span = 10.0
     path: Annotated[StrictStr, Field(pattern=r"^/\S*$")] = "/"
-    timeout: Duration = 5.0
+    timeout: Span = 5.0
     gates: Gates = Gates()
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+LONGEST_WAIT = 7 * 24 * 3600.0
+"""Seconds. What is longer is a slip of the pen, and overflows timeouts of the operating system."""
+
 _NUMBER = r"(\d{1,9}(?:\.\d{1,9})?)"
 _DURATION = re.compile(rf"{_NUMBER}\s*(ms|s|m|h)", re.ASCII)
 _RATE = re.compile(rf"{_NUMBER}\s*/\s*(s|m|h)", re.ASCII)
@@ -59,6 +62,24 @@ Duration = Annotated[
     BeforeValidator(parse_duration),
     WithJsonSchema({"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(ms|s|m|h)\s*$"}),
 ]
+
+
+def _bounded(seconds: float) -> float:
+    if seconds > LONGEST_WAIT:
+        raise ValueError("is longer than a week (168h)")
+    return seconds
+
+
+def _positive(seconds: float) -> float:
+    if seconds == 0:
+        raise ValueError("must be more than nothing")
+    return seconds
+
+
+Wait = Annotated[Duration, AfterValidator(_bounded)]
+"""How long to wait at most, where 0s looks just once."""
+Span = Annotated[Wait, AfterValidator(_positive)]
+"""How long something takes or may take."""
 Rate = Annotated[
     float,
     BeforeValidator(parse_rate),

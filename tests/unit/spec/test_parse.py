@@ -143,6 +143,21 @@ def test_a_good_scenario_is_read_into_types() -> None:
             " ^[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*$",
             id="copy out of reports",
         ),
+        pytest.param(
+            "- name: a\n  ready: {service: hello, timeout: 169h}",
+            "s.yaml:8:38: '169h' is longer than a week (168h)",
+            id="timeout that overflows",
+        ),
+        pytest.param(
+            "- name: a\n  load: {service: hello, duration: 0s}",
+            "s.yaml:8:38: '0s' must be more than nothing",
+            id="load without end",
+        ),
+        pytest.param(
+            "- name: a\n  probe: {service: hello, vantages: [devbox], rate: 0.001/h}",
+            "s.yaml:8:12: 20 requests at this rate take longer than a week",
+            id="probe without end",
+        ),
     ],
 )
 def test_a_wrong_step(step: str, expected: str) -> None:
