@@ -105,7 +105,7 @@ def test_a_run_that_is_killed_while_it_writes_can_be_told_and_healed(
     assert code == 0, text
     code, text = desk.vpm("evidence", "verify", str(reports))
     assert (code, "0 findings in 1 runs" in text) == (0, True), text
-    assert list(reports.rglob(".writing-*")) == []
+    assert list(folder.rglob(".writing-*")) == []
     assert (reports / "known/ready.md").is_file()
 
 
