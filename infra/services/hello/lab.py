@@ -1,6 +1,6 @@
 """hello with switches for experiments: slow, streamed, failing and inspecting answers.
 
-MODE=exit ends at once with code 3, MODE=exit0 with code 0, MODE=notready answers 503 to probes of
+MODE=exit ends at once with EXIT_CODE (default 3), MODE=notready answers 503 to probes of
 `/`; SLOW_START delays the listening by seconds; FORCE_PORT listens elsewhere than told.
 """
 
@@ -125,9 +125,9 @@ def handler(environment: Mapping[str, str]) -> Handler:
 def main() -> None:
     """Serve on FORCE_PORT or PORT (default 8080) until SIGTERM."""
     mode = os.environ.get("MODE", "")
-    if mode in ("exit", "exit0"):
+    if mode == "exit":
         sys.stderr.write("fatal: cannot start: config missing\n")
-        sys.exit(3 if mode == "exit" else 0)
+        sys.exit(int(os.environ.get("EXIT_CODE", "3")))
     time.sleep(float(os.environ.get("SLOW_START", "0")))
     port = int(os.environ.get("FORCE_PORT") or os.environ.get("PORT", "8080"))
     target = os.environ.get("TARGET", "World")

@@ -142,7 +142,11 @@ def test_mounts_of_secrets_are_read_only() -> None:
         (None, True, [{"latestRevision": True, "percent": 100}]),
         (None, False, None),
         ([{"percent": 100}], True, [{"percent": 100, "latestRevision": True}]),
-        ([{"revisionName": "r"}], True, [{"revisionName": "r", "latestRevision": False}]),
+        (
+            [{"revisionName": "r"}],  # golden 05-gateway/traffic-split: only tags, latest 100
+            True,
+            [{"revisionName": "r", "latestRevision": False, "percent": 0}],
+        ),
     ],
 )
 def test_traffic_defaults(targets: Any, latest: bool, expected: Any) -> None:

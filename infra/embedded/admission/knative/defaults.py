@@ -125,6 +125,8 @@ def default_traffic(obj: Obj, *, latest: bool) -> None:
         spec["traffic"] = [{"latestRevision": True, "percent": 100}]
     for target in spec.get("traffic") or []:
         target.setdefault("latestRevision", not target.get("revisionName"))
+        if target.get("percent") is None:
+            target["percent"] = 0
 
 
 def sign(obj: Obj, old: Obj | None, user: str) -> None:
