@@ -178,7 +178,8 @@ class _Server:
         except (ConfigException, OSError, ValueError) as error:
             raise ClusterError(
                 f"context {self._context!r} of {self._kubeconfig} cannot be used: {error}",
-                mend=f"kubectl config get-contexts --kubeconfig {self._kubeconfig}",
+                mend="cluster, user and context must be in one file: kubectl config view "
+                f"--flatten --minify --context {self._context} > FILE",
             ) from error
         if is_loopback(settings.host):
             settings.proxy = None  # As kubectl does, whatever the environment says.

@@ -170,4 +170,9 @@ def _files(request: ClusterRequest) -> tuple[Path, ...]:
             mend="leave it out, or choose the provider that has it",
         )
     given = request.options.get("kubeconfig")
-    return (Path(given),) if given else kubeconfig_files()
+    if not given:
+        return kubeconfig_files()
+    file = Path(given).expanduser()  # A shell leaves the ~ of `--kubeconfig=~/file` as it is.
+    if not file.exists():
+        raise UsageError(f"there is no kubeconfig {file}", mend="name a file that is there")
+    return (file,)

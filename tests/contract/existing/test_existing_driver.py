@@ -225,7 +225,12 @@ def test_contexts_outside_the_allow_list_are_refused_before_the_first_request(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"context": None}, {"gateway": "nowhere"}, {"options": {"time-scale": "2"}}],
+    [
+        {"context": None},
+        {"gateway": "nowhere"},
+        {"options": {"time-scale": "2"}},
+        {"options": {"kubeconfig": "/nowhere/config"}},
+    ],
 )
 def test_bad_usage(
     server: ApiServer, request_: Callable[..., ClusterRequest], changes: dict[str, object]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import UsageError
+from harness.ports import JsonObject, ResourceKind
 from infra.clusters.errors import GatewayUnreachable
 from infra.clusters.gateway import (
     Candidate,
@@ -17,6 +18,7 @@ from infra.clusters.gateway import (
     parse_gateway,
 )
 from infra.clusters.resources import KOURIER_NAMESPACE, NODE, SERVICE
+from infra.kube import ApiError
 from tests.support.fake_kube import FakeKube, named
 
 NODES = [
@@ -119,3 +121,31 @@ def test_parsing_never_fails_in_another_way(text: str) -> None:
         return
     assert 0 < found.http_port < 65536
     assert found.host
+
+
+class WithoutNodes(FakeKube):
+    """A cluster that shows its nodes to administrators only."""
+
+    def list(
+        self, kind: ResourceKind, namespace: str | None = None, *, selector: str = ""
+    ) -> Sequence[JsonObject]:
+        if kind == NODE:
+            raise ApiError("nodes is forbidden", status=403)
+        return super().list(kind, namespace, selector=selector)
+
+
+def test_a_load_balancer_is_found_by_those_who_may_not_see_nodes() -> None:
+    balanced = service(ingress=[{"ip": "203.0.113.5"}])
+    kube = WithoutNodes(named(SERVICE, KOURIER_NAMESPACE, "kourier", **balanced))
+    assert find_gateway(kube, check=only("203.0.113.5")).host == "203.0.113.5"
+
+
+def test_a_large_cluster_is_not_asked_node_by_node() -> None:
+    kube = FakeKube(named(SERVICE, KOURIER_NAMESPACE, "kourier", **service()))
+    for number in range(100):
+        address = {"type": "InternalIP", "address": f"10.0.0.{number}"}
+        kube.put(NODE, {"metadata": {"name": f"n{number}"}, "status": {"addresses": [address]}})
+    tried: list[str] = []
+    with pytest.raises(GatewayUnreachable):
+        find_gateway(kube, check=lambda host, _port: tried.append(host) or "timed out")
+    assert 0 < len(tried) <= 3
