@@ -21,6 +21,7 @@ from harness.spec.model import ClusterSpec
 from infra.clusters.embedded_process import ServerInfo
 from infra.clusters.kept import (
     Kept,
+    cancel_start,
     clear_interrupted,
     delete_kept,
     find_kept,
@@ -105,6 +106,8 @@ def down(name: str, provider: str | None, confirm: str | None) -> None:
     (infra/k8s/targets.yaml), unless its UID is given.
     """
     if provider in (None, "kind") and clear_interrupted(name, progress=_progress):
+        return
+    if provider in (None, "embedded") and cancel_start(name, progress=_progress):
         return
     delete_kept(find_kept(name, provider=provider), confirm=confirm, progress=_progress)
 

@@ -214,6 +214,25 @@ def wait_ready(process: ProcessId, folder: Path, *, clock: Clock) -> ServerInfo:
     return parse_ready_file(path.read_text(encoding="utf-8"))
 
 
+def starting(folder: Path) -> ProcessId | None:
+    """The server that was launched for `folder`, also before it says so itself."""
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdecimal():
+            continue
+        process = ProcessId.of(int(entry.name))
+        if process and process.serves(folder) and not _is_launcher(process):
+            return process
+    return None
+
+
+def _is_launcher(process: ProcessId) -> bool:
+    """Whether it is the shell beside the server, which has its words too."""
+    try:
+        return Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(b"/bin/sh\0")
+    except OSError:
+        return True
+
+
 def end(process: ProcessId, *, clock: Clock) -> None:
     """Ask the server to end and, when it does not within ten seconds, kill it."""
     process.signal(signal.SIGTERM)

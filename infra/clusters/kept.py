@@ -13,7 +13,7 @@ from harness.ports import Clock
 from harness.timing.clock import SystemClock
 from infra.clusters.command import find_program
 from infra.clusters.embedded import running_instance
-from infra.clusters.embedded_process import LOG_FILE, ServerInfo, end
+from infra.clusters.embedded_process import LOG_FILE, ServerInfo, end, starting
 from infra.clusters.errors import DeletionRefused
 from infra.clusters.identity import cluster_uid
 from infra.clusters.images import Docker
@@ -225,6 +225,33 @@ def clear_interrupted(
                 f"{name} is being created by another run", mend="wait for that run to end"
             )
         workshop.clear_interrupted(folder, name)
+    return True
+
+
+def cancel_start(
+    name: str,
+    *,
+    home: Path | None = None,
+    progress: Callable[[str], None] = lambda _line: None,
+    clock: Clock | None = None,
+) -> bool:
+    """End an embedded cluster that another run is starting; whether there was one.
+
+    That run sees its server end, removes what there is of it, and fails.
+    """
+    folder = ClusterFolder.of("embedded", name, home=home)
+    state = folder.path / "data"
+    if folder.record() or not state.is_dir():
+        return False
+    serving = running_instance(state)  # and the run is about to write its record
+    process = serving[1] if serving else starting(state)
+    if process is None:
+        return False
+    progress(f"ending the embedded cluster {name}, which is being started")
+    end(process, clock=clock or SystemClock())
+    with folder.locked(wait=True):  # until that run has ended too
+        if folder.record() is None:
+            shutil.rmtree(state, ignore_errors=True)
     return True
 
 

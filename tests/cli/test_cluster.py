@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.embedded.faults.model import PARAMETERS
+from tests.support.wait import eventually
 
 VPM = (sys.executable, "-c", "from harness.cli.main import main; main()")
 Vpm = Callable[..., subprocess.CompletedProcess[str]]
@@ -36,6 +37,41 @@ def vpm(tmp_path: Path) -> Iterator[Vpm]:
     kept = list(tmp_path.glob("vpm/*/*/created.json"))
     for row in json.loads(run("cluster", "list", "--json").stdout) if kept else ():
         run("cluster", "down", row["name"], "--confirm", row["uid"])
+
+
+def test_a_start_is_cancelled_by_down(vpm: Vpm, tmp_path: Path) -> None:
+    """The run that starts it is told, and nothing is left."""
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "KUBECONFIG": str(tmp_path / "k")}
+    up = subprocess.Popen(
+        [*VPM, "cluster", "up", "--cluster", "embedded", "early"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    state = tmp_path / "vpm" / "embedded" / "early" / "data"
+    try:
+        eventually((state / "lock").exists, timeout=60, what="a server that starts")
+        down = vpm("cluster", "down", "early")
+        _, said = up.communicate(timeout=60)
+    finally:
+        up.kill()
+        up.wait()
+    assert down.returncode == 0, down.stderr
+    assert "ending the embedded cluster early" in down.stderr
+    assert up.returncode == 4, said
+    assert "Traceback" not in said
+    assert not state.exists()
+    assert vpm("cluster", "list").stdout == "no cluster is kept\n"
+    named = [p for p in Path("/proc").glob("[0-9]*/cmdline") if str(state) in _text(p)]
+    assert named == []
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return ""  # it has ended meanwhile
 
 
 def test_a_cluster_is_started_found_again_and_ended(vpm: Vpm) -> None:

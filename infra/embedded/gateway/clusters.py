@@ -57,9 +57,13 @@ class Clusters:
         """Have Envoy know these backends; returns when it does, so that routes may follow."""
         before, (moved, self._moved) = self.limits, (self._moved, set())
         self.limits = self._read.all(names)
-        for name, limit in self.limits.items():
-            if name in moved or before.get(name) != limit:
-                await self._place(name, limit)
+        try:
+            for name, limit in self.limits.items():
+                if name in moved or before.get(name) != limit:
+                    await self._place(name, limit)
+        except OSError:
+            self._moved |= names  # the next version places them all
+            raise
         for name in before.keys() - names:
             self._leaving.add(name)
             self._activator.leave(name)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from infra.embedded.autoscaler.metrics import RevisionLoad
 from infra.embedded.clock import Clock
+from infra.embedded.following import follow
 from infra.embedded.gateway import kourier, load, probe_answers
 from infra.embedded.gateway.activator import Activator
 from infra.embedded.gateway.clusters import Clusters
@@ -23,6 +24,7 @@ from infra.embedded.store import Event, Store
 
 _log = logging.getLogger(__name__)
 
+_AGAIN_SECONDS = 1.0
 SETTLE_SECONDS = 0.003  # changes come in groups: one version of the files for each group
 # A version costs in proportion to the number of hosts, so groups grow with what it costs: by this
 # share of what the last version took beyond LONE_SECONDS.
@@ -99,7 +101,7 @@ class Gateway:
     async def run(self) -> None:
         """Follow KIngresses, revisions and pods until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._watch())
+            group.create_task(follow(self._store, self._changed, KINGRESS, SKS, POD, SERVICE))
             group.create_task(self._program_forever())
             group.create_task(self._sample())
 
@@ -120,17 +122,16 @@ class Gateway:
         """See `infra.embedded.autoscaler.metrics.LoadSource`."""
         self._activator.on_buffered(callback)
 
-    async def _watch(self) -> None:
-        async for event in self._store.watch(KINGRESS, SKS, POD, SERVICE):
-            if event.kind is POD:
-                await self._clusters.pod_changed(event)
-            elif event.kind is SERVICE:
-                await self._service_changed(event)
-            elif event.kind is KINGRESS:
-                if self._ingresses.changed(event):
-                    self._dirty.set()
-            elif event.old is not None and event.old["spec"] != event.obj["spec"]:
-                self._dirty.set()  # the activator has come into the path, or left it
+    async def _changed(self, event: Event) -> None:
+        if event.kind is POD:
+            await self._clusters.pod_changed(event)
+        elif event.kind is SERVICE:
+            await self._service_changed(event)
+        elif event.kind is KINGRESS:
+            if self._ingresses.changed(event):
+                self._dirty.set()
+        elif event.old is not None and event.old["spec"] != event.obj["spec"]:
+            self._dirty.set()  # the activator has come into the path, or left it
 
     async def _service_changed(self, event: Event) -> None:
         exposed = event.type != "DELETED" and kourier.exposes(event.obj)
@@ -155,7 +156,12 @@ class Gateway:
             await asyncio.sleep(max(SETTLE_SECONDS, SETTLE_SHARE * (took - LONE_SECONDS)))
             self._dirty.clear()
             begin = loop.time()
-            await self._program()
+            try:
+                await self._program()
+            except OSError as error:  # a full disk, or no descriptor left: it may pass
+                _log.warning("the gateway cannot be programmed: %s", error)
+                await asyncio.sleep(_AGAIN_SECONDS)
+                self._dirty.set()
             took = loop.time() - begin
 
     async def _program(self) -> None:
