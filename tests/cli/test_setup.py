@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NO_VENV = f"""#!/bin/sh
 case "$*" in *ensurepip*) exit 1;; esac
-exec {sys.executable} "$@"
+exec "{sys.executable}" "$@"
 """
 
 
@@ -25,7 +25,7 @@ def programs(tmp_path: Path) -> Path:
         found = shutil.which(name)
         assert found, name
         (folder / name).symlink_to(found)
-    (folder / "python3").write_text(NO_VENV)
+    (folder / "python3").write_text(NO_VENV, encoding="utf-8")
     (folder / "python3").chmod(0o755)
     return folder
 

@@ -15,7 +15,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-_SCRIPT = """#!{python} -IS
+# A path with spaces, or a long one, cannot stand behind `#!`: the shell starts Python, to which the
+# first two lines are a string.
+_SCRIPT = """#!/bin/sh
+'''exec' "{python}" -IS "$0" "$@"
+' '''
 import json, pathlib, re, sys, time
 here = pathlib.Path({folder!r})
 name = {name!r}
@@ -73,7 +77,8 @@ def install(folder: Path, name: str, transcript: Sequence[Call]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.transcript").write_text(json.dumps([asdict(call) for call in transcript]))
     program = folder / name
-    program.write_text(_SCRIPT.format(python=sys.executable, folder=str(folder), name=name))
+    script = _SCRIPT.format(python=sys.executable, folder=str(folder), name=name)
+    program.write_text(script, encoding="utf-8")
     program.chmod(0o755)
     return program
 

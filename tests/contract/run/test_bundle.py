@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -119,7 +118,7 @@ def test_without_kubectl_the_bundle_says_so(tmp_path: Path) -> None:
 
 def test_a_kubectl_that_hangs_is_ended_and_the_rest_not_asked(tmp_path: Path) -> None:
     hanging = tmp_path / "kubectl"
-    hanging.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(600)\n")
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n", encoding="utf-8")
     hanging.chmod(0o700)
     kubectl = KubectlProcess(
         kubeconfig=tmp_path / "kubeconfig",
