@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+from harness.contracts.forms import safe_name
 from harness.contracts.model import MAX_PERSON, PERSON, json_schema
 from harness.contracts.policy import Policy
 from harness.core.errors import UsageError
@@ -160,7 +161,7 @@ def publish(
 
     Publishing twice does nothing the second time. The default branch is never written.
     """
-    token = os.environ.get("GITHUB_TOKEN", "")
+    token = os.environ.get("GITHUB_TOKEN", "").strip()
     if github and not token:
         raise UsageError("--github wants a token", mend="set GITHUB_TOKEN")
     publisher = GitPublisher(
@@ -168,7 +169,7 @@ def publish(
         remote=remote,
         pulls=PullRequests(github, token, api=api, base=base) if github else None,
     )
-    click.echo(publisher.publish(run_id, settings.reports / run_id))
+    click.echo(publisher.publish(run_id, settings.reports / safe_name(run_id)))
 
 
 @click.command()

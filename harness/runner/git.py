@@ -15,6 +15,13 @@ from harness.core.errors import CommandError, UsageError
 SECONDS = 60.0
 IDENTITY = ("vpm-runner", "vpm-runner@localhost")
 _NO_OBJECT = "0" * 40
+# Set where a hook of git runs us: they would lead to that repository instead of this one.
+_LEADING = frozenset(
+    {
+        "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_PREFIX",
+    }
+)  # fmt: skip
 PROTECTED = frozenset({"main", "master", "HEAD", "trunk", "develop"})
 
 
@@ -103,7 +110,8 @@ class GitRepository:
         index: Path | None = None,
         dates: datetime | None = None,
     ) -> str:
-        environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+        environment = {name: text for name, text in os.environ.items() if name not in _LEADING}
+        environment["GIT_TERMINAL_PROMPT"] = "0"
         for role in ("AUTHOR", "COMMITTER"):
             environment[f"GIT_{role}_NAME"], environment[f"GIT_{role}_EMAIL"] = IDENTITY
             if dates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from harness.contracts.forms import safe_name
+from harness.contracts.paths import shown
 from harness.core.errors import CommandError, UsageError
 from harness.runner.git import GitRepository
 from harness.runner.status import STATUS, read_status
@@ -16,6 +18,10 @@ from harness.runner.status import STATUS, read_status
 GITHUB = "https://api.github.com"
 TIMEOUT = 20.0
 MAX_FILE = 4 * 1024 * 1024
+_REPOSITORY = re.compile(r"[A-Za-z0-9-]+/(?!\.{1,2}$)[\w.-]+", re.ASCII)
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+# git takes neither `..` nor `.lock` at the end in the name of a branch.
+_REFUSED_IN_REFS = re.compile(r"\.(?=\.|lock$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +37,17 @@ class PullRequests:
         """The URL of the branch's pull request, open or closed; a new one when there is none.
 
         Errors:
+            UsageError: the repository's name or the token is none.
             CommandError: the API cannot be reached or refuses.
         """
+        self._check()
         owner = self.repository.partition("/")[0]
-        with httpx.Client(base_url=self.api, timeout=TIMEOUT, headers=self._headers()) as client:
+        with httpx.Client(
+            base_url=self.api,
+            timeout=TIMEOUT,
+            headers=self._headers(),
+            follow_redirects=True,  # GitHub's answer for a repository that was renamed
+        ) as client:
             query = {"head": f"{owner}:{branch}", "base": self.base, "state": "all"}
             path = f"/repos/{self.repository}/pulls"
             found = self._json(client, "GET", path, params=query)
@@ -42,6 +55,14 @@ class PullRequests:
                 return _url(found[0])
             wanted = {"title": title, "body": body, "head": branch, "base": self.base}
             return _url(self._json(client, "POST", path, json=wanted))
+
+    def _check(self) -> None:
+        if not _REPOSITORY.fullmatch(self.repository):
+            raise UsageError(f"--github {shown(self.repository)}: OWNER/NAME is wanted")
+        if not _TOKEN.fullmatch(self.token):  # httpx would print the token that it cannot send
+            raise UsageError("the token for GitHub holds blanks or letters that no token has")
+        if not _is_http(self.api):
+            raise UsageError(f"--api {shown(self.api)}: an http(s) URL is wanted")
 
     def _headers(self) -> dict[str, str]:
         return {
@@ -61,11 +82,14 @@ class PullRequests:
     ) -> object:
         try:
             response = client.request(method, path, params=params, json=json)
-        except httpx.HTTPError as error:
+            value: object = response.json() if response.is_success else None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # a redirect may lead nowhere
             raise CommandError(f"{self.api} cannot be reached: {error}") from error
-        if response.is_error:
-            raise CommandError(f"{method} {path}: {response.status_code} {response.text[:300]}")
-        value: object = response.json()
+        except ValueError as error:
+            raise CommandError(f"{method} {path}: the answer is not JSON") from error
+        if not response.is_success:
+            said = shown(response.text[:300])
+            raise CommandError(f"{method} {path}: {response.status_code} {said}")
         return value
 
 
@@ -90,7 +114,7 @@ class GitPublisher:
             CommandError: git or GitHub refused.
         """
         status = read_status(folder / STATUS)
-        branch = f"vpm/run/{safe_name(run_id)}"
+        branch = f"vpm/run/{_REFUSED_IN_REFS.sub('-', safe_name(run_id))}"
         files = {
             f"reports/codex_runs/{safe_name(run_id)}/{path.name}": _content(path)
             for path in sorted(folder.iterdir())
@@ -110,6 +134,13 @@ class GitPublisher:
         if self.pulls:
             return self.pulls.offer(branch, title=title, body=status.reason)
         return branch
+
+
+def _is_http(url: str) -> bool:
+    try:
+        return httpx.URL(url).scheme in ("http", "https")
+    except httpx.InvalidURL:
+        return False
 
 
 def _content(path: Path) -> bytes:

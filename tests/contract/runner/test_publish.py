@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import socketserver
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -134,15 +136,20 @@ class FakeGitHub(BaseHTTPRequestHandler):
 
     pulls: list[dict[str, Any]]
     seen: list[str]
+    renamed = ""
 
     def do_GET(self) -> None:
         self._note()
+        if self._moved():
+            return
         wanted = parse_qs(urlsplit(self.path).query)["head"][0]
         self._answer(200, [pull for pull in self.pulls if pull["head"] == wanted])
 
     def do_POST(self) -> None:
         self._note()
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self._moved():
+            return
         if body["title"].endswith("refuse"):
             self._answer(422, {"message": "Validation Failed"})
             return
@@ -153,6 +160,16 @@ class FakeGitHub(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Be quiet."""
+
+    def _moved(self) -> bool:
+        path, _, query = self.path.partition("?")
+        if path != self.renamed:
+            return False
+        self.send_response(307)
+        self.send_header("Location", f"/repositories/1/pulls?{query}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return True
 
     def _note(self) -> None:
         self.seen.append(f"{self.command} {self.headers['Authorization']}")
@@ -199,6 +216,68 @@ def test_what_github_refuses_is_told(github: tuple[str, type[FakeGitHub]]) -> No
         pulls.offer("b", title="refuse", body="")
 
 
+@pytest.mark.parametrize("repository", ["", "name", "../x", "a/..", "a/b/c", "a b/c", "a/b?x=1"])
+def test_a_repository_that_is_none_is_told(repository: str) -> None:
+    with pytest.raises(UsageError, match="OWNER/NAME is wanted"):
+        PullRequests(repository, "t0ken").offer("b", title="t", body="")
+
+
+@pytest.mark.parametrize("token", ["", "t0ken\nX-Evil: 1", "t0ken t0ken", "t0kén"])
+def test_a_token_that_cannot_be_sent_is_not_shown(token: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        PullRequests("owner/name", token, api="http://127.0.0.1:1").offer("b", title="t", body="")
+    assert "t0k" not in str(caught.value)
+
+
+@pytest.mark.parametrize("api", ["", "ftp://x", "x", "file:///etc", "http://\x00"])
+def test_an_api_that_is_no_url_is_told(api: str) -> None:
+    with pytest.raises(UsageError, match="URL is wanted"):
+        PullRequests("owner/name", "t0ken", api=api).offer("b", title="t", body="")
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", "not JSON"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n\xff\xfe", "not JSON"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "not JSON"),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", "304"),
+        (b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n", "cannot be"),
+        (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\n\x1b[2Jx", r"502 \\x1b\[2Jx"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n[", "cannot be reached"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "cannot be reached"),
+        (b"", "cannot be reached"),
+    ],
+)
+def test_what_is_no_answer_of_github_is_told(answer: bytes, said: str) -> None:
+    with _answering(answer) as api, pytest.raises(CommandError, match=said):
+        PullRequests("owner/name", "t0ken", api=api).offer("b", title="t", body="")
+
+
+@contextmanager
+def _answering(answer: bytes) -> Iterator[str]:
+    """A server that says the same to everybody, and hangs up; its base URL."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(65536)
+            self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_renamed_repository_is_followed(github: tuple[str, type[FakeGitHub]]) -> None:
+    api, handler = github
+    handler.renamed = "/repos/owner/name/pulls"
+    url = PullRequests("owner/name", "t0ken", api=api).offer("b", title="t", body="")
+    assert (url, handler.pulls[0]["head"]) == ("https://gh/pull/1", "owner:b")
+
+
 def test_an_api_that_is_not_there_is_told() -> None:
     pulls = PullRequests("owner/name", "t0ken", api="http://127.0.0.1:1")
     with pytest.raises(CommandError, match="cannot be reached") as caught:
@@ -211,6 +290,25 @@ def test_an_answer_without_a_url_is_told(github: tuple[str, type[FakeGitHub]]) -
     handler.pulls.append({"head": "owner:b"})
     with pytest.raises(CommandError, match="without the URL"):
         PullRequests("owner/name", "t0ken", api=api).offer("b", title="t", body="")
+
+
+@pytest.mark.parametrize("run_id", ["a..b", "x.lock", "a...lock"])
+def test_a_name_that_git_does_not_take_is_changed(
+    repository: Path, run_folder: Path, run_id: str
+) -> None:
+    branch = GitPublisher(GitRepository(repository)).publish(run_id, run_folder)
+    assert git(repository, "rev-list", "--count", f"main..{branch}") == "1"
+
+
+def test_inside_a_hook_of_another_repository(
+    repository: Path, run_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git(tmp_path, "init", "-q", "-b", "main", str(tmp_path / "other"))
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    GitPublisher(GitRepository(repository)).publish("apply_hello", run_folder)
+    monkeypatch.delenv("GIT_DIR")
+    assert git(repository, "rev-list", "--count", "main..vpm/run/apply_hello") == "1"
+    assert git(tmp_path / "other", "for-each-ref") == ""
 
 
 def test_a_huge_file_is_not_published(repository: Path, run_folder: Path) -> None:
