@@ -22,9 +22,17 @@ DEFAULT_NAME = "hello-ksvc"
 Document = Literal["update_north_star", "persist_report_mvp"]
 DOCUMENTS: tuple[Document, ...] = ("update_north_star", "persist_report_mvp")
 
-_HTML_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+# What a browser does not show: comments, instructions, declarations and CDATA.
+_HTML_COMMENT = re.compile(
+    r"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<![A-Za-z].*?(?:>|\Z)",
+    re.DOTALL,
+)
+# Markdown knows these ends of lines and no others; Python's splitlines() knows ten.
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _HTML_ASIDE = re.compile(
-    r"<(pre|code|del|s|strike|blockquote)\b.*?(?:</\1\s*>|\Z)", re.DOTALL | re.IGNORECASE
+    r"<(pre|code|kbd|samp|tt|del|s|strike|q|blockquote|template|script|style|textarea|title)\b"
+    r".*?(?:</\1\s*>|\Z)",
+    re.DOTALL | re.IGNORECASE,
 )
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _ASK = re.compile(r"^/ask(?=\s|$)", re.IGNORECASE)
@@ -33,9 +41,9 @@ _APPLY = re.compile(r"^s5[ \t]+apply[ \t]*:[ \t]*dev(?:[ \t]+(?P<name>\S+))?[ \t
 _MENTION = re.compile(r"s5\s*apply|s5\W+apply", re.IGNORECASE)
 _NAME = re.compile(r"^[A-Za-z0-9._/-]{1,255}$")
 _NEGATION = re.compile(
-    r"\b(?:do\s+not|don['’]?t|does\s+not|must\s+not|should\s+not|shouldn['’]?t|not\s+yet|never"
-    r"|cancel|abort|hold\s+off|on\s+hold|please\s+wait|no\s+apply|without\s+applying"
-    r"|ignore\s+(?:this|that|the))\b|~~|しないで|やめて|不要|中止|保留",
+    r"\b(?:not|cannot|\w+n['’]t|dont|never|cancel|abort|stop|revoke[ds]?|withdraw|hold\s+off|on\s+hold"
+    r"|please\s+wait|no\s+apply|without\s+applying|ignore\s+(?:this|that|the))\b|~~"
+    r"|しない|するな|ではない|せずに|やめ|不要|中止|保留|禁止|停止|取り消|取消|キャンセル|ストップ",
     re.IGNORECASE,
 )
 
@@ -112,8 +120,8 @@ def parse_comment(text: str) -> Asked:
 def significant_lines(text: str) -> list[str]:
     """The lines that count: not blank, quoted, in a code block or in an HTML comment."""
     kept: list[str] = []
-    fence, quoted = "", False
-    for line in _HTML_ASIDE.sub("\n", _HTML_COMMENT.sub("\n", text)).splitlines():
+    fence, quoted, below_item = "", False, False
+    for line in _LINE_END.split(_HTML_ASIDE.sub("\n", _HTML_COMMENT.sub("\n", text))):
         marker = _FENCE.match(line)
         if fence:
             if marker and marker[1].startswith(fence) and not line.strip(" `~"):
@@ -123,7 +131,11 @@ def significant_lines(text: str) -> list[str]:
         else:
             # Markdown counts the lines right after a quoted one to the quotation.
             quoted = _is_quote(line) or (quoted and bool(line.strip()) and not _ITEM.match(line))
-            if not quoted and not _is_aside(line):
+            # Right below an item of a list, a deeper one is an item too, and no code.
+            item = _ITEM.match(line.strip()) is not None
+            counts = not quoted and ((item and below_item) or not _is_aside(line))
+            below_item = item and counts
+            if counts:
                 kept.append(line.strip())
     return kept
 
@@ -135,14 +147,14 @@ def choose(name: str, entries: Sequence[OverlayEntry]) -> OverlayEntry:
         AskRefused: none or several; the message lists what there is.
     """
     if not _NAME.match(name) or ".." in name:
-        raise AskRefused(f"`{_plain(name)}` is not a name or path of a manifest.")
+        raise AskRefused(f"`{plain(name)}` is not a name or path of a manifest.")
     wanted = name.casefold()
     found = [entry for entry in entries if wanted in _names(entry)]
     if len(found) == 1:
         return found[0]
     known = ", ".join(sorted(f"`{entry.stem}`" for entry in entries)) or "nothing"
     what = "is not" if not found else "is more than one"
-    raise AskRefused(f"`{_plain(name)}` {what} in the overlay. There is: {known}.")
+    raise AskRefused(f"`{plain(name)}` {what} in the overlay. There is: {known}.")
 
 
 def _names(entry: OverlayEntry) -> set[str]:
@@ -160,7 +172,7 @@ def _is_aside(line: str) -> bool:
 
 
 def _document(kind: Document, text: str) -> DocumentAsked:
-    first = next(line for line in text.splitlines() if _ASK.match(line.strip()))
+    first = next(line for line in _LINE_END.split(text) if _ASK.match(line.strip()))
     document = text.split(first, 1)[1].strip()
     if not document:
         raise AskRefused(f"`/ask {kind}` wants a context document below it; there is none.")
@@ -180,7 +192,7 @@ def _question_or_apply(lines: list[str]) -> Asked:
     mentioned = next((line for line in prose if _MENTION.search(line)), None)
     if mentioned is not None:
         raise AskRefused(
-            f"`{_plain(mentioned)}` speaks of an S5 apply but is not one. "
+            f"`{plain(mentioned)}` speaks of an S5 apply but is not one. "
             "It must stand alone: `S5 apply: dev NAME`."
         )
     if not names:
@@ -188,12 +200,12 @@ def _question_or_apply(lines: list[str]) -> Asked:
     negation = _NEGATION.search(text)
     if negation:
         raise AskRefused(
-            f"The comment says `{_plain(negation[0])}`, so nothing will be applied. "
+            f"The comment says `{plain(negation[0])}`, so nothing will be applied. "
             "Ask again in a comment without it."
         )
     return ApplyAsked(tuple(dict.fromkeys(names)))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text of a comment, safe inside a reply's code span."""
     return re.sub(r"[^\x20-\x5f\x61-\x7e]", "?", text)[:80]

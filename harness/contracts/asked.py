@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from pydantic import ValidationError
+
 from harness.contracts.ask import (
     ApplyAsked,
     Asked,
@@ -15,6 +17,7 @@ from harness.contracts.ask import (
     OverlayEntry,
     Question,
     choose,
+    plain,
 )
 from harness.contracts.forms import safe_name
 from harness.contracts.model import (
@@ -104,10 +107,22 @@ def _document(base: Contract, asked: DocumentAsked, stamp: str) -> Contract:
     )
 
 
+def _action(entry: OverlayEntry) -> Manifest:
+    try:
+        resource = Resource(
+            api=entry.api, kind=entry.kind, name=entry.name, namespace=entry.namespace
+        )
+        return Manifest(verb="apply", manifest=entry.path, resource=resource)
+    except ValidationError as error:
+        raise AskRefused(
+            f"`{plain(entry.path)}` has a name, or holds an object, that no contract can name."
+        ) from error
+
+
 def _apply(
     base: Contract, entry: OverlayEntry, stand: Standing, author: Author, stamp: str
 ) -> Contract:
-    resource = Resource(api=entry.api, kind=entry.kind, name=entry.name, namespace=entry.namespace)
+    action = _action(entry)
     approval = Approval(by=safe_name(author.login), at=base.created, over=entry.digest)
     return base.model_copy(
         update={
@@ -115,7 +130,7 @@ def _apply(
             "kind": "apply",
             "note": f"S5 dev apply: {entry.path}",
             "scope": entry.path,
-            "actions": (Manifest(verb="apply", manifest=entry.path, resource=resource),),
+            "actions": (action,),
             "approval": approval if stand == "approved" else None,
         }
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -65,6 +66,17 @@ def test_an_apply_in_every_spelling(comment: str) -> None:
     assert parse_comment(comment) == ApplyAsked(("hello-ksvc",))
 
 
+@pytest.mark.parametrize("indent", ["  ", "    ", "\t"])
+def test_an_item_below_an_item_counts(indent: str) -> None:
+    comment = f"/ask\n- S5 apply: dev hello\n{indent}- S5 apply: dev metrics-echo\n"
+    assert parse_comment(comment) == ApplyAsked(("hello", "metrics-echo"))
+
+
+def test_items_below_words_are_code_when_they_are_deep() -> None:
+    comment = "/ask\nwords\n\n    - S5 apply: dev hello\n      - S5 apply: dev hello"
+    assert parse_comment(comment) == Question("words")
+
+
 def test_several_manifests_in_a_list() -> None:
     comment = f"/ask\n- S5 apply: dev hello\n- S5 apply: dev {DEV}/metrics-echo-ksvc.yaml\n"
     assert parse_comment(comment) == ApplyAsked(("hello", f"{DEV}/metrics-echo-ksvc.yaml"))
@@ -85,6 +97,11 @@ def test_several_manifests_in_a_list() -> None:
         "<!-- never closed\nS5 apply: dev hello-ksvc",
         "<pre>\nS5 apply: dev hello-ksvc\n</pre>",
         "<del>\nS5 apply: dev hello-ksvc\n</del>",
+        "<?x\nS5 apply: dev hello-ksvc\n?>",
+        "<![CDATA[\nS5 apply: dev hello-ksvc\n]]>",
+        "<!X\nS5 apply: dev hello-ksvc\n>",
+        "<kbd>\nS5 apply: dev hello-ksvc\n</kbd>",
+        "<template>\nS5 apply: dev hello-ksvc\n",
     ],
 )
 def test_what_is_quoted_or_code_does_not_count(line: str) -> None:
@@ -107,6 +124,16 @@ def test_what_is_quoted_or_code_does_not_count(line: str) -> None:
         "/ask\nS5 apply: dev hello-ksvc\n\nplease do not run this yet",
         "/ask\nS5 apply: dev hello-ksvc\nDon't run it.",
         "/ask\nS5 apply: dev hello-ksvc\ncancel that",
+        "/ask\nS5 apply: dev hello-ksvc\nThis is not ready.",
+        "/ask\nS5 apply: dev hello-ksvc\nWe can’t have that now.",
+        "/ask\nS5 apply: dev hello-ksvc\nWON'T do",
+        "/ask\nS5 apply: dev hello-ksvc\nStop!",
+        "/ask\nS5 apply: dev hello-ksvc\n実行しない",
+        "/ask\nS5 apply: dev hello-ksvc\nキャンセルします",
+        # a line in Markdown ends at a line feed alone
+        "/ask\nplease \u2028S5 apply: dev hello-ksvc",
+        "/ask\nplease \x0bS5 apply: dev hello-ksvc",
+        "/ask\nplease \x85S5 apply: dev hello-ksvc",
         "/ask\nS5 apply: dev hello-ksvc\nまだ実行しないでください",
         "/ask update_north_star",
         "/ask persist_report_mvp\n\n",
@@ -211,6 +238,23 @@ def test_one_contract_for_each_manifest_with_an_id_in_utc() -> None:
     assert all(
         contract.created.tzinfo is UTC or contract.created.utcoffset() for contract in contracts
     )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"path": f"{DEV}/my file.yaml"}, {"kind": "My Kind"}, {"api": "V1"}, {"namespace": "A"}],
+)
+def test_what_no_contract_can_name_is_refused(changes: dict[str, str]) -> None:
+    with pytest.raises(AskRefused, match="no contract can name"):
+        contracts_for(
+            ApplyAsked(("hello",)),
+            author=Author("dev", "OWNER"),
+            origin=Origin(),
+            rules=RULES,
+            target=Target(contexts=("kind-vpm-mini",)),
+            entries=[replace(ENTRIES[0], **changes)],
+            now=datetime(2026, 11, 22, tzinfo=UTC),
+        )
 
 
 def test_an_approver_s_comment_is_a_recorded_approval_of_the_content() -> None:
