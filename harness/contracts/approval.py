@@ -108,10 +108,10 @@ def _level_problem(
         if provider in rules.recorded_on:
             return None
         return f"{approval.by}'s approval is only recorded; provider {provider} wants a signed one"
-    signer = next((signer for signer in rules.signers if signer.name == approval.by), None)
-    if signer is None:
+    keys = [signer.key for signer in rules.signers if signer.name == approval.by]
+    if not keys:
         return f"the policy names no signer {approval.by}"
-    if not _verified(approval, target=target, key=signer.key):
+    if not any(_verified(approval, target=target, key=key) for key in keys):
         return f"the signature is not {approval.by}'s over this content and target"
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -63,6 +64,14 @@ def test_one_good_approval_among_bad_ones_is_enough() -> None:
 )
 def test_whatever_is_changed_breaks_the_signature(forged: Approval) -> None:
     assert problem(forged) is Reason.APPROVAL_INVALID
+
+
+def test_a_signer_may_have_an_old_key_and_a_new_one() -> None:
+    other = base64.b64encode(bytes(32)).decode()
+    for keys in ((other, PUBLIC), (PUBLIC, other)):
+        signers = tuple(Signer(name="tester", key=key) for key in keys)
+        rules = ApprovalRules(signers=signers)
+        assert unmet([SIGNED], subject=SUBJECT, provider="kind", rules=rules) is None
 
 
 def test_another_target_is_not_covered() -> None:
