@@ -117,9 +117,12 @@ def default_pod_spec(spec: Obj) -> None:
     spec.setdefault("dnsPolicy", "ClusterFirst")
     spec.setdefault("securityContext", {})
     spec.setdefault("schedulerName", "default-scheduler")
-    for container in (*(spec.get("containers") or []), *(spec.get("initContainers") or [])):
-        _container(container)
-    for volume in spec.get("volumes") or []:
+    for field in ("containers", "initContainers"):
+        if spec.get(field):
+            spec[field] = [container or {} for container in spec[field]]  # as Go reads null
+        for container in spec.get(field) or []:
+            _container(container)
+    for volume in filter(None, spec.get("volumes") or []):
         for source in ("configMap", "secret"):
             if isinstance(volume.get(source), dict):
                 volume[source].setdefault("defaultMode", 0o644)

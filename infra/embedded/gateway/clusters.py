@@ -61,7 +61,7 @@ class Clusters:
             for name, limit in self.limits.items():
                 if name in moved or before.get(name) != limit:
                     await self._place(name, limit)
-        except OSError:
+        except BaseException:
             self._moved |= names  # the next version places them all
             raise
         for name in before.keys() - names:

@@ -158,8 +158,8 @@ class Gateway:
             begin = loop.time()
             try:
                 await self._program()
-            except OSError as error:  # a full disk, or no descriptor left: it may pass
-                _log.warning("the gateway cannot be programmed: %s", error)
+            except Exception:  # noqa: BLE001 - a full disk, an odd object: it may pass
+                _log.exception("the gateway cannot be programmed")
                 await asyncio.sleep(_AGAIN_SECONDS)
                 self._dirty.set()
             took = loop.time() - begin
@@ -167,7 +167,7 @@ class Gateway:
     async def _program(self) -> None:
         """Bring Envoy up to date: backends, then the routes to them; then probe the routes."""
         async with self._programming:
-            routings = dict(self._ingresses.routings)
+            routings = self._ingresses.compatible()
             self._front.certify(routings.values())
             await self._clusters.update({s.cluster for r in routings.values() for s in r.splits})
             self._programmer.routes(routings, self._clusters.limits, self._faults.apps)

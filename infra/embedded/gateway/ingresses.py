@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from infra.embedded import events
@@ -19,7 +20,23 @@ FINALIZER = "ingresses.networking.internal.knative.dev"
 COMPONENT = "ingress-controller"
 PUBLIC = "kourier.kourier-system.svc.cluster.local"
 PRIVATE = "kourier-internal.kourier-system.svc.cluster.local"
-_WAITING = ("Uninitialized", "Waiting for load balancer to be ready")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a KIngress is not served: the words of its conditions."""
+
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+_UNKNOWN = Problem("Unknown")
+WAITING = Problem("Unknown", "Uninitialized", "Waiting for load balancer to be ready")
+# Two services may come to the same host: a tag of `hello` and a service `tag-hello`.
+REJECTED = Problem(
+    "False", "DomainConflict", "Ingress rejected as its domain conflicts with another ingress"
+)
 
 
 class Ingresses:
@@ -47,6 +64,23 @@ class Ingresses:
         elif matters:
             self.routings[key] = routing(event.obj)
         return matters
+
+    def compatible(self) -> dict[str, Routing]:
+        """The routings without those that have a host of an older one: these are rejected."""
+        taken: set[str] = set()
+        accepted: dict[str, Routing] = {}
+        for key in sorted(self.routings, key=self._age):
+            one = self.routings[key]
+            hosts = {host for rule in one.rules for host in rule.hosts}
+            if hosts & taken:
+                self._status.reject(key, one)
+            else:
+                accepted[key] = one
+                taken |= hosts
+        return accepted
+
+    def _age(self, key: str) -> tuple[str, str]:
+        return self._objects[key]["metadata"]["creationTimestamp"], key
 
     def served(self, routings: Mapping[str, Routing]) -> None:
         """Envoy has these routings: probe what is new, and let go of what is no longer served."""
@@ -123,6 +157,11 @@ class IngressStatus:
         if key in self._probes and self._probes[key][1] is task:
             del self._probes[key]  # the next version of the routes begins again
 
+    def reject(self, key: str, wanted: Routing) -> None:
+        """This version cannot be handed to Envoy."""
+        self.forget(key)
+        self._write(wanted, REJECTED)
+
     def forget(self, key: str) -> None:
         """The KIngress is gone."""
         before = self._probes.pop(key, None)
@@ -134,53 +173,60 @@ class IngressStatus:
             self.forget(key)
 
     async def _serve(self, wanted: Routing) -> None:
-        self._write(wanted, ready=False)
+        self._write(wanted, WAITING)
         await wait_until_served(wanted, self._listeners())
-        self._write(wanted, ready=True)
+        self._write(wanted, None)
 
-    def _write(self, wanted: Routing, *, ready: bool) -> None:
+    def _write(self, wanted: Routing, problem: Problem | None) -> None:
         generation = wanted.generation
         current = self._store.find(KINGRESS, wanted.namespace, wanted.name)
         if current is None or current["metadata"]["generation"] != generation:
             return
         old = current.get("status") or {}
-        if not ready and old.get("observedGeneration") == generation and _is_ready(old):
+        if problem is WAITING and old.get("observedGeneration") == generation and _is_ready(old):
             return  # restarted: it was served, and is being served again
-        status = ingress_status(old, generation, self._clock.stamp(), ready=ready)
+        status = ingress_status(old, generation, self._clock.stamp(), problem)
         self._store.update_status(KINGRESS, {**current, "status": status})
 
 
 def _is_ready(status: Obj) -> bool:
-    conditions = status.get("conditions") or ()
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+    return _known(status).get("Ready", {}).get("status") == "True"
 
 
-def ingress_status(old: Obj, generation: int, now: str, *, ready: bool) -> Obj:
-    """The status of a KIngress that Envoy has (`ready`: and serves)."""
-    before = {condition["type"]: condition for condition in old.get("conditions") or ()}
+def _known(status: Obj) -> dict[str, Obj]:
+    """Conditions by type, as far as they are any: anybody may write the status of a KIngress."""
+    found = status.get("conditions")
+    every = found if isinstance(found, list) else []
+    return {c["type"]: c for c in every if isinstance(c, dict) and "type" in c}
 
-    def condition(kind: str, *, ok: bool) -> Obj:
-        status = "True" if ok else "Unknown"
-        known = before.get(kind)
-        same = known is not None and known["status"] == status
+
+def ingress_status(old: Obj, generation: int, now: str, problem: Problem | None) -> Obj:
+    """The status of a KIngress; without a problem it is served."""
+    before = _known(old)
+
+    def condition(kind: str, trouble: Problem | None) -> Obj:
+        status = trouble.status if trouble else "True"
+        known = before.get(kind, {})
+        same = known.get("status") == status
         made: Obj = {
-            "lastTransitionTime": known["lastTransitionTime"] if known and same else now,
+            "lastTransitionTime": known.get("lastTransitionTime", now) if same else now,
             "status": status,
             "type": kind,
         }
-        if not ok:
-            made["reason"], made["message"] = _WAITING
+        if trouble and trouble.reason:
+            made["reason"], made["message"] = trouble.reason, trouble.message
         return made
 
+    unconfigured = _UNKNOWN if problem is REJECTED else None
     status: Obj = {
         "conditions": [
-            condition("LoadBalancerReady", ok=ready),
-            condition("NetworkConfigured", ok=True),
-            condition("Ready", ok=ready),
+            condition("LoadBalancerReady", problem),
+            condition("NetworkConfigured", unconfigured),
+            condition("Ready", problem),
         ],
         "observedGeneration": generation,
     }
-    if ready or "publicLoadBalancer" in old:
+    if problem is None or "publicLoadBalancer" in old:
         status["publicLoadBalancer"] = {"ingress": [{"domainInternal": PUBLIC}]}
         status["privateLoadBalancer"] = {"ingress": [{"domainInternal": PRIVATE}]}
     return status

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 Obj = Mapping[str, Any]
 
 # Headers that tell the activator which revision is meant; the app never sees them.
+_WORD = re.compile(r"[A-Za-z0-9_.-]+")
 _ROUTING_HEADERS = ("knative-serving-namespace", "knative-serving-revision")
 
 
@@ -67,7 +69,10 @@ class Routing:
 
 
 def routing(ingress: Obj) -> Routing:
-    """What a KIngress asks for."""
+    """What a KIngress asks for; raises TypeError, ValueError and KeyError when it makes no sense.
+
+    Nothing has checked it: it is served to whoever may write it, as an internal kind.
+    """
     spec, meta = ingress["spec"], ingress["metadata"]
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return Routing(
@@ -85,25 +90,39 @@ def _rule(rule: Obj, namespace: str) -> Rule:
     # Envoy takes the first match: longer prefixes and more headers come first.
     paths.sort(key=lambda path: (-len(path.prefix), -len(path.match)))
     return Rule(
-        hosts=tuple(rule.get("hosts") or ()),
+        hosts=tuple(_word(host) for host in rule.get("hosts") or ()),
         external=rule.get("visibility") != "ClusterLocal",
         paths=tuple(paths),
     )
 
 
 def _path(path: Obj, namespace: str) -> Path:
-    match = [(name, _exact(value)) for name, value in (path.get("headers") or {}).items()]
+    match = [(_word(name), _exact(value)) for name, value in (path.get("headers") or {}).items()]
     return Path(
-        prefix=path.get("path") or "/",
+        prefix=_text(path.get("path") or "/"),
         match=tuple(sorted(match)),
         headers=_headers(path),
-        rewrite_host=path.get("rewriteHost") or "",
+        rewrite_host=_text(path.get("rewriteHost") or ""),
         splits=tuple(_split(split, namespace) for split in _shares(path.get("splits") or ())),
     )
 
 
+def _text(value: object) -> str:
+    """A value that goes into Envoy's configuration, which refuses control characters."""
+    if not isinstance(value, str) or not value.isprintable():
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _word(value: object) -> str:
+    """The name of a host or a header."""
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise ValueError(f"{value!r} is no name")
+    return value
+
+
 def _exact(match: Obj) -> str:
-    return str(match.get("exact", ""))
+    return _text(match.get("exact", ""))
 
 
 def _shares(splits: Sequence[Obj]) -> list[Obj]:
@@ -115,8 +134,8 @@ def _shares(splits: Sequence[Obj]) -> list[Obj]:
 
 def _split(split: Obj, namespace: str) -> Split:
     return Split(
-        namespace=split.get("serviceNamespace") or namespace,
-        service=split["serviceName"],
+        namespace=_text(split.get("serviceNamespace") or namespace),
+        service=_text(split["serviceName"]),
         percent=int(split["percent"]),
         headers=_headers(split),
     )
@@ -124,4 +143,6 @@ def _split(split: Obj, namespace: str) -> Split:
 
 def _headers(owner: Obj) -> tuple[tuple[str, str], ...]:
     pairs = (owner.get("appendHeaders") or {}).items()
-    return tuple(sorted((k, str(v)) for k, v in pairs if k.lower() not in _ROUTING_HEADERS))
+    return tuple(
+        sorted((_word(k), _text(v)) for k, v in pairs if k.lower() not in _ROUTING_HEADERS)
+    )

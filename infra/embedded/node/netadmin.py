@@ -119,7 +119,7 @@ class NetAdmin:
             message, _fds = received
             try:
                 fd = self._attach(message) if message["op"] == "attach" else _socket(message)
-            except (OSError, NetlinkError) as error:
+            except (OSError, NetlinkError, ValueError, OverflowError) as error:
                 wire.send(self._control, {"id": message["id"], "error": str(error)})
                 continue
             wire.send(self._control, {"id": message["id"]}, [fd])

@@ -7,10 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import pytest
+
 from infra.embedded.changes import Event
 from infra.embedded.clock import Clock
 from infra.embedded.gateway.ingresses import Ingresses, IngressStatus
 from infra.embedded.gateway.prober import Listeners
+from infra.embedded.gateway.routes import routing
 from infra.embedded.kinds import KINGRESS
 from infra.embedded.store import Obj, Store, copy
 from tests.support.kingress import ingress, split
@@ -105,3 +108,30 @@ def test_the_same_version_is_probed_once() -> None:
         assert store.revision == revision
 
     run(story)
+
+
+def test_a_host_belongs_to_the_oldest() -> None:
+    """A tag of `hello` and a service may come to the same host: Envoy refuses both together."""
+
+    async def story(store: Store, ingresses: Ingresses, envoy: ProbedEnvoy) -> None:
+        first = store.create(KINGRESS, ingress(split("hello-00001", 100)))
+        other = ingress(split("a-hello-00001", 100))
+        other["metadata"]["name"] = "z-later"
+        later = store.create(KINGRESS, other)
+        for one in (later, first):
+            ingresses.changed(event(one))
+        assert list(ingresses.compatible()) == ["default/hello"]
+        conditions = store.get(KINGRESS, "default", "z-later")["status"]["conditions"]
+        assert {c["reason"] for c in conditions if c["status"] == "False"} == {"DomainConflict"}
+        ingresses.changed(Event("DELETED", KINGRESS, first, first, b"", 0))
+        assert list(ingresses.compatible()) == ["default/z-later"]
+
+    run(story)
+
+
+@pytest.mark.parametrize("host", [None, 1, "", "a b", "a\n", "*", {}])
+def test_a_host_that_envoy_would_refuse(host: object) -> None:
+    odd = ingress(split("hello-00001", 100))
+    odd["spec"]["rules"][0]["hosts"] = [host]
+    with pytest.raises((TypeError, ValueError)):
+        routing(odd)

@@ -42,7 +42,8 @@ def mutate(attempt: Attempt, config: Mapping[str, str]) -> Obj:
     if kind in _TEMPLATED:
         default_template(obj, attempt.old, defaults)
     elif kind == REVISION and attempt.old is None:
-        default_revision(obj.setdefault("spec", {}), defaults)
+        obj["spec"] = obj.get("spec") or {}
+        default_revision(obj["spec"], defaults)
     if kind in _ROUTED:
         default_traffic(obj, latest=kind == KSERVICE)
     if kind != REVISION:
