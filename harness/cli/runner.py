@@ -34,6 +34,7 @@ from harness.timing.clock import SystemClock
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_INTERVAL = 86_400.0
+PATIENCE = 2.0
 OBSERVED: TypeAdapter[ContractObserved] = TypeAdapter(ContractObserved)
 
 mode_option = click.option(
@@ -142,12 +143,13 @@ def serve(
     end_as_at_ctrl_c()
     with _open(settings, to_run_options(choices)) as opened, _progress(once), _ending(once):
         _tell_stranded(opened)
-        last: set[Path] = set()
+        last: set[tuple[Path, int]] = set()
+        patience = 0.0 if once else PATIENCE
         for _ in rounds(settings.inbox, interval=interval):
-            # A dry run moves nothing: what was shown once is not shown again and again.
-            waiting = set(opened.pending())
+            # A dry run moves nothing: what was shown once, and is the same, is not shown again.
+            waiting = {(path, _changed(path)) for path in opened.pending(patience=patience)}
             if mode == "exec" or waiting - last:
-                drained = work(opened, tell=tell)
+                drained = work(opened, tell=tell, patience=patience)
             last = waiting
             if once:
                 _exit(drained if waiting or mode == "exec" else Drained())
@@ -211,6 +213,13 @@ def _open(settings: RunnerSettings, options: RunOptions) -> Iterator[Runner]:
             clock=clock,
             approvals=FileApprovals(settings.approvals),
         )
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.lstat().st_mtime_ns
+    except FileNotFoundError:
+        return 0  # another runner has taken it
 
 
 def _teller(as_json: bool) -> Callable[[ContractObserved | Trouble], None]:

@@ -39,8 +39,11 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C in the midst of a contract, which stays in _running for the next runner."""
 
 
-def drain(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None]) -> Drained:
-    """Settle every contract that waits, one by one; `tell` hears of each as it ends.
+def drain(
+    runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None], patience: float = 0.0
+) -> Drained:
+    """Settle every contract that waits, one by one; `tell` hears of each as it ends. One that is
+    still being written is left for `patience` seconds.
 
     Errors:
         Interrupted: Ctrl-C while a contract, which it names, was worked on.
@@ -48,7 +51,7 @@ def drain(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None])
     observed: list[ContractObserved] = []
     troubles: list[Trouble] = []
     try:
-        for claim in runner.claims():
+        for claim in runner.claims(patience=patience):
             try:
                 observed.append(runner.settle(claim))
             except (VpmError, OSError) as error:
@@ -65,11 +68,13 @@ def drain(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None])
     return Drained(tuple(observed), tuple(troubles))
 
 
-def preview_all(runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None]) -> Drained:
-    """Preview every contract that waits; nothing is moved."""
+def preview_all(
+    runner: Runner, *, tell: Callable[[ContractObserved | Trouble], None], patience: float = 0.0
+) -> Drained:
+    """Preview every contract that waits; nothing is moved. `patience` as for `drain`."""
     observed: list[ContractObserved] = []
     troubles: list[Trouble] = []
-    for path in runner.pending():
+    for path in runner.pending(patience=patience):
         try:
             observed.append(runner.preview(path))
             tell(observed[-1])

@@ -9,6 +9,8 @@ from harness.contracts.forms import safe_name
 from harness.contracts.model import dump, stamp
 from harness.contracts.paths import shown
 from harness.contracts.policy import Policy, parse_policy
+from harness.contracts.refusal import ContractRefused
+from harness.contracts.strict_json import parse_object
 from harness.core.errors import ClusterError, CommandError, UsageError, VpmError
 from harness.core.identity import ClusterIdentity
 from harness.core.observation import ContractObserved
@@ -110,11 +112,13 @@ class Runner:
             raise UsageError(f"{path}: there is no such contract, or another runner has taken it")
         return self.settle(claim)
 
-    def pending(self) -> list[Path]:
-        """The contracts that wait in the inbox."""
-        return self._shop.queue.pending()
+    def pending(self, *, patience: float = 0.0) -> list[Path]:
+        """The contracts that wait in the inbox, without those that are still being written: what
+        is no JSON, and was changed less than `patience` seconds ago."""
+        waiting = self._shop.queue.pending()
+        return [path for path in waiting if not (patience and self._grows(path, patience))]
 
-    def claims(self) -> Iterator[Claim]:
+    def claims(self, *, patience: float = 0.0) -> Iterator[Claim]:
         """What there is to do: first the rests of killed runs on this cluster, then the inbox.
 
         Each claim is locked for the caller, who must settle it.
@@ -128,7 +132,7 @@ class Runner:
                 claim.close()
             else:
                 yield claim
-        for path in self._shop.queue.pending():
+        for path in self.pending(patience=patience):
             try:
                 claimed = self._shop.queue.claim(path)
             except OSError as error:
@@ -173,6 +177,18 @@ class Runner:
             return abandon(claim, self._shop, error)
         finally:
             claim.close()
+
+    def _grows(self, path: Path, patience: float) -> bool:
+        try:
+            age = self._shop.clock.now().timestamp() - path.lstat().st_mtime
+            # Far from now, on either side, is a clock that was set or a file that was copied.
+            if abs(age) < patience:
+                parse_object(read_once(path, self._shop.examiner.policy.limits.contract_bytes))
+        except ContractRefused:
+            return True
+        except OSError:
+            pass  # whoever claims it says what it is
+        return False
 
     def _elsewhere(self, claim: Claim) -> Entry | None:
         last = self._shop.ledger.last_of(claim.run_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -10,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.runner.drain import Drained, drain
 from harness.runner.watch import rounds
 from harness.timing.clock import SystemClock
+from tests.support.runner import Desk
 from tests.support.wait import eventually
 
 
@@ -77,3 +80,31 @@ def test_a_supervisor_ends_the_watch_in_good_order(tmp_path: Path, number: signa
     watching.send_signal(number)
     said, _ = watching.communicate(timeout=60)
     assert (said.splitlines()[-1], watching.returncode) == ("in good order", 0)
+
+
+def test_what_is_still_being_written_is_left_a_while(desk: Desk) -> None:
+    content = desk.contract().read_bytes()
+    path = desk.settings.inbox / "slow.json"
+    path.write_bytes(content[:50])
+    runner = desk.runner()
+    assert drain(runner, tell=lambda _news: None, patience=3600) == Drained()
+
+    path.write_bytes(content)
+    (observed,) = drain(runner, tell=lambda _news: None, patience=3600).observed
+    assert observed.state == "succeeded"
+
+
+@pytest.mark.parametrize("age", [7200, -7200])
+def test_what_nobody_goes_on_writing_is_refused(desk: Desk, age: float) -> None:
+    path = desk.settings.inbox / "slow.json"
+    path.write_bytes(b"{")
+    then = SystemClock().now().timestamp() - age
+    os.utime(path, (then, then))
+    (observed,) = drain(desk.runner(), tell=lambda _news: None, patience=3600).observed
+    assert observed.reason.startswith("not_json")
+
+
+def test_what_is_no_file_needs_no_patience(desk: Desk) -> None:
+    (desk.settings.inbox / "link.json").symlink_to("nowhere")
+    (observed,) = drain(desk.runner(), tell=lambda _news: None, patience=3600).observed
+    assert observed.state == "refused"
