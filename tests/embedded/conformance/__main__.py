@@ -6,9 +6,9 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import TextIO
 
 from tests.embedded.conformance import (
@@ -24,8 +24,8 @@ from tests.embedded.conformance import (
     timeline,
     zero,
 )
-from tests.embedded.conformance.outcome import Area
-from tests.embedded.conformance.running import Plan, Result, results
+from tests.embedded.conformance.outcome import Area, Case
+from tests.embedded.conformance.running import PROBLEMS, Plan, Result, results
 
 _FORMS = (
     discovery,
@@ -69,7 +69,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def all_areas(root: Path) -> list[Area]:
     """Everything in a folder that can be replayed."""
-    return [area for form in _FORMS for area in form.areas(root)]
+    return [area for form in _FORMS for area in _areas(form, root)]
+
+
+def _areas(form: ModuleType, root: Path) -> Iterator[Area]:
+    """The areas of one form of recordings; what cannot be read is an area that differs."""
+    try:
+        yield from form.areas(root)
+    except PROBLEMS as error:
+        case = Case("recordings", (f"cannot be read: {type(error).__name__}: {error}",))
+        yield Area(f"{form.__name__.rpartition('.')[2]} (rest)", lambda _: iter([case]))
 
 
 def _chosen(area: Area, names: Sequence[str]) -> bool:
@@ -98,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pace", type=_positive, help="recorded seconds in a real one; as the time scale"
     )
-    parser.add_argument("--jobs", type=int, default=3, help="areas side by side")
+    parser.add_argument("--jobs", type=int, default=4, help="areas side by side")
     parser.add_argument("--json", type=Path, help="also write the results here")
     return parser
 

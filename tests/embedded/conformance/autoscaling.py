@@ -147,8 +147,13 @@ def _scales(
     if recording.active:
         active = history(AUTOSCALERS, active_status)
         yield Case("order of Active", tuple(order("Active", recording.active, active)))
-    settled = (_settled(recording.replicas, recording.ready), _settled(replicas, ready))
-    yield Case("pods at the end of each step", tuple(order("ready", *settled)))
+    known = set(_settled(recording.replicas, recording.ready))
+    found = [
+        f"{pods} ready of {wanted} wanted"
+        for wanted, pods in _settled(replicas, ready)
+        if (wanted, pods) not in known
+    ]
+    yield Case("pods at the end of each step", tuple(found))
 
 
 def _elsewhere(recording: Recording, got: Sequence[Step]) -> bool:
@@ -156,10 +161,10 @@ def _elsewhere(recording: Recording, got: Sequence[Step]) -> bool:
     return tuple(values(got)) in scaling.possible(recording)
 
 
-def _settled(replicas: Sequence[Step], ready: Sequence[Step]) -> list[Step]:
-    """The pods that were ready when the number of replicas changed next, by replicas."""
+def _settled(replicas: Sequence[Step], ready: Sequence[Step]) -> list[tuple[str, str]]:
+    """The replicas that were wanted, and the pods that were ready when that changed next."""
     ends = [*(step.at for step in replicas[1:]), float("inf")]
-    return [Step(end, at(ready, end, "0")) for end in ends]
+    return [(step.value, at(ready, end, "0")) for step, end in zip(replicas, ends, strict=True)]
 
 
 def _answers(recording: Recording, answers: Sequence[list[Answer]]) -> Iterator[Case]:

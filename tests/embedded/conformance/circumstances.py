@@ -12,6 +12,7 @@ import yaml
 
 from tests.embedded.conformance import statuses
 from tests.embedded.conformance.outcome import Replay
+from tests.embedded.conformance.reading import manifest_file
 
 _WEBHOOK_DOWN = "failed calling webhook"
 _NAMED = re.compile(r"\bksvc[/ ]([a-z0-9-]+)")
@@ -52,7 +53,7 @@ class Circumstances:
     def skip(self, command: str, shown: str) -> str:
         """Why a command that has shown this cannot be compared; empty when it can."""
         file = _FILE.search(command)
-        gone = file and not (self.what.root / file[1]).exists()
+        gone = file and not manifest_file(self.what.root / file[1])
         if gone and "does not exist" not in shown:
             return _NOT_RECORDED
         if any(name in command + shown for name in self.absent):

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.embedded.conformance.normal import differences, value
 from tests.embedded.conformance.outcome import Area, Case, Replay
+from tests.embedded.conformance.reading import document
 
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -32,10 +33,7 @@ def areas(root: Path) -> Iterator[Area]:
 
 
 def _entries(index: Path) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(index.read_text())
-    except (OSError, ValueError):
-        return []
+    content = document(index)
     wanted = {"path", "status", "headers", "file"}
     return [
         entry

@@ -12,6 +12,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ import yaml
 from tests.embedded.conformance import services
 from tests.embedded.conformance.load import Client, Target, ask, codes, during
 from tests.embedded.conformance.outcome import Area, Case, Replay
-from tests.embedded.conformance.scaling import document
+from tests.embedded.conformance.reading import document
 from tests.embedded.conformance.services import Manifest, place
 
 _SLOWER, _SPARE = 2.0, 1.0
@@ -66,23 +67,26 @@ def areas(root: Path) -> Iterator[Area]:
 Part = Callable[[Replay, Manifest], Iterator[Case]]
 
 
-def _parts(content: Mapping[str, Any]) -> Iterator[Part]:
+def _parts(content: Mapping[str, Any]) -> Iterator[tuple[str, Part]]:
     """What of a file of measurements can be measured again."""
     for title, recorded in content.items():
         for pattern, part in _MEASURED:
             if re.search(pattern, title):
-                yield lambda what, hello, p=part, r=recorded: p(what, hello, r)  # type: ignore[misc]
+                yield title, partial(part, recorded=recorded)
 
 
-def _replayer(path: Path, parts: Sequence[Part]) -> Any:
+def _replayer(path: Path, parts: Sequence[tuple[str, Part]]) -> Any:
     def replay(what: Replay) -> Iterator[Case]:
         hello = _hello(what.root, path.parent)
         if hello is None or not what.cluster.embedded:
             yield Case("all", skipped="needs a recorded hello and the embedded cluster's gateway")
             return
         what.cluster.kubectl("create", "namespace", _NAMESPACE)
-        for part in parts:
-            yield from part(what, hello)
+        for title, part in parts:
+            try:
+                yield from part(what, hello)
+            except (LookupError, TypeError, ValueError, AttributeError) as error:
+                yield Case(title, skipped=f"malformed: {type(error).__name__}: {error}")
 
     return replay
 

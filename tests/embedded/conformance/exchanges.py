@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.embedded.conformance import commands, services
+from tests.embedded.conformance import recorded, services
 from tests.embedded.conformance.normal import differences, text, value
 from tests.embedded.conformance.outcome import Area, Case, Replay
+from tests.embedded.conformance.reading import document
 from tests.embedded.conformance.services import RECORDED_DOMAIN
 
 _ELSEWHERE = re.compile(
@@ -33,17 +34,31 @@ def areas(root: Path) -> Iterator[Area]:
 
 def _exchanges(path: Path) -> dict[str, dict[str, Any]]:
     """The exchanges in a file, by name; nothing for a file of another form."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
+    content = document(path)
     if not isinstance(content, dict):
         return {}
     return {
         name: exchange
         for name, exchange in content.items()
-        if isinstance(exchange, dict) and {"sent", "status_line"} <= exchange.keys()
+        if isinstance(exchange, dict) and _is_whole(exchange)
     }
+
+
+def _is_whole(exchange: dict[str, Any]) -> bool:
+    headers = exchange.get("headers") or []
+    return (
+        {"sent", "status_line"} <= exchange.keys()
+        and all(isinstance(exchange.get(k) or "", str) for k in ("sent", "status_line", "body"))
+        and isinstance(headers, list)
+        and all(isinstance(header, str) for header in headers)
+    )
+
+
+def _torn(path: Path) -> Iterator[Case]:
+    """Exchanges that are recorded in part, or in another form."""
+    for name, exchange in document(path).items():
+        if isinstance(exchange, dict) and "sent" in exchange and not _is_whole(exchange):
+            yield Case(name, skipped="malformed: no status_line, or headers that are no list")
 
 
 def _replayer(path: Path) -> Any:
@@ -53,6 +68,7 @@ def _replayer(path: Path) -> Any:
                 "all", skipped="the gateway's address is known for the embedded cluster only"
             )
             return
+        yield from _torn(path)
         _set_up(what, path.parent)
         unknown = _provide(what, path)
         for name, exchange in _exchanges(path).items():
@@ -72,7 +88,7 @@ def _set_up(what: Replay, folder: Path) -> bool:
     """Apply what the recorder applied before, and wait; False when nothing is known of it."""
     usual = folder / "kubectl.json"
     files = [usual] if usual.is_file() else sorted(folder.glob("*.json"))
-    entries = [entry for path in files for entry in commands.entries(path)]
+    entries = [entry for path in files for entry in recorded.entries(path)]
     applied = False
     for entry in entries if any("kubectl apply -f -" in e.command for e in entries) else []:
         if "kubectl apply -f -" in entry.command or "create n" in entry.command:

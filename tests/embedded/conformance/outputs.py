@@ -3,7 +3,8 @@
 Taken out, besides what `normal` takes out: where a pod runs and on what machine, how the server
 was built, pods and Services of components that are no pods here, pods that are ending, how many
 replicas the seconds since the last request have left, what stage a service that is not ready yet
-has reached, the prose of `explain`, the emulator's own API group, and kubectl's own log.
+has reached, the prose of `explain`, the emulator's own API group, kubectl's own log, how many pods
+a label selects for `logs`, and whether controllers wrote a status while it was patched.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ _BUILD_FACTS = ("gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler
 _OWN_GROUP = re.compile(r"^.*\bemulator\.vpm\.dev\b.*\n|^openshift-\S+ .*\n", re.MULTILINE)
 _EXPLAINED = re.compile(r"^(GROUP|KIND|VERSION|FIELDS?):|^ +\S+\t<", re.MULTILINE)
 _REVISION = re.compile(r"\b([a-z0-9][a-z0-9-]*)-(\d{5})\b")
+
+
+_WATCH_CUT = re.compile(r"^E.*reflector\.go.*context deadline exceeded.*\n", re.MULTILINE)
 
 
 class Counters:
@@ -103,7 +107,7 @@ def _document(obj: Any) -> Any:
 def comparable(command: str, output: str) -> str:
     """An output without what differs between any two clusters."""
     whole = output if output.endswith("\n") else f"{output}\n"
-    output = _OWN_GROUP.sub("", _CLIENT_LOG.sub("", whole))
+    output = _OWN_GROUP.sub("", _WATCH_CUT.sub("", _CLIENT_LOG.sub("", whole)))
     if " explain " in command:
         lines = [line for line in output.splitlines() if _EXPLAINED.search(line)]
         return text("\n".join(lines))
@@ -111,6 +115,10 @@ def comparable(command: str, output: str) -> str:
         output = _HTTP_LOG.sub("", output)
     if "resourceVersion" in command:
         output = re.sub(r"^\d+\b", "RV", output)
+    if " logs " in command and " -l " in command:
+        output = "\n".join(sorted({text(line) for line in output.splitlines()}))
+    if " patch " in command and '{"status"' in command:
+        output = output.replace(" patched (no change)", " patched")
     if " get " in command:
         output = "\n\n".join(_table(block) for block in output.split("\n\n"))
     return text(output)

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from tests.support.cluster import Cluster, existing, start, stop
 _LEFT = "service.serving.knative.dev,configuration,route,revision"
 _KEPT = {"default", "kube-node-lease", "kube-public", "kube-system", "knative-serving",
          "kourier-system"}  # fmt: skip
-_PROBLEMS = (
+PROBLEMS = (  # of a recording in a form of its own, and of a cluster that does not answer
     LookupError,
     TypeError,
     ValueError,
@@ -45,7 +45,7 @@ class Plan:
     kubeconfig: Path | None = None
     time_scale: float | None = None
     pace: float | None = None
-    jobs: int = 3
+    jobs: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +59,19 @@ class Result:
 
 
 def results(areas: Sequence[Area], plan: Plan) -> Iterator[Result]:
-    """The result of each area, in order."""
+    """The result of each area, as soon as it is there."""
     if plan.kubeconfig is not None:
         yield from _one_by_one(areas, plan, existing(str(plan.kubeconfig)))
         return
     running: list[Cluster] = []
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(plan.jobs) as pool:
-        longest_first = sorted(range(len(areas)), key=lambda n: -areas[n].seconds)
-        waiting: dict[int, Future[Result]] = {
-            n: pool.submit(_alone, areas[n], plan, Path(folder) / str(n), running)
-            for n in longest_first
-        }
+        waiting = [
+            pool.submit(_alone, area, plan, Path(folder) / str(number), running)
+            for number, area in enumerate(sorted(areas, key=lambda area: -area.seconds))
+        ]
         try:
-            for n in range(len(areas)):
-                yield waiting[n].result()
+            for done in as_completed(waiting):
+                yield done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for cluster in tuple(running):
@@ -121,7 +120,7 @@ def _cases(area: Area, replay: Replay) -> Iterator[Case]:
     """The cases of an area; a recording in a form of its own is a difference, not the end."""
     try:
         yield from area.replay(replay)
-    except _PROBLEMS as error:
+    except PROBLEMS as error:
         yield Case("the rest", (f"cannot be replayed: {type(error).__name__}: {error}",))
 
 

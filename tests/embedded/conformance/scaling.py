@@ -7,23 +7,22 @@ times of changes, and a manifest the service that had the load.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.embedded.autoscaler.decider import DeciderSpec, DeciderState, decide, observe
 from infra.embedded.autoscaler.metrics import History, RevisionLoad
 from infra.embedded.autoscaler.spec import Bounds, bounds, decider_spec
 from infra.embedded.controllers.serving.config import AutoscalerConfig
 from tests.embedded.conformance.histories import Change, Step, at, changes, since, steps
+from tests.embedded.conformance.reading import document, manifest_file
 
 TICK = 2.0  # seconds between decisions
 _PARTS = 20  # of a second, in which a load is averaged
+_TICKS = 10  # places of the ticks that are tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +73,11 @@ def recordings(root: Path) -> Iterator[tuple[Path, Recording | None]]:
             yield path, _recording(path, content)
 
 
-def document(path: Path) -> Any:
-    """A JSON file; None for one that is none."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError):
-        return None
-
-
 def _recording(path: Path, content: Mapping[str, Any]) -> Recording | None:
     try:
         phases = _phases(content["phases"])
-        samples = [s for s in content["samples_1s"] if isinstance(s, dict) and "t" in s]
-    except (LookupError, TypeError, ValueError):
+        samples = [s for s in content["samples_1s"] if isinstance(s.get("t"), int | float)]
+    except (LookupError, TypeError, ValueError, AttributeError):
         return None
     for manifest, service in _services(path.parent):
         name = service["metadata"]["name"]
@@ -123,13 +114,7 @@ def _phases(entries: Sequence[Mapping[str, Any]]) -> tuple[Phase, ...]:
 
 def _services(folder: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     for path in sorted(folder.glob("*.yaml")):
-        try:
-            documents = list(yaml.safe_load_all(path.read_text()))
-        except (OSError, ValueError, yaml.YAMLError):
-            continue
-        for found in documents:
-            if isinstance(found, dict) and found.get("kind") == "Service" and "metadata" in found:
-                yield path, found
+        yield from ((path, obj) for obj in manifest_file(path) if obj.get("kind") == "Service")
 
 
 def _timeline(folder: Path, name: str) -> tuple[tuple[Path, ...], list[Change]]:
@@ -218,7 +203,7 @@ def possible(recording: Recording) -> set[tuple[str, ...]]:
 
     Loads are known up to a second later, when they are collected.
     """
-    moments = [part * TICK / _PARTS for part in range(_PARTS)]
+    moments = [part * TICK / _TICKS for part in range(_TICKS)]
     return {
         tuple(step.value for step in decided(late, first_tick=tick, ready=_prompt))
         for late in (_delayed(recording, lag) for lag in (0.0, 0.5, 1.0))

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from tests.embedded.conformance import commands
+from tests.embedded.conformance import reading
 from tests.embedded.conformance.outcome import Replay
+from tests.embedded.conformance.recorded import entries
 
 RECORDED_DOMAIN = re.compile(r"\.127(?:\.\d+){3}\.sslip\.io$")
 _APPLIED = re.compile(r"kubectl (apply|create) -f -")
@@ -21,12 +22,12 @@ Manifest = Mapping[str, Any]
 def manifests(root: Path, folder: Path) -> Iterator[Manifest]:
     """Services that the commands of a folder apply, in order; then those in files, anywhere."""
     for path in sorted(folder.glob("*.json")):
-        for entry in commands.entries(path):
+        for entry in entries(path):
             if _APPLIED.search(entry.command) and entry.code == 0:
-                yield from filter(_is_service, commands.documents(entry.stdin))
+                yield from filter(_is_service, reading.manifests(entry.stdin))
     for path in sorted(root.rglob("*.yaml"), key=lambda p: (len(p.name), p)):
         if not path.name.startswith(("ready-", "manifest-")):
-            yield from filter(_is_service, commands.documents(path.read_text(errors="replace")))
+            yield from filter(_is_service, reading.manifest_file(path))
 
 
 def _is_service(document: Manifest) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 from tests.embedded.conformance import services
 from tests.embedded.conformance.load import Answer, Target, ask, during
 from tests.embedded.conformance.outcome import Area, Case, Replay
-from tests.embedded.conformance.scaling import document
+from tests.embedded.conformance.reading import document
 from tests.embedded.conformance.services import Manifest, place, traffic
 
 _DEVIATIONS = 4.0

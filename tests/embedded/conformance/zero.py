@@ -16,7 +16,8 @@ from tests.embedded.conformance import durations, services
 from tests.embedded.conformance.histories import Change, Step, changes, order, since, steps, times
 from tests.embedded.conformance.load import Answer, Target, ask, at_once
 from tests.embedded.conformance.outcome import Area, Case, Replay
-from tests.embedded.conformance.scaling import TICK, document
+from tests.embedded.conformance.reading import document
+from tests.embedded.conformance.scaling import TICK
 from tests.embedded.conformance.watching import (
     AUTOSCALERS,
     PODS,

@@ -20,6 +20,7 @@ NOT_RECORDED = "the manifest is not recorded"
         ("kubectl get ksvc", "hello", ""),
         ("kubectl apply -f there.yaml", "", ""),
         ("kubectl apply -f gone.yaml", "", NOT_RECORDED),
+        ("kubectl apply -f torn.yaml", "", NOT_RECORDED),
         ("kubectl apply -f gone.yaml", 'error: the path "gone.yaml" does not exist', ""),
         ("kubectl describe ksvc slow -n fail", "", NOT_RECORDED),
         ("kubectl get events", "5s Normal pod/slow-00001", NOT_RECORDED),
@@ -32,7 +33,8 @@ NOT_RECORDED = "the manifest is not recorded"
 def test_commands_that_cannot_be_compared(
     tmp_path: Path, command: str, shown: str, expected: str
 ) -> None:
-    (tmp_path / "there.yaml").touch()
+    (tmp_path / "there.yaml").write_text("metadata: {name: hello}")
+    (tmp_path / "torn.yaml").write_text("metadata: [")
     what = Replay(existing(str(_kubeconfig(tmp_path))), tmp_path)
     around = Circumstances(
         what, broken=False, absent=frozenset({"slow"}), racing=frozenset({"crash"})

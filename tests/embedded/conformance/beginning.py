@@ -1,0 +1,112 @@
+"""What a recording of commands begins with: made as far as the commands tell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from tests.embedded.conformance.outcome import Replay
+from tests.embedded.conformance.reading import manifests
+from tests.embedded.conformance.recorded import Recorded, applied
+from tests.support.wait import eventually
+
+_POD = re.compile(r"-\d{5}-deployment-")
+_IDLE = 95.0  # seconds of the cluster from a service's last request to the end of its pods
+IDLE_SCALE = 8.0
+
+
+def clean(what: Replay, entries: Sequence[Recorded]) -> None:
+    """Begin without leftovers of other areas: services, their pods, their events."""
+    kubectl = what.cluster.kubectl
+    for namespace in sorted({"default", *_namespaces(what.root, entries)}):
+        if namespace != "default":
+            kubectl("create", "namespace", namespace)
+        kubectl("delete", "ksvc,configuration,route,revision", "--all", "-n", namespace)
+        kubectl("delete", "pod", "--all", "-n", namespace, "--grace-period=1", timeout=90)
+        kubectl("delete", "events", "--all", "-n", namespace)
+
+
+def _namespaces(root: Path, entries: Sequence[Recorded]) -> set[str]:
+    """Where the commands look, and what they apply is made."""
+    found = {
+        str(document["metadata"].get("namespace", "default"))
+        for entry in entries
+        for document in applied(root, entry)
+    }
+    for entry in entries:
+        found |= set(re.findall(r"(?:-n |--namespace[ =])([a-z0-9-]+)", entry.command))
+    return found - {"knative-serving", "kourier-system", "kube-system"}
+
+
+def presume(what: Replay, entries: Sequence[Recorded]) -> None:
+    """A recording that begins with an existing service gets it from the recorded manifest."""
+    for pod in sorted(_foreign_pods(entries)):
+        sleeper = ["--command", "--", "sleep", "3600"]
+        what.cluster.kubectl("run", pod, "--image=curlimages/curl", "--restart=Never", *sleeper)
+        what.cluster.kubectl("wait", "--for=condition=Ready", f"pod/{pod}", "--timeout=30s")
+    shown = "".join(entry.out for entry in entries)
+    made = any(re.search(r"kubectl (apply|create) -f|kubectl run", e.command) for e in entries)
+    first = entries[0]
+    exists = first.code == 0 and re.search(r"\bhello\b", first.command)
+    creates = any(word in first.out for word in ("created", "No resources"))
+    looked_at = "service.serving.knative.dev/hello" in shown and not made
+    if (exists and not creates) or "conflict with" in first.err or looked_at:
+        install(what, "hello.yaml")
+        if looked_at and "hello-00002" in shown:
+            install(what, "hello-changed.yaml")
+        if idle(entries):
+            _wait_for_zero(what)
+
+
+def idle(entries: Sequence[Recorded]) -> bool:
+    """Whether a recording lists pods, and none of a service is among them."""
+    lists = [e.out for e in entries if re.search(r"kubectl get (pods?|po)\b", e.command)]
+    rows = [line for out in lists for line in out.splitlines()]
+    return bool(lists) and not any(_POD.search(row) and "Terminating" not in row for row in rows)
+
+
+def _wait_for_zero(what: Replay) -> None:
+    """Services that had no requests for a while have no pods."""
+    eventually(
+        lambda: not what.cluster.kubectl("get", "pods", "-o", "name").out,
+        timeout=_IDLE / what.scale + 30,
+    )
+
+
+def install(what: Replay, name: str) -> None:
+    """Apply a recorded manifest, if there is one, and wait for its service."""
+    for manifest in sorted(what.root.rglob(name))[:1]:
+        what.cluster.kubectl("apply", "-f", str(manifest))
+        what.cluster.kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=60s")
+
+
+def _foreign_pods(entries: Sequence[Recorded]) -> set[str]:
+    """Pods that commands are run in without having been made by the recording."""
+    used = {
+        found[1] for e in entries if (found := re.search(r"exec (?:-i )?([a-z]+) -", e.command))
+    }
+    return {pod for pod in used if not any(f"run {pod}" in e.command for e in entries)}
+
+
+def make(what: Replay, entry: Recorded) -> None:
+    """What a recorded change was refused for existed: with nothing of what was refused."""
+    for document in manifests(entry.stdin):
+        meta = document["metadata"]
+        base = {**document, "metadata": {k: meta[k] for k in ("name", "namespace") if k in meta}}
+        kind, space = str(document.get("kind")), str(meta.get("namespace", "default"))
+        if document.get("kind") == "Service":
+            kind = "ksvc"
+        if what.cluster.kubectl("get", kind, str(meta.get("name")), "-n", space).code != 0:
+            what.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(base))
+
+
+def forget(what: Replay, entry: Recorded) -> None:
+    """The recorder had removed what this command creates."""
+    for document in applied(what.root, entry):
+        if document.get("kind") == "Service":
+            meta = document["metadata"]
+            name, namespace = str(meta.get("name")), str(meta.get("namespace", "default"))
+            what.cluster.kubectl("delete", "ksvc", name, "-n", namespace, "--ignore-not-found")
