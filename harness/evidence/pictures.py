@@ -174,10 +174,11 @@ def _step_spans(document: Evidence) -> Iterator[_Span]:
 def _bar(span: _Span, first: datetime, whole: float, *, top: float) -> Iterator[str]:
     x = _LEFT + _PLOT * (span.start - first).total_seconds() / whole
     width = max(3.0, _PLOT * (span.end - span.start).total_seconds() / whole)
+    told = f"<title>{escape(span.text)}</title>" if span.text else ""
     yield _text(8, top + 13, _label(span.label))
     yield (
         f'<rect class="{span.style}" x="{min(x, WIDTH - _RIGHT - 3):.1f}" y="{top + 3:g}" '
-        f'width="{width:.1f}" height="14" rx="2"><title>{escape(span.text)}</title></rect>'
+        f'width="{width:.1f}" height="14" rx="2">{told}</rect>'
     )
 
 

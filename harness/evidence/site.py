@@ -85,7 +85,12 @@ def build_site(reports: Path, target: Path) -> int:
         runs.append(run)
         seen.extend(one for one in documents if one.kind == "sli")
         html = page.render(
-            run=run, parts=list(_parts(documents, up)), hops=matrix.PATH, up=up, language="en"
+            run=run,
+            parts=list(_parts(documents, up)),
+            diagnostics=_diagnostics(folder),
+            hops=matrix.PATH,
+            up=up,
+            language="en",
         )
         write_whole(target / RUNS / f"{folder.name}.html", html.encode(), replace=True)
     runs.sort(key=lambda run: (run.captured_at, run.run_id), reverse=True)
@@ -94,6 +99,12 @@ def build_site(reports: Path, target: Path) -> int:
     html = index.render(runs=runs, trends=trends, verdicts=verdicts, language="en")
     write_whole(target / "index.html", html.encode(), replace=True)
     return len(runs)
+
+
+def _diagnostics(folder: Path) -> list[str]:
+    """The files of a run's diagnostics bundles, relative to its folder."""
+    files = (path for path in (folder / "diagnostics").rglob("*") if path.is_file())
+    return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def _templates() -> tuple[Template, Template]:

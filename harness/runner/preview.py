@@ -11,7 +11,7 @@ from harness.contracts.command import apply_arguments, read_arguments
 from harness.contracts.model import Contract, Manifest, digest
 from harness.contracts.strict_json import text_of
 from harness.runner.apply import DIFF, ManifestRun
-from harness.runner.execution import Job
+from harness.runner.execution import AFTER, BEFORE, Job
 from harness.runner.files import read_once
 from harness.runner.folder import Console, RunFolder
 from harness.runner.objects import live_objects
@@ -38,7 +38,8 @@ def preview(job: Job, *, console: Console, folder: RunFolder) -> Previewed:
     _log_commands(contract, folder)
     check_cluster(contract, cluster=job.cluster, console=console, client=job.client)
     runs = [_run(job, action, console) for action in contract.manifests]
-    before = [_fingerprint(run.snapshot()) for run in runs]
+    before = [run.snapshot(kept=BEFORE) for run in runs]
+    folder.write(BEFORE, "---\n".join(filter(None, before)))
     try:
         for run in runs:
             run.dry_run()
@@ -46,8 +47,11 @@ def preview(job: Job, *, console: Console, folder: RunFolder) -> Previewed:
     finally:
         diff = "".join(run.diff for run in runs)
         folder.write(DIFF, diff)
-    after = [_fingerprint(run.snapshot()) for run in runs]
-    return Previewed(diff=diff, cluster_unchanged=before == after)
+    after = [run.snapshot(kept=f"{BEFORE}, or {AFTER} if it changed") for run in runs]
+    unchanged = [*map(_fingerprint, before)] == [*map(_fingerprint, after)]
+    if not unchanged:
+        folder.write(AFTER, "---\n".join(filter(None, after)))
+    return Previewed(diff=diff, cluster_unchanged=unchanged)
 
 
 def inbox_fingerprint(inbox: Path) -> str:

@@ -106,7 +106,7 @@ def test_what_was_not_checked_is_said() -> None:
     said = " | ".join(built(STORY, record)[f"{KEY} sli"].not_checked)
     for gap in (
         "image digest",
-        "devbox: hop resolve",
+        "devbox: resolve",
         "node: no data",
         "gateway: could not run: no pod",
         "commit:",
