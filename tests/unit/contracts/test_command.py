@@ -17,7 +17,7 @@ from harness.contracts.command import (
     read_arguments,
     ready_arguments,
 )
-from harness.contracts.kinds import KINDS, KSERVICE, kind_called, kind_of
+from harness.contracts.kinds import KINDS, KSERVICE, Kind, kind_called, kind_of
 from harness.contracts.model import Logs, Read, Resource, Wait
 
 KSVC = Resource(api=KSERVICE.api, kind=KSERVICE.kind, name="hello", namespace="default")
@@ -96,7 +96,7 @@ def test_a_kind_that_nobody_knows_has_no_command() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.ident)
-def test_every_kind_is_found_by_all_its_names(kind: Any) -> None:
+def test_every_kind_is_found_by_all_its_names(kind: Kind) -> None:
     assert kind_of(kind.api, kind.kind) is kind
     for word in (kind.qualified, *kind.aliases, kind.qualified.upper()):
         assert kind_called(word) is kind
