@@ -9,8 +9,8 @@ from harness.ports import Clock
 
 T = TypeVar("T")
 
-DELAYS: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds between the attempts."""
+DELAYS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between the attempts: a minute, as a webhook needs on a node that has just come back."""
 
 
 def with_backoff(

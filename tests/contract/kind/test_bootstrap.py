@@ -140,9 +140,19 @@ def test_webhook_races_are_waited_out_with_backoff(
     assert clock.slept[:3] == [0.5, 1.0, 2.0]
 
 
+def test_a_webhook_may_need_most_of_a_minute_after_its_node_came_back(
+    kube: FakeKube, site: Callable[..., Site]
+) -> None:
+    made = site(kubectl=FakeKubectl(kube, failures=7))
+    bootstrap(made)
+    clock = made.clock
+    assert isinstance(clock, RecordingClock)
+    assert sum(clock.slept[:7]) > 55
+
+
 @pytest.mark.parametrize(
     ("stderr", "attempts"),
-    [("error: the server has asked for the client to provide credentials\n", 1), (None, 6)],
+    [("error: the server has asked for the client to provide credentials\n", 1), (None, 8)],
 )
 def test_a_failure_that_stays_is_named(
     kube: FakeKube, site: Callable[..., Site], stderr: str | None, attempts: int
