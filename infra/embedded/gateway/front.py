@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Iterable
 
@@ -11,12 +12,16 @@ from infra.embedded.gateway import kourier, tls
 from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL
 from infra.embedded.gateway.faults import Exposure, GatewayFaults, stand_in
 from infra.embedded.gateway.prober import Listeners
+from infra.embedded.gateway.process import Envoy
 from infra.embedded.gateway.programmer import Programmer
 from infra.embedded.gateway.routes import Routing
 from infra.embedded.gateway.settings import GatewaySettings
 from infra.embedded.kubelet.network import PodNetwork
 
+_log = logging.getLogger(__name__)
+
 INTERNAL_PORT = 80
+_ANSWERS = 5  # of Envoy about its listeners
 _TRIES, _PAUSE = 100, 0.02
 _BUSY_TRIES = 20
 
@@ -66,6 +71,21 @@ class Front:
         self.certify([])
         self._listen()
 
+    async def confirm(self, envoy: Envoy) -> None:
+        """Have Envoy listen everywhere, on other ports where somebody took the chosen ones.
+
+        Envoy gives up a listener whose port it cannot have, and nothing would ever be READY.
+        Raises OSError.
+        """
+        for _ in range(_ANSWERS):
+            wanted = {name for name, _, _ in self._wanted}
+            if wanted <= await envoy.listening():
+                return
+            _log.warning("Envoy does not listen as it should: %s, %s", self.listeners, wanted)
+            await self.open()
+            await self._settle(open_=True)
+        raise OSError(f"Envoy does not listen on {self._outside}")
+
     def certify(self, routings: Iterable[Routing]) -> None:
         """Keep a certificate that fits every external host."""
         rules = (rule for one in routings for rule in one.rules if rule.external)
@@ -112,15 +132,20 @@ class Front:
             )
             self._programmer.secret(pair.certificate, pair.key)
 
-    def _listen(self) -> None:
-        seen = (self._network.node, self._network.activator)
+    @property
+    def _wanted(self) -> list[tuple[str, tuple[str, int], str]]:
+        """The listeners: name, address and the routes' audience."""
         wanted = [("internal", self.listeners.internal, INTERNAL)]
         if self._faults.exposure is Exposure.OPEN:
             wanted += zip(("http", "https"), self._outside, (EXTERNAL, EXTERNAL), strict=False)
+        return wanted
+
+    def _listen(self) -> None:
+        seen = (self._network.node, self._network.activator)
         self._programmer.write_listeners(
             [
                 self._programmer.listener(name, address, routes, seen, self._faults.refused)
-                for name, address, routes in wanted
+                for name, address, routes in self._wanted
             ]
         )
 

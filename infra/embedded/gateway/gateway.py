@@ -77,6 +77,7 @@ class Gateway:
         bootstrap = self._programmer.bootstrap(f"{self._sockets}/admin")
         await self._front.open()
         await self._envoy.start(bootstrap)
+        await self._front.confirm(self._envoy)
         kourier.ensure(
             self._store,
             internal=self._front.internal_service,

@@ -79,6 +79,11 @@ class Envoy:
             _log.error("Envoy ended and is started again: %s", self._last_words())
             await self.start(self._bootstrap)
 
+    async def listening(self) -> set[str]:
+        """The names of its listeners that have their port; raises OSError."""
+        text = await self.get("/listeners")
+        return {line.partition("::")[0] for line in text.splitlines()}
+
     async def cluster_updates(self) -> int:
         """How many versions of its clusters it has taken or refused; raises OSError."""
         text = await self.get(_UPDATES)
