@@ -33,28 +33,26 @@ class PullRequests:
     api: str = GITHUB
     base: str = "main"
 
-    def offer(self, branch: str, *, title: str, body: str) -> str:
-        """The URL of the branch's pull request, open or closed; a new one when there is none.
+    def find(self, branch: str) -> str | None:
+        """The URL of the branch's pull request, open or closed; None when there is none.
 
         Errors:
-            UsageError: the repository's name or the token is none.
+            UsageError: the repository's name, the API's address or the token is none.
             CommandError: the API cannot be reached or refuses.
         """
-        self._check()
         owner = self.repository.partition("/")[0]
-        with httpx.Client(
-            base_url=self.api,
-            timeout=TIMEOUT,
-            headers=self._headers(),
-            follow_redirects=True,  # GitHub's answer for a repository that was renamed
-        ) as client:
-            query = {"head": f"{owner}:{branch}", "base": self.base, "state": "all"}
-            path = f"/repos/{self.repository}/pulls"
-            found = self._json(client, "GET", path, params=query)
-            if isinstance(found, list) and found:
-                return _url(found[0])
-            wanted = {"title": title, "body": body, "head": branch, "base": self.base}
-            return _url(self._json(client, "POST", path, json=wanted))
+        query = {"head": f"{owner}:{branch}", "base": self.base, "state": "all"}
+        found = self._json("GET", params=query)
+        return _url(found[0]) if isinstance(found, list) and found else None
+
+    def offer(self, branch: str, *, title: str, body: str) -> str:
+        """The URL of the branch's pull request; a new one when there is none.
+
+        Errors:
+            as for `find`.
+        """
+        wanted = {"title": title, "body": body, "head": branch, "base": self.base}
+        return self.find(branch) or _url(self._json("POST", json=wanted))
 
     def _check(self) -> None:
         if not _REPOSITORY.fullmatch(self.repository):
@@ -73,23 +71,31 @@ class PullRequests:
 
     def _json(
         self,
-        client: httpx.Client,
         method: str,
-        path: str,
         *,
         params: dict[str, str] | None = None,
         json: dict[str, str] | None = None,
     ) -> object:
+        self._check()
+        url = f"{self.api.rstrip('/')}/repos/{self.repository}/pulls"
         try:
-            response = client.request(method, path, params=params, json=json)
+            response = httpx.request(
+                method,
+                url,
+                params=params,
+                json=json,
+                headers=self._headers(),
+                timeout=TIMEOUT,
+                follow_redirects=True,  # GitHub's answer for a repository that was renamed
+            )
             value: object = response.json() if response.is_success else None
         except (httpx.HTTPError, httpx.InvalidURL) as error:  # a redirect may lead nowhere
             raise CommandError(f"{self.api} cannot be reached: {error}") from error
         except ValueError as error:
-            raise CommandError(f"{method} {path}: the answer is not JSON") from error
+            raise CommandError(f"{method} {url}: the answer is not JSON") from error
         if not response.is_success:
             said = shown(response.text[:300])
-            raise CommandError(f"{method} {path}: {response.status_code} {said}")
+            raise CommandError(f"{method} {url}: {response.status_code} {said}")
         return value
 
 
@@ -129,6 +135,8 @@ class GitPublisher:
             message=message,
             at=datetime.fromisoformat(status.until),
         )
+        if self.pulls and (known := self.pulls.find(branch)):
+            return known  # a branch that was merged and deleted is not pushed again
         if self.remote:
             self.repository.push(self.remote, branch)
         if self.pulls:

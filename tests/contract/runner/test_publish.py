@@ -210,9 +210,24 @@ def test_a_pull_request_is_opened_once(
     assert handler.seen.count("POST Bearer t0ken") == 1
 
 
+def test_a_branch_that_was_merged_and_deleted_stays_deleted(
+    github: tuple[str, type[FakeGitHub]], repository: Path, run_folder: Path, tmp_path: Path
+) -> None:
+    bare = tmp_path / "bare.git"
+    git(tmp_path, "init", "-q", "--bare", "-b", "main", str(bare))
+    git(repository, "remote", "add", "origin", str(bare))
+    pulls = PullRequests("owner/name", "t0ken", api=github[0])
+    publisher = GitPublisher(GitRepository(repository), remote="origin", pulls=pulls)
+    publisher.publish("apply_hello", run_folder)
+    git(bare, "branch", "-D", "vpm/run/apply_hello")
+
+    assert publisher.publish("apply_hello", run_folder) == "https://gh/pull/1"
+    assert git(bare, "for-each-ref") == ""
+
+
 def test_what_github_refuses_is_told(github: tuple[str, type[FakeGitHub]]) -> None:
     pulls = PullRequests("owner/name", "t0ken", api=github[0])
-    with pytest.raises(CommandError, match=r"POST /repos/owner/name/pulls: 422 .*Validation"):
+    with pytest.raises(CommandError, match=r"POST .*/repos/owner/name/pulls: 422 .*Validation"):
         pulls.offer("b", title="refuse", body="")
 
 
