@@ -60,6 +60,7 @@ class ManifestRun:
         arguments = get_arguments(self.action.resource, self.names, self.namespace)
         result = self.console.run(arguments, timeout=GET_SECONDS, kept=kept)
         _want_zero(result)
+        _want_whole(result)
         return result.stdout
 
     def dry_run(self) -> None:
@@ -76,6 +77,7 @@ class ManifestRun:
         result = self._feed(diff_arguments(self.namespace), kept=DIFF)
         if result.exit_code not in (0, 1) or (result.exit_code == 1 and not result.stdout):
             raise failed(_said(result))
+        _want_whole(result)
         self.diff = result.stdout
         return result.exit_code == 1
 
@@ -142,6 +144,13 @@ def snapshots(runs: list[ManifestRun], *, kept: str) -> str:
 def _want_zero(result: CommandResult) -> None:
     if result.exit_code != 0:
         raise failed(_said(result))
+
+
+def _want_whole(result: CommandResult) -> None:
+    """What was cut off can be neither restored nor approved."""
+    if result.truncated:
+        size = len(result.stdout.encode())
+        raise failed(f"{result.argv[1]} printed more than {size} bytes, which are not all read")
 
 
 def _said(result: CommandResult) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -295,3 +296,18 @@ def test_a_command_that_hangs_is_named(desk: Desk, verb: str) -> None:
     observed = desk.runner(kubectl=Hanging()).execute(desk.contract())
     named = {"dry-run": "server-side dry run"}.get(verb, verb)
     assert (observed.state, observed.reason) == ("failed", f"{named}: timed out after 20.0 s")
+
+
+@pytest.mark.parametrize("verb", ["get", "diff"])
+def test_what_was_cut_off_is_not_built_on(desk: Desk, verb: str) -> None:
+    class Talkative(FakeKubectl):
+        def run(
+            self, args: Sequence[str], *, timeout: float, stdin: bytes | None = None
+        ) -> CommandResult:
+            result = super().run(args, timeout=timeout, stdin=stdin)
+            about_hello = args[0] == verb and "namespaces" not in args
+            return replace(result, truncated=True) if about_hello else result
+
+    observed = desk.runner(kubectl=Talkative()).execute(desk.contract())
+    assert observed.state == "failed"
+    assert observed.reason.startswith(f"{verb} printed more than ")
