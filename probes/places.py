@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
+from typing import TypeVar
 
-from harness.core.errors import ProbeError
+from harness.core.errors import ClusterError, ProbeError
 from harness.core.observation import Artefact, ServiceObserved
 from harness.ports import Clock, Cluster, KubeClient, Kubectl, Vantage
 from probes.build import cached_agent
@@ -15,6 +17,8 @@ from probes.plan import DEVBOX, GATEWAY, IN_CLUSTER, IN_CLUSTER_GATEWAY, NODE, P
 from probes.pod import PodVantage
 from probes.store import SampleStore
 from probes.vantage import LocalVantage
+
+Engine = TypeVar("Engine", PodVantage, LocalVantage)
 
 _SHARED = {
     DEVBOX: DEVBOX,
@@ -37,12 +41,11 @@ class ClusterPlaces:
         self._kubectl = kubectl
         self._clock = clock
         self._engines: list[PodVantage | LocalVantage] = []
+        self._abandoned = False
 
     @cached_property
     def _local(self) -> LocalVantage:
-        vantage = LocalVantage(DEVBOX, cached_agent())
-        self._engines.append(vantage)
-        return vantage
+        return self._kept(LocalVantage(DEVBOX, cached_agent()))
 
     def place_of(self, vantage: str) -> str:
         """The place whose engine serves a vantage: devbox and gateway share one, pods another."""
@@ -64,18 +67,22 @@ class ClusterPlaces:
                 client=self._client,
                 clock=self._clock,
             )
-            self._engines.append(pod)
-            return pod
+            return self._kept(pod)
         if place == NODE:
             node = node_of(self._client)
             vantage = node_vantage(node, agent=self._local.agent, clock=self._clock)
-            if isinstance(vantage, LocalVantage):
-                self._engines.append(vantage)
-            return vantage
+            return self._kept(vantage) if isinstance(vantage, LocalVantage) else vantage
         if place.startswith(POD_PREFIX):
             address = pod_address(place, namespace=namespace)
             return ExecVantage(name=place, address=address, kubectl=self._kubectl)
         raise ProbeError(f"{place}: there is no such vantage on this cluster")
+
+    def _kept(self, engine: Engine) -> Engine:
+        """Keep an engine to be abandoned, if need be at once: places are opened in threads."""
+        self._engines.append(engine)
+        if self._abandoned:
+            engine.abandon()
+        return engine
 
     def logs(
         self, service: ServiceObserved, store: SampleStore, *, prefix: str
@@ -84,9 +91,12 @@ class ClusterPlaces:
         return FailureLogs(self._client, store).collect(service, prefix=prefix)
 
     def abandon(self) -> None:
-        """Have every engine end soon."""
+        """Have every engine end soon, also those that are only about to start."""
+        self._abandoned = True
         for engine in self._engines:
-            engine.abandon()
+            # A cluster that does not answer: its Job ends by its own deadline.
+            with suppress(ClusterError):
+                engine.abandon()
 
     def node_gateway(self, scheme: str) -> str:
         """HOST:PORT of the gateway on the node: its NodePort.

@@ -30,6 +30,8 @@ from probes.vantage import engine_error
 START_TIMEOUT = 60.0
 _MAX_LINES = 250_000
 _EVENTS_SHOWN = 5
+# A pod that went before it was watched gives no event (seconds).
+_LOOK_AGAIN = 5.0
 # A container that waits for one of these reasons will not start by itself soon.
 _HOPELESS = frozenset(
     {
@@ -122,15 +124,16 @@ class PodVantage:
         deadline = self.clock.monotonic() + timeout
         pods = self._made_pods(job)
         name = text_at(pods[0], "metadata", "name")
-        left = max(0.1, deadline - self.clock.monotonic())
-        for pod in self.client.watch(POD, job.namespace, name, timeout=left):
-            if text_at(pod, "status", "phase") in ("Succeeded", "Failed"):
-                return pod
-            if value_at(pod, "metadata", "deletionTimestamp") is not None:
-                raise ProbeError(f"{self.name}: the pod {name} was deleted while it ran")
-            trouble = waiting_trouble(pod)
-            if trouble:
-                raise ProbeError(f"{self.name}: {trouble}{self._events(job, name)}")
+        while (left := deadline - self.clock.monotonic()) > 0:
+            self._go_on()
+            for pod in self.client.watch(POD, job.namespace, name, timeout=min(left, _LOOK_AGAIN)):
+                if text_at(pod, "status", "phase") in ("Succeeded", "Failed"):
+                    return pod
+                if value_at(pod, "metadata", "deletionTimestamp") is not None:
+                    raise ProbeError(f"{self.name}: the pod {name} was deleted while it ran")
+                trouble = waiting_trouble(pod)
+                if trouble:
+                    raise ProbeError(f"{self.name}: {trouble}{self._events(job, name)}")
         raise ProbeError(
             f"{self.name}: the pod {name} did not end within {timeout:.0f} s"
             f"{self._events(job, name)}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -139,7 +140,11 @@ class Prober:
         lead = max(self._leads.get(place, self._first_lead) for place in by_place)
         start = self._clock.now() + timedelta(seconds=lead)
         observed: dict[str, ProbeObserved] = {}
-        with TemporaryDirectory(prefix="vpm-probe-") as scratch, ThreadPoolExecutor() as pool:
+        with (
+            TemporaryDirectory(prefix="vpm-probe-") as scratch,
+            ThreadPoolExecutor() as pool,
+            self._abandoning(),
+        ):
             futures = {
                 place: pool.submit(
                     self._run_place,
@@ -155,16 +160,21 @@ class Prober:
             for place, future in futures.items():
                 try:
                     observed.update(future.result())
-                except KeyboardInterrupt:
-                    # The pool waits for its threads, and they for engines that nobody wants now.
-                    self._places.abandon()
-                    raise
                 except UsageError:
                     raise
                 except VpmError as error:
                     for probe in by_place[place]:
                         observed[probe.vantage] = replace(asked[probe.vantage], error=str(error))
         return observed
+
+    @contextmanager
+    def _abandoning(self) -> Iterator[None]:
+        """End the engines once somebody interrupts: the pool's threads wait for them."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._places.abandon()
+            raise
 
     def _run_place(
         self,

@@ -32,6 +32,7 @@ class LocalVantage:
     agent: Path
     wrapper: tuple[str, ...] = ()
     _engine: subprocess.Popen[bytes] | None = None
+    _abandoned: bool = False
 
     def probe(self, request: ProbeRequest) -> ProbeResult:
         """Run the plan; the samples are in `request.samples` when it returns.
@@ -48,7 +49,8 @@ class LocalVantage:
         return ProbeResult(VantageIdentity(name=self.name), request.samples)
 
     def abandon(self) -> None:
-        """End the engine of a `probe` that is under way, so that it returns soon; else nothing."""
+        """End the engine of a `probe` that is under way, or is about to be; else nothing."""
+        self._abandoned = True
         engine = self._engine
         if engine is not None:
             engine.terminate()
@@ -57,6 +59,8 @@ class LocalVantage:
         try:
             with subprocess.Popen(argv, stdin=PIPE, stdout=samples, stderr=PIPE) as engine:
                 self._engine = engine
+                if self._abandoned:
+                    engine.terminate()
                 try:
                     _, said = engine.communicate(request.plan.encode(), request.timeout)
                 except subprocess.TimeoutExpired as error:

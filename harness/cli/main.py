@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
+from typing import Any
 
 import click
 
@@ -37,8 +38,19 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
 _HELP_WIDTH = 100
 
 
+class ReaderGone(Exception):
+    """Whoever read our output has gone."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called; help needs no import."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a closed pipe is ours to tell of: click would exit with 1, as for FAIL."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise ReaderGone from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The commands in the order of use."""
@@ -86,8 +98,8 @@ def main() -> None:
     except VpmError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # Whoever read our output has gone; the interpreter must not try to flush it at its end.
+    except ReaderGone:
+        # The interpreter must not try to flush our output at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(ExitCode.ERROR)
     except OSError as error:

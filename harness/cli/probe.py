@@ -21,8 +21,9 @@ from harness.cli.options import run_options, to_run_options
 from harness.cli.probe_metrics import ProbeMetrics, parse_address
 from harness.cli.probe_round import Round, probe_round, round_as_json
 from harness.cli.probe_view import render
-from harness.core.errors import UsageError
+from harness.core.errors import UsageError, VpmError
 from harness.options import RunOptions
+from harness.ports import Cluster
 from harness.spec.model import VANTAGES, ProbeAction
 from harness.spec.units import parse_duration
 from harness.spec.words import ExitCode
@@ -100,7 +101,7 @@ def probe(context: click.Context, /, **given: Any) -> None:
     asked = read_options(given)
     if given["cold_start"]:
         context.exit(show_cold_start(asked.action, asked.namespace, to_run_options(given)))
-    code = ExitCode.INCONCLUSIVE
+    code: ExitCode | None = None
     with ExitStack() as stack:
         metrics = ProbeMetrics.served(asked.metrics) if asked.metrics else None
         if metrics is not None:
@@ -112,35 +113,58 @@ def probe(context: click.Context, /, **given: Any) -> None:
         )
         try:
             for seen in _rounds(asked, to_run_options(given)):
-                code = seen.claim.verdict.exit_code
+                code = exit_code(seen)
                 if metrics is not None:
                     metrics.observe(seen)
                 _show(seen, asked, live)
         except KeyboardInterrupt:
-            if asked.interval is None:
+            if asked.interval is None or code is None:
                 raise
+    assert code is not None  # there was a round, or an error that said why there was none
     context.exit(code)
 
 
-def _rounds(asked: Asked, options: RunOptions) -> Iterator[Round]:
-    """One round, or one after the other until interrupted; sample files live only for a round."""
+def exit_code(seen: Round | VpmError) -> ExitCode:
+    """How a command ends whose last round this was."""
+    return seen.exit_code if isinstance(seen, VpmError) else seen.claim.verdict.exit_code
+
+
+def _rounds(asked: Asked, options: RunOptions) -> Iterator[Round | VpmError]:
+    """One round, or one after the other until interrupted; sample files live only for a round.
+
+    A first round that cannot be made ends it; a later one is told of as an error: an API server
+    that is away for a while, or a service that somebody makes anew, is worth waiting for.
+    """
     clock = SystemClock()
+    begun = False
     with open_cluster(options) as cluster:
         while True:
             with TemporaryDirectory(prefix="vpm-probe-") as scratch:
-                folder = Path(scratch)
-                tools = tools_for(cluster, options, root=Path.cwd(), folder=folder)
-                yield probe_round(tools, asked.action, namespace=asked.namespace, folder=folder)
+                try:
+                    seen: Round | VpmError = _round(cluster, asked, options, Path(scratch))
+                except VpmError as error:
+                    if not begun:
+                        raise
+                    seen = error
+            begun = True
+            yield seen
             if asked.interval is None:
                 return
             clock.sleep(asked.interval)
 
 
-def _show(seen: Round, asked: Asked, live: Live | None) -> None:
-    if asked.as_json:
+def _round(cluster: Cluster, asked: Asked, options: RunOptions, folder: Path) -> Round:
+    tools = tools_for(cluster, options, root=Path.cwd(), folder=folder)
+    return probe_round(tools, asked.action, namespace=asked.namespace, folder=folder)
+
+
+def _show(seen: Round | VpmError, asked: Asked, live: Live | None) -> None:
+    if isinstance(seen, VpmError):
+        click.echo(f"error: {seen}", err=True)
+    elif asked.as_json:
         click.echo(json.dumps(round_as_json(seen)))
     elif live is not None:
-        live.update(render(seen), refresh=True)
+        live.update(render(seen, verdict_first=True), refresh=True)
     else:
         _console().print(render(seen))
 

@@ -8,7 +8,7 @@ from wsgiref.simple_server import WSGIServer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from harness.cli.probe_round import Round
-from harness.core.errors import EnvironmentProblem, UsageError
+from harness.core.errors import EnvironmentProblem, UsageError, VpmError
 from harness.core.observation import ProbeObserved
 from harness.core.verdict import Claim, Verdict
 
@@ -42,6 +42,7 @@ class ProbeMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._server: tuple[WSGIServer, Thread] | None = None
+        self._gauges: list[Gauge] = []
         self._success = self._gauge("probe_success", "1 if the vantage reached the service.")
         self._duration = self._gauge("probe_duration_seconds", "Mean duration of good attempts.")
         self._dns = self._gauge("probe_dns_lookup_time_seconds", "Mean duration of resolving.")
@@ -50,6 +51,12 @@ class ProbeMetrics:
             "probe_http_duration_seconds",
             "Mean duration of a phase of good attempts.",
             (*_LABELS, "phase"),
+            registry=self.registry,
+        )
+        self._gauges.append(self._phases)
+        self._lost = Counter(
+            "vpm_probe_lost_rounds",
+            "Rounds that could not be made, so that no gauge says anything.",
             registry=self.registry,
         )
         self._attempts = Counter(
@@ -99,8 +106,13 @@ class ProbeMetrics:
             server.server_close()
             thread.join()
 
-    def observe(self, seen: Round) -> None:
-        """Take in one round."""
+    def observe(self, seen: Round | VpmError) -> None:
+        """Take in one round; of one that could not be made there is nothing to see."""
+        if isinstance(seen, VpmError):
+            self._lost.inc()
+            for gauge in self._gauges:
+                gauge.clear()
+            return
         reached = {claim.vantage: claim for claim in seen.details if claim.name == "reachable"}
         for probe in seen.probes:
             self._observe_probe(probe, reached.get(probe.vantage))
@@ -129,7 +141,9 @@ class ProbeMetrics:
             self._dns.labels(*labels).set(probe.phases["resolve"].mean)
 
     def _gauge(self, name: str, help: str) -> Gauge:
-        return Gauge(name, help, _LABELS, registry=self.registry)
+        gauge = Gauge(name, help, _LABELS, registry=self.registry)
+        self._gauges.append(gauge)
+        return gauge
 
     def _counter(self, name: str, help: str) -> Counter:
         return Counter(name, help, _LABELS, registry=self.registry)

@@ -33,8 +33,19 @@ _WORDS = {State.NOT_REACHED: "·", State.NOT_CHECKED: "-"}
 _BAR = 40
 
 
-def render(seen: Round) -> RenderableType:
-    """A round as a person reads it."""
+def render(seen: Round, *, verdict_first: bool = False) -> RenderableType:
+    """A round as a person reads it.
+
+    A live picture is cut where the terminal ends: there the verdict must come first.
+    """
+    verdict = [_claim_line(seen.claim)]
+    verdict += [Text(f"  {line}", style="dim") for line in _reasons(seen.claim)]
+    findings, gap = _findings(seen), Text("")
+    return Group(*verdict, gap, *findings) if verdict_first else Group(*findings, gap, *verdict)
+
+
+def _findings(seen: Round) -> list[RenderableType]:
+    """What the verdict stands on."""
     parts: list[RenderableType] = [_matrix(seen.probes), *_histograms(seen.probes)]
     parts += [
         Text(f"readiness gap from {probe.vantage}: {gap_text(probe.gap)}", style="dim")
@@ -44,10 +55,7 @@ def render(seen: Round) -> RenderableType:
     for claim in seen.details:
         parts.append(_claim_line(claim))
         parts += [Text(f"  {line}", style="dim") for line in _behind(claim, seen.service)]
-    parts.append(Text(""))
-    parts.append(_claim_line(seen.claim))
-    parts += [Text(f"  {line}", style="dim") for line in _reasons(seen.claim)]
-    return Group(*parts)
+    return parts
 
 
 def _matrix(probes: Sequence[ProbeObserved]) -> Table:
