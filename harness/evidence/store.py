@@ -6,7 +6,7 @@ import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from harness.core.errors import UsageError
+from harness.core.errors import EnvironmentProblem, UsageError
 from harness.core.observation import Artefact, ProbeObserved
 from harness.core.redact import redact_bytes
 from harness.evidence.canonical import MAX_DOCUMENT_BYTES, sha256
@@ -128,13 +128,20 @@ class EvidenceStore:
 
         Errors:
             UsageError: the id is no folder name, or a run with this id is already there.
+            EnvironmentProblem: the folder of the reports cannot be written to.
         """
         path = self._run_path(run_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.mkdir()
-        except FileExistsError as error:
-            raise UsageError(f"the run {run_id} is already there: {path}") from error
+        except OSError as error:
+            if isinstance(error, FileExistsError) and error.filename == str(path):
+                raise UsageError(f"the run {run_id} is already there: {path}") from error
+            raise EnvironmentProblem(
+                f"{self.reports} cannot be written to: {error.strerror}",
+                mend="make it this user's own, or keep the evidence elsewhere: "
+                "--vpm-reports FOLDER (vpm run: --reports)",
+            ) from error
         return RunFolder(path)
 
     def run(self, run_id: str) -> RunFolder:

@@ -181,6 +181,8 @@ class Run:
             self._perform(planned)
         except VpmError as error:
             self._observe(planned.id, ErrorObserved(error.message, mend=error.mend))
+        except OSError as error:  # A disk that is full, a folder that belongs to somebody else.
+            self._observe(planned.id, ErrorObserved(f"the machine does not let us go on: {error}"))
         self._emit(StepEnded(planned.id, self._now(), self._clock.monotonic() - began))
         verdict = self.verdict(planned.id)
         if verdict.verdict is not Verdict.PASS and verdict.skipped is None:

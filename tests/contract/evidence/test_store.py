@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.errors import UsageError
+from harness.core.errors import EnvironmentProblem, UsageError
 from harness.evidence import EvidenceStore, RunFolder, new_run_id
 from harness.evidence.diagnostics import BUNDLE_LIMIT, FILE_LIMIT
 from harness.evidence.history import read_points
@@ -36,6 +36,14 @@ def test_a_run_is_opened_once(store: EvidenceStore, folder: RunFolder) -> None:
     with pytest.raises(UsageError, match="already there"):
         store.open_run(folder.run_id)
     assert store.run(folder.run_id).path == folder.path
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "reports").touch()
+    clock = SteppedClock(START)
+    with pytest.raises(EnvironmentProblem, match="reports cannot be written to") as caught:
+        EvidenceStore(tmp_path / "reports", clock).open_run("run_20261120T093000Z_aaaaaa")
+    assert "--vpm-reports" in (caught.value.mend or "")
 
 
 @pytest.mark.parametrize("run_id", ["", "..", "a/b", "/abs", ".hidden", "x" * 200, "a\0b"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from harness.core.errors import UsageError
-from harness.core.observation import ErrorObserved, LoadObserved
+from harness.core.observation import ContractObserved, ErrorObserved, LoadObserved
 from harness.core.plan import make_plan
 from harness.core.record import Event, StepStarted
 from harness.core.verdict import Verdict
@@ -139,6 +140,25 @@ def test_a_cluster_that_does_not_open_is_an_error_and_nothing_else_runs(open_run
     run.step("probe")
     (seen,) = run.record.steps["cluster vpm-mini"].observations
     assert seen == ErrorObserved("there is no engine", mend="start it")
+    assert run.verdict("probe").skipped is not None
+    assert run.close().exit_code == ExitCode.ERROR
+
+
+class OnAFullDisk(FakeTools):
+    """Tools that can write nothing."""
+
+    def execute(self, contract: Path) -> ContractObserved:
+        raise OSError(errno.ENOSPC, "No space left on device", "run.log")
+
+
+def test_a_step_that_the_machine_stops_is_an_error_and_ends(open_run: OpenRun) -> None:
+    run = open_run(CHAIN, tools=OnAFullDisk())
+    step = run.step("apply")
+    (seen,) = step.observations
+    assert isinstance(seen, ErrorObserved)
+    assert "No space left on device: 'run.log'" in seen.message
+    assert run.verdict("apply").verdict is Verdict.ERROR
+    run.step("probe")
     assert run.verdict("probe").skipped is not None
     assert run.close().exit_code == ExitCode.ERROR
 
