@@ -14,6 +14,7 @@ from harness.evidence.markdown import TITLES, verdict_sentence
 from harness.evidence.model import Evidence
 from harness.evidence.stamps import moment_or_none
 from harness.evidence.table import code, percent, prose, section, table
+from harness.evidence.words import say
 
 _WORTH = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2, "ERROR": 3}
 
@@ -32,10 +33,13 @@ def junit_properties(documents: Sequence[Evidence]) -> tuple[tuple[str, str], ..
 
 
 def step_summary(documents: Sequence[Evidence]) -> str:
-    """Markdown for a CI job's page: every document with its verdict, then every SLI."""
+    """Markdown for a CI job's page: every document with its verdict, then every SLI; in the
+    language of the documents.
+    """
+    words = say(documents[0].language if documents else "en")
     rows = (
         (
-            f"{TITLES[document.kind]} {code(document.subject.key)}",
+            f"{words(TITLES[document.kind])} {code(document.subject.key)}",
             f"**{document.claim.verdict.value}**",
             prose(document.claim.reason),
         )
@@ -46,7 +50,7 @@ def step_summary(documents: Sequence[Evidence]) -> str:
             code(document.subject.key),
             code(seen.probe.vantage),
             f"{seen.probe.good}/{seen.probe.valid}",
-            percent(seen.ratio) or "no data",
+            percent(seen.ratio) or words("no data"),
             seen.first_broken.value if seen.first_broken else "",
         )
         for document in documents
@@ -54,11 +58,12 @@ def step_summary(documents: Sequence[Evidence]) -> str:
         for seen in document.vantages
     )
     whole = [prose(verdict_sentence(one)) for one in documents if one.kind == "scenario"]
-    head = ("service", "vantage", "good", "success rate", "first broken hop")
+    told = ("evidence", "verdict", "reason")
+    measured = ("service", "vantage", "good", "success rate", "first broken hop")
     parts = [
         *whole,
-        section("Evidence", table(("evidence", "verdict", "why"), rows)),
-        section("SLI", table(head, indicators)),
+        section(words("Evidence"), table([words(name) for name in told], rows)),
+        section(words("SLI"), table([words(name) for name in measured], indicators)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, Template, select_autoescape
@@ -137,7 +137,8 @@ def _run(run_id: str, documents: Sequence[Evidence]) -> _Run:
 
 
 def _parts(documents: Sequence[Evidence], up: str) -> Iterator[_Part]:
-    for document in sorted(documents, key=lambda one: (_ORDER.index(one.kind), one.subject.key)):
+    english = [replace(document, language="en") for document in documents]  # as the rest of a page
+    for document in sorted(english, key=lambda one: (_ORDER.index(one.kind), one.subject.key)):
         yield _Part(
             title=f"{TITLES[document.kind]}: {document.subject.key}",
             about=document.subject.key,

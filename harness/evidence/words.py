@@ -67,7 +67,10 @@ JAPANESE: Mapping[str, str] = MappingProxyType(
         "Raw errors": "生のエラー",
         "Requests below a latency": "遅延しきい値以内の要求",
         "Who answered": "応答元",
+        "Evidence": "証拠",
         # words of tables
+        "evidence": "証拠",
+        "service": "サービス",
         "claim": "主張",
         "verdict": "判定",
         "reason": "理由",

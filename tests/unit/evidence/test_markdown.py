@@ -110,7 +110,14 @@ def test_no_word_is_translated_in_vain() -> None:
     used: set[str] = set()
     source = "".join(
         (ROOT / name).read_text(encoding="utf-8")
-        for name in ("markdown.py", "sections.py", "background.py", "matrix.py", "pictures.py")
+        for name in (
+            "markdown.py",
+            "sections.py",
+            "background.py",
+            "matrix.py",
+            "outputs.py",
+            "pictures.py",
+        )
     )
     used.update(word for word in JAPANESE if f'"{word}"' in source or f"'{word}'" in source)
     used.update(("PASS", "FAIL", "INCONCLUSIVE", "ERROR"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,11 @@ def test_a_run_writes_what_the_environment_asks_for(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_said_so(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="cannot be written"):
         write_outputs({name: str(tmp_path)}, DOCUMENTS)
+
+
+def test_a_step_summary_speaks_the_language_of_its_documents() -> None:
+    japanese = [replace(document, language="ja") for document in DOCUMENTS]
+    text = step_summary(japanese)
+    assert "| 証拠 | 判定 | 理由 |" in text
+    assert "| サービス | 観測地点 | 成功 | 成功率 | 最初に途切れたホップ |" in text
+    assert "| evidence |" not in text
