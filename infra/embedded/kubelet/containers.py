@@ -50,6 +50,7 @@ class ContainerRunner:
         self._sandbox = sandbox
         self._node = sandbox.node
         self.program: Program | None = None
+        self.begun = asyncio.Event()  # the first start has succeeded or failed
         self.final = asyncio.Event()  # no further start, whatever the policy
         self._crashes = Backoff()
         self._crashed = False
@@ -100,6 +101,7 @@ class ContainerRunner:
 
     def _show(self, state: status.Obj) -> None:
         self.state.state = state
+        self.begun.set()
         if "running" not in state:
             self.state.ready = self.state.started = False
         self._sandbox.changed()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from itertools import repeat
 
 from infra.embedded import events
 from infra.embedded.errors import Conflict, NotFound
@@ -106,10 +107,20 @@ class PodRunner:
                 self._changed()
                 return
         self._changed()
-        await asyncio.gather(*(container.run(policy) for container in self.containers))
+        before = (None, *self.containers)
+        await asyncio.gather(*map(self._in_turn, self.containers, before, repeat(policy)))
         if not self._terminating:
             self._write()
             self._release()
+
+    async def _in_turn(
+        self, container: ContainerRunner, before: ContainerRunner | None, policy: str
+    ) -> None:
+        """Run a container once the one before it in the pod has been started, or could not be."""
+        if before is not None:
+            await before.begun.wait()
+        if not container.final.is_set():
+            await container.run(policy)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
