@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -156,6 +157,25 @@ def test_envoy_is_started_again(tmp_path: Path) -> None:
         with_hello(cluster)
         os.kill(child(cluster, "envoy"), signal.SIGKILL)
         eventually(lambda: works(cluster), what="the gateway answers again")
+
+
+def test_envoy_is_killed_while_it_is_started_again(tmp_path: Path) -> None:
+    with serve(tmp_path / "state", "again") as cluster:
+        with_hello(cluster)
+        killed: set[int] = set()
+
+        def kill() -> bool:
+            with contextlib.suppress(IndexError, OSError):  # there is none at this moment
+                found = child(cluster, "envoy")
+                if found not in killed:
+                    os.kill(found, signal.SIGKILL)
+                    killed.add(found)
+            return len(killed) >= 4
+
+        eventually(kill, timeout=60, what="four killed Envoys")
+        eventually(lambda: works(cluster), timeout=60, what="the gateway answers again")
+        assert cluster.process is not None
+        assert cluster.process.poll() is None
 
 
 def works(cluster: Cluster) -> bool:

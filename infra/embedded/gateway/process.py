@@ -74,10 +74,13 @@ class Envoy:
         return body.decode("utf-8", "replace")
 
     async def revive(self) -> None:
-        """Start it again if it has ended; raises EnvoyError."""
+        """Start it again if it has ended; one that ends at once is started by the next call."""
         if self._process is not None and self._process.poll() is not None:
             _log.error("Envoy ended and is started again: %s", self._last_words())
-            await self.start(self._bootstrap)
+            try:
+                await self.start(self._bootstrap)
+            except EnvoyError as error:
+                _log.error("%s", error)
 
     async def listening(self) -> set[str]:
         """The names of its listeners that have their port; raises OSError."""
