@@ -1,4 +1,4 @@
-"""Socket addresses: from text and to text."""
+"""Addresses: of sockets, from text and to text; of the web, fit to be shown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 Address = tuple[int, tuple[object, ...]]
 """An address family and the socket address to connect to."""
 
+_CREDENTIALS = re.compile(r"//[^/?#]*@")
 _SCOPED = re.compile(r"[0-9A-Fa-f:.]+%\w+\Z")
 
 
@@ -39,6 +40,11 @@ def parse_server(text: str) -> Address:
     if address is None:
         raise ValueError(f"expected ADDRESS[:PORT] of a resolver, got {text!r}")
     return address
+
+
+def without_credentials(url: str) -> str:
+    """A URL, also a broken or relative one, without the user and password it may hold."""
+    return _CREDENTIALS.sub("//", url)
 
 
 def address_text(sockaddr: tuple[object, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
+from .addresses import without_credentials
 from .http1 import Head
 from .plan import USER_AGENT, Target
 
@@ -74,14 +75,19 @@ def redirected(request: Request, head: Head) -> Request | None:
     if head.status not in _REDIRECTS or not location:
         return None
     try:
-        url = urljoin(request.url, location)
+        url = without_credentials(urljoin(request.url, location))
         parts = urlsplit(url)
         usable = parts.scheme in _DEFAULT_PORT and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return None
     if not usable or not url.isascii() or any(c <= " " for c in url):
         return None
-    same = (parts.hostname, parts.scheme) == (request.host, "https" if request.secure else "http")
+    port = parts.port or _DEFAULT_PORT[parts.scheme]
+    same = (parts.hostname, port, parts.scheme == "https") == (
+        request.host,
+        request.port,
+        request.secure,
+    )
     kept = head.status in (307, 308) or request.method in ("GET", "HEAD")
     return make_request(
         method=request.method if kept else "GET",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .addresses import address_text
+from .addresses import address_text, without_credentials
 from .body import Body
 from .clock import NS, ClockReading, mono_ns, utc_text
 from .http1 import Head
@@ -131,4 +131,7 @@ def _attempted(tried: Tried) -> Attempted:
 
 
 def _reported(fields: dict[str, str]) -> dict[str, str]:
-    return {name: fields[name][:256] for name in REPORTED_HEADERS if name in fields}
+    shown = {name: fields[name] for name in REPORTED_HEADERS if name in fields}
+    if "location" in shown:
+        shown["location"] = without_credentials(shown["location"])
+    return {name: value[:256] for name, value in shown.items()}

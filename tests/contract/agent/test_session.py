@@ -140,6 +140,17 @@ def test_redirects_are_followed_where_asked() -> None:
     assert (on.outcome, on.status, on.redirects) == ("ok", 200, (f"{url}/end",))
 
 
+def test_credentials_in_a_redirect_are_not_kept() -> None:
+    away = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n"
+    away += b"Location: http://u:s3cret@127.0.0.1:%d/\r\n\r\n"
+    with serve(lambda peer: (peer.request(), peer.send(away % server.port))) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        samples = [*run_target(url=url), *run_target(url=url, max_redirects=2)]
+    assert [sample.outcome for sample in samples] == ["status_mismatch"] * 2
+    assert samples[1].redirects == (f"{url}/",) * 2
+    assert "s3cret" not in repr(samples)
+
+
 def test_connect_to_keeps_the_host() -> None:
     seen: list[bytes] = []
 

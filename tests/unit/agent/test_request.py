@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from probes.agent.addresses import without_credentials
 from probes.agent.http1 import Head
 from probes.agent.plan import USER_AGENT, Target
 from probes.agent.request import Request, make_request, redirected, request_of
@@ -87,13 +88,35 @@ def test_redirects(method: str, status: int, location: str, then: tuple[object, 
 
 @pytest.mark.parametrize(
     ("location", "told"),
-    [("/z", True), ("http://b.test/", False), ("https://a.test/", False)],
+    [
+        ("/z", True),
+        ("http://b.test/", False),
+        ("https://a.test/", False),
+        ("http://a.test:81/", False),
+    ],
 )
 def test_secrets_stay_with_their_host(location: str, told: bool) -> None:
     following = redirected(start(), Head("1.1", 307, {"location": location}))
     assert following is not None
     assert (("Authorization", "secret") in following.headers) is told
     assert ("X-A", "b") in following.headers
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://user:secret@a.test/z", "http://a.test/z"),
+        ("//user@a.test", "//a.test"),
+        ("http://us@er:sec@a.test:1/@b", "http://a.test:1/@b"),
+        ("http://a.test/?to=x@y", "http://a.test/?to=x@y"),
+    ],
+)
+def test_credentials_are_neither_followed_nor_shown(url: str, shown: str) -> None:
+    assert without_credentials(url) == shown
+    following = redirected(start(), Head("1.1", 302, {"location": url}))
+    assert following is not None
+    assert "@a.test" not in following.url
+    assert b"secret@" not in following.wire
 
 
 @pytest.mark.parametrize(
