@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class Round:
     """A service, its probes from all vantages, and the claims; `claim` is the one about it all.
 
     `samples` are the engine's own records by vantage, as docs/probe-agent.md describes them.
+    `logs` are the texts behind failed attempts, by their paths: their files go with the round.
     """
 
     service: ServiceObserved
@@ -33,6 +34,7 @@ class Round:
     claim: Claim
     details: tuple[Claim, ...]
     samples: Mapping[str, tuple[Mapping[str, Any], ...]]
+    logs: Mapping[str, str] = field(default_factory=dict)
 
 
 def probe_round(tools: Tools, action: ProbeAction, *, namespace: str, folder: Path) -> Round:
@@ -46,7 +48,9 @@ def probe_round(tools: Tools, action: ProbeAction, *, namespace: str, folder: Pa
     probes = tuple(tools.prober.probe(service, action))
     claim, details = judge_probes(service, probes, action)
     samples = {probe.vantage: _samples(folder, probe) for probe in probes}
-    return Round(service, probes, claim, details, samples)
+    kept = {log.path: folder / log.path for probe in probes for log in probe.logs}
+    logs = {path: file.read_text(errors="replace") for path, file in kept.items()}
+    return Round(service, probes, claim, details, samples, logs)
 
 
 def read_target(tools: Tools, action: ProbeAction, *, namespace: str) -> ServiceObserved:
@@ -92,6 +96,7 @@ def round_as_json(seen: Round) -> dict[str, Any]:
         "service": asdict(seen.service),
         "probes": [asdict(probe) for probe in seen.probes],
         "samples": {vantage: list(samples) for vantage, samples in seen.samples.items()},
+        "logs": dict(seen.logs),
     }
 
 

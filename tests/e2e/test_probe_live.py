@@ -196,6 +196,17 @@ def test_a_service_that_goes_leaves_no_old_success_behind(cluster: Cluster, tmp_
     assert "Traceback" not in said
 
 
+def test_json_brings_the_logs_behind_failed_attempts(cluster: Cluster, tmp_path: Path) -> None:
+    options = ("--vantage=gateway", "--requests=3", "--path=/delay?ms=soon", "--json")
+    with started(command(cluster, *options), tmp_path) as process:
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.INCONCLUSIVE
+    seen = json.loads(said)
+    named = {log["path"] for probe in seen["probes"] for log in probe["logs"]}
+    assert set(seen["logs"]) == named
+    assert any("user-container" in path for path in named)
+
+
 def test_a_reader_that_leaves_is_no_accident(cluster: Cluster, tmp_path: Path) -> None:
     options = ("--vantage=gateway", "--requests=3", "--json", "--watch", "--interval=100ms")
     with started(command(cluster, *options), tmp_path) as process:
