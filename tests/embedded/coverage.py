@@ -67,6 +67,9 @@ ABSENT = {
     "ports of queue-proxy": "8012, 8013, 8022, 8112, 9090 and 9091 of a pod refuse connections: "
     "the node and the gateway do its work, and the pod's Services lead to the app",
     "Bindings": "405; pods are bound by the scheduler",
+    "pods of Knative's own components": "knative-serving and kourier-system have the Deployments, "
+    "1/1, and no pods: their work is done by the server's own process (vpm cluster logs) and its "
+    "Envoy (gateway/envoy.log and gateway/access.log in the cluster's folder)",
 }
 
 

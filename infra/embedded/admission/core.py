@@ -2,7 +2,7 @@
 
 import base64
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from infra.embedded.admission.attempt import Attempt, Obj
@@ -21,6 +21,7 @@ from infra.embedded.kinds import (
 )
 from infra.embedded.store import Store
 
+_LAST_PORT = 65535
 _NODE_PORTS = range(30000, 32768)
 _SERVICES = ipaddress.ip_network("10.96.0.0/16")
 
@@ -58,9 +59,10 @@ def _service(store: Store, attempt: Attempt) -> None:
     old = (attempt.old or {}).get("spec", {})
     kind = spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", "None")
+    _check_ports(attempt, spec.get("ports") or [])
     for port in spec.get("ports") or []:
         port.setdefault("protocol", "TCP")
-        port.setdefault("targetPort", port.get("port"))
+        port.setdefault("targetPort", port["port"])
         if kind in ("NodePort", "LoadBalancer"):
             _node_port(store, port, old)
     if kind == "ExternalName":
@@ -74,6 +76,18 @@ def _service(store: Store, attempt: Attempt) -> None:
         spec["clusterIP"] = old.get("clusterIP") or free_service_address(store)
     spec["clusterIPs"] = [spec["clusterIP"]]
     attempt.obj.setdefault("status", {"loadBalancer": {}})
+
+
+def _check_ports(attempt: Attempt, ports: Sequence[Obj | None]) -> None:
+    """Raise Invalid, as Kubernetes' validation does, where a port's number cannot be."""
+    causes = []
+    for index, port in enumerate(ports):
+        number = (port or {}).get("port") or 0
+        if not 1 <= number <= _LAST_PORT:
+            message = f"Invalid value: {number}: must be between 1 and {_LAST_PORT}, inclusive"
+            causes.append(Cause("FieldValueInvalid", message, f"spec.ports[{index}].port"))
+    if causes:
+        raise Invalid(attempt.kind, attempt.obj["metadata"].get("name", ""), causes)
 
 
 def _node_port(store: Store, port: Obj, old: Obj) -> None:
