@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +28,7 @@ from tests.embedded.conformance import (
 from tests.embedded.conformance.outcome import Area, Case
 from tests.embedded.conformance.running import PROBLEMS, Plan, Result, results
 
+_SIGNALLED = 130
 _FORMS = (
     discovery,
     objects,
@@ -54,9 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _ended)
     plan = Plan(root, arguments.kubeconfig, arguments.time_scale, arguments.pace, arguments.jobs)
     done: list[Result] = []
-    for result in results(chosen, plan):
-        done.append(result)
-        _write(report.area(result), sys.stdout)
+    try:
+        for result in results(chosen, plan):
+            done.append(result)
+            _write(report.area(result), sys.stdout)
+    except (KeyboardInterrupt, SystemExit):
+        _write(["ended by a signal: the clusters are down"], sys.stderr)
+        os._exit(_SIGNALLED)  # areas may still sleep for minutes
     if not arguments.area:
         used = [path for area in found for path in area.uses]
         _write(report.unused(root, used), sys.stdout)

@@ -25,7 +25,7 @@ _FAULT = {
     "spec": {"type": "webhook-down"},
 }
 _SETTLED = 125.0  # recorded seconds: the age of failing services when they were described
-_PATIENCE, _LONGEST = 32.0, 60.0  # real seconds
+_PATIENCE, _LONGEST = 32.0, 130.0  # real seconds
 
 
 @dataclass(slots=True)

@@ -17,8 +17,9 @@ from pathlib import Path
 import httpx
 
 from harness.timing.wait import WaitTimeout
+from tests.embedded.conformance.clusters import Clusters
 from tests.embedded.conformance.outcome import Area, Case, Replay
-from tests.support.cluster import Cluster, existing, start, stop
+from tests.support.cluster import Cluster, existing
 
 _LEFT = "service.serving.knative.dev,configuration,route,revision"
 _KEPT = {"default", "kube-node-lease", "kube-public", "kube-system", "knative-serving",
@@ -63,20 +64,19 @@ def results(areas: Sequence[Area], plan: Plan) -> Iterator[Result]:
     if plan.kubeconfig is not None:
         yield from _one_by_one(areas, plan, existing(str(plan.kubeconfig)))
         return
-    running: list[Cluster] = []
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(plan.jobs) as pool:
+    clusters = Clusters()
+    pool = ThreadPoolExecutor(plan.jobs)
+    with tempfile.TemporaryDirectory() as folder:
         waiting = [
-            pool.submit(_alone, area, plan, Path(folder) / str(number), running)
+            pool.submit(_alone, area, plan, Path(folder) / str(number), clusters)
             for number, area in enumerate(sorted(areas, key=lambda area: -area.seconds))
         ]
         try:
             for done in as_completed(waiting):
                 yield done.result()
-        except BaseException:
+        finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            for cluster in tuple(running):
-                stop(cluster)
-            raise
+            clusters.end()
 
 
 def _one_by_one(areas: Sequence[Area], plan: Plan, cluster: Cluster) -> Iterator[Result]:
@@ -86,20 +86,15 @@ def _one_by_one(areas: Sequence[Area], plan: Plan, cluster: Cluster) -> Iterator
         _tidy(cluster, before)
 
 
-def _alone(area: Area, plan: Plan, folder: Path, running: list[Cluster]) -> Result:
+def _alone(area: Area, plan: Plan, folder: Path, clusters: Clusters) -> Result:
     """Replay an area in a cluster that is made for it."""
     scale = plan.time_scale or area.scale
     try:
-        cluster = start(folder, f"conformance-{folder.name}", "--time-scale", str(scale))
+        with clusters.one(folder, f"conformance-{folder.name}", "--time-scale", str(scale)) as own:
+            result = _result(area, Replay(own, plan.root, plan.pace or scale))
+            return replace(result, cases=(*result.cases, *_ended(own, folder)))
     except (RuntimeError, OSError) as error:
         return Result(area, (Case("the cluster", (str(error),)),), scale, 0.0)
-    running.append(cluster)
-    try:
-        result = _result(area, Replay(cluster, plan.root, plan.pace or scale))
-        return replace(result, cases=(*result.cases, *_ended(cluster, folder)))
-    finally:
-        running.remove(cluster)
-        stop(cluster)
 
 
 def _ended(cluster: Cluster, folder: Path) -> Iterator[Case]:
