@@ -10,9 +10,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.core.errors import Problem, SpecError, UsageError
+from harness.evidence.canonical import MAX_DOCUMENT_BYTES
 from harness.evidence.checks.finding import Finding
 from harness.evidence.checks.identity import EMULATORS
 from harness.evidence.checks.load import load_run
+from harness.evidence.files import read_regular
 from harness.evidence.model import Evidence, Kind, Threshold
 from harness.evidence.stamps import EARLIEST, moment, moment_or_none
 from harness.evidence.store import RUNS
@@ -64,7 +66,7 @@ def read_requirements(path: Path) -> Requirements:
         SpecError: everything wrong with it, each with its place.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path, limit=MAX_DOCUMENT_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read: {error}") from error
     source = read_yaml(text, str(path))
@@ -74,7 +76,11 @@ def read_requirements(path: Path) -> Requirements:
         return Requirements.model_validate(source.value)
     except ValidationError as error:
         problems = []
-        for detail in error.errors():
+        details = error.errors()
+        inside = any(len(detail["loc"]) > 1 for detail in details)
+        for detail in details:
+            if inside and detail["type"] == "too_short":
+                continue  # of a list whose items are what is wrong
             place = source.place(detail["loc"])
             where = ".".join(str(part) for part in detail["loc"])
             problems.append(

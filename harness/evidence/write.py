@@ -11,8 +11,9 @@ from harness.core.observation import Artefact
 from harness.core.record import RunRecord
 from harness.core.verdict import RunVerdict
 from harness.evidence.build import build
-from harness.evidence.canonical import sha256
+from harness.evidence.canonical import MAX_DOCUMENT_BYTES, sha256
 from harness.evidence.checks.load import JOURNAL
+from harness.evidence.files import read_regular
 from harness.evidence.ledger import (
     FILE_NAME,
     SCHEMA,
@@ -149,7 +150,7 @@ def render_file(path: Path, *, language: Language | None = None) -> str:
         UsageError: the file is not evidence, or not below a reports folder.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, limit=MAX_DOCUMENT_BYTES)
         document = decode(content)
     except (OSError, Malformed) as error:
         raise UsageError(f"{path}: not an evidence document: {error}") from error

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from harness.core.errors import SpecError, UsageError
 from harness.evidence.canonical import MAX_DOCUMENT_BYTES
 from harness.evidence.checks.finding import Finding
 from harness.evidence.ledger import encode_entry
+from harness.evidence.require import read_requirements
 from harness.evidence.store import read_ledger
 from harness.evidence.verify import verify
+from harness.evidence.write import render_file
 from tests.support.golden import Golden
 
 Spoil = Callable[[Path], None]
@@ -193,3 +196,24 @@ def test_an_edited_copy_is_found_by_its_own_name(golden: Golden) -> None:
     [finding] = findings(golden, copy)
     assert finding.field.startswith("line ")
     assert 'verdict: "PASS"' in finding.expected
+
+
+@pytest.mark.parametrize("read", [render_file, read_requirements])
+def test_a_pipe_is_bad_usage_and_not_waited_for(
+    golden: Golden, read: Callable[[Path], object]
+) -> None:
+    pipe = golden.run / "evidence/pipe.json"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="pipe"):
+        read(pipe)
+
+
+def test_a_list_of_bad_items_is_not_called_empty(tmp_path: Path) -> None:
+    bad = tmp_path / "done.yaml"
+    bad.write_text(
+        "apiVersion: vpm.dev/v1\nkind: Requirements\nrequire:\n  - {kind: redy, subject: x}\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        read_requirements(bad)
+    assert "redy" in str(caught.value) or "kind" in str(caught.value)
+    assert "at least 1" not in str(caught.value)
