@@ -50,7 +50,9 @@ def _model_problems(source: Source, details: Sequence[ErrorDetails]) -> Iterator
 
 
 def _problem(source: Source, detail: ErrorDetails) -> Problem:
-    path = _written_path(source, detail["loc"])
+    # Pydantic's mark for a mapping's key, where the key itself is wrong.
+    in_key = detail["loc"][-1:] == ("[key]",)
+    path = _written_path(source, detail["loc"][:-1] if in_key else detail["loc"])
     name = str(detail["loc"][-1]) if detail["loc"] else ""
     match detail["type"]:
         case "extra_forbidden":
@@ -64,7 +66,7 @@ def _problem(source: Source, detail: ErrorDetails) -> Problem:
         case "string_pattern_mismatch":
             pattern = detail["ctx"]["pattern"]
             message = f"{detail['input']!r} is not allowed here"
-            return source.problem(path, message, f"it must match {pattern}")
+            return source.problem(path, message, f"it must match {pattern}", key=in_key)
         case "too_short":
             return source.problem(path, "the list is empty")
     if detail["type"] in ("literal_error", "enum"):
@@ -73,7 +75,7 @@ def _problem(source: Source, detail: ErrorDetails) -> Problem:
         hint = suggest(str(detail["input"]), choices) if choices else None
         return source.problem(path, f"{detail['input']!r} is not one of {expected}", hint)
     message = _EXPECTED.get(detail["type"], detail["msg"][:1].lower() + detail["msg"][1:])
-    return source.problem(path, f"{message} (found {_found(detail['input'])})")
+    return source.problem(path, f"{message} (found {_found(detail['input'])})", key=in_key)
 
 
 _SCALARS = (str, int, float, bool, type(None))

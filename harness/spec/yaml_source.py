@@ -10,6 +10,7 @@ from harness.spec.problem import Problem
 
 MAX_BYTES = 1_000_000
 MAX_NODES = 50_000
+_TOO_DEEP = "the file is nested too deeply"
 
 Path = tuple[str | int, ...]
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
@@ -62,7 +63,10 @@ def read_yaml(text: str, file: str) -> Source:
     except yaml.MarkedYAMLError as error:
         source.problems.append(_syntax_problem(error, file))
         return source
-    except (yaml.YAMLError, RecursionError) as error:
+    except RecursionError:
+        source.problems.append(Problem(file, 1, 1, _TOO_DEEP))
+        return source
+    except yaml.YAMLError as error:
         source.problems.append(Problem(file, 1, 1, f"not YAML: {str(error).splitlines()[0]}"))
         return source
     if len(documents) != 1 or documents[0] is None:
@@ -93,9 +97,7 @@ class _Reader:
         try:
             self._source.value = self._value(node, ())
         except RecursionError:
-            self._source.problems.append(
-                Problem(self._source.file, 1, 1, "the file is nested too deeply")
-            )
+            self._source.problems.append(Problem(self._source.file, 1, 1, _TOO_DEEP))
 
     def _value(self, node: yaml.Node, path: Path) -> Plain:
         place = Place(node.start_mark.line + 1, node.start_mark.column + 1)
