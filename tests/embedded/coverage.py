@@ -47,6 +47,8 @@ APPROXIMATED = {
     "anyOf, oneOf, allOf, not",
     "garbage collection": "dependents go in the same moment as their owner",
     "pods' Service addresses": "clusterIPs are answered inside pods only",
+    "requests without a body": "other methods than GET and HEAD reach the app with Content-Length: "
+    "0, which Envoy adds and queue-proxy would take away",
     "limits": "limits.memory by looking at each container's processes up to 20 times a second "
     "(OOMKilled, 137), not by a cgroup; other limits are not enforced",
     "node": "one Node object; of its status only the heartbeat changes while the cluster runs",
