@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -57,3 +58,35 @@ def test_a_missing_tool_is_named_with_the_command_that_installs_it(
     assert done.returncode == 1
     assert told in done.stderr
     assert not (tmp_path / ".venv").exists()
+
+
+MAKES_VENV = """#!/bin/sh
+[ "$1 $2" = "-m venv" ] && mkdir -p "$3/bin" && cp "$0" "$3/bin/python"
+exit 0
+"""
+
+
+def test_a_repository_that_was_moved_is_set_up_again(tmp_path: Path) -> None:
+    """The programs of a virtual environment begin with its path."""
+    python = tmp_path / "python"
+    python.write_text(MAKES_VENV, encoding="utf-8")
+    python.chmod(0o755)
+    before, after = tmp_path / "before", tmp_path / "after"
+    (before / "scripts").mkdir(parents=True)
+    for name in ("scripts/setup", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, before / name)
+
+    def said(folder: Path) -> str:
+        return subprocess.run(
+            [folder / "scripts/setup"],
+            env={**os.environ, "PYTHON": str(python)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+    assert "setting up .venv" in said(before)
+    assert said(before) == ""
+    before.rename(after)
+    assert "setting up .venv" in said(after)
