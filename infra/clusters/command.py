@@ -17,6 +17,8 @@ from harness.timing.clock import SystemClock
 from infra.clusters.errors import ToolMissing
 
 _LIMIT: Final = 200_000
+# A person's kubectl preferences (~/.kube/kuberc) must not change what is asked of a cluster.
+_NO_PREFERENCES: Final = {"KUBERC": "off", "KUBECTL_KUBERC": "false"}
 
 
 def find_program(name: str, *, given: str | None = None, variable: str = "") -> Path:
@@ -64,7 +66,7 @@ def run_command(
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **_NO_PREFERENCES, **(environment or {})},
             cwd=folder,
             start_new_session=True,
         )
