@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.kept import take_down
 from tests.support.runs import ROOT, environment, run_folders
 
 SCENARIO = {
@@ -87,7 +88,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     code, text = made.vpm("cluster", "up", "--cluster=embedded")
     assert code == 0, text
     yield made
-    made.vpm("cluster", "down", "vpm-mini")
+    take_down("vpm-mini", made.vpm)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -20,6 +20,7 @@ from harness.core.judge import judge_ended
 from harness.core.plan import make_plan
 from harness.core.verdict import Verdict
 from harness.run.journal import JOURNAL, read_record
+from tests.support.kept import take_down
 from tests.support.runs import ROOT, environment, run_folders
 from tests.support.secrets import ENCODED, FORMS, PLANTED
 
@@ -171,7 +172,7 @@ def leaky(tmp_path_factory: pytest.TempPathFactory) -> Leaky:
         vpm("evidence", "verify", "reports")
         credentials = _credentials(Path(kubeconfig))
     finally:
-        vpm("cluster", "down", "vpm-leaky")
+        take_down("vpm-leaky", vpm.said)
     folders = run_folders(repo / "reports")
     assert len(folders) == 1, vpm.printed
     record = read_record(folders[0] / JOURNAL)
@@ -197,6 +198,11 @@ class _Vpm:
 
     def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self._run("harness.cli.main", *arguments)
+
+    def said(self, *arguments: str) -> tuple[int, str]:
+        """How it ended, and what it said."""
+        done = self(*arguments)
+        return done.returncode, done.stdout + done.stderr
 
     def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         plain = ("-p", "no:randomly", "-p", "no:cacheprovider", "-v", "-ra")
