@@ -256,10 +256,11 @@ def test_a_failing_liveness_probe_restarts(own: Cluster, namespace: str) -> None
     probe = {
         "httpGet": {"path": "/status?code=500", "port": 8080},
         "periodSeconds": 1,
+        "timeoutSeconds": 10,
         "failureThreshold": 1,
     }
     own.apply(pod("p", namespace, container={"livenessProbe": probe}))
-    eventually(lambda: state(own, "p", namespace).get("restartCount", 0) >= 1, timeout=15)
+    eventually(lambda: state(own, "p", namespace).get("restartCount", 0) >= 1, timeout=30)
     events = own.kubectl("get", "events", "-n", namespace).out
     assert "Liveness probe failed: HTTP probe failed with statuscode: 500" in events
     assert "Container c failed liveness probe, will be restarted" in events

@@ -27,7 +27,7 @@ MakeProber = Callable[..., Prober]
 
 
 def action(*vantages: str, **fields: Any) -> ProbeAction:
-    asked = {"requests": 5, "rate": "50/s", "timeout": "500ms", **fields}
+    asked = {"requests": 5, "rate": "50/s", "timeout": "5s", **fields}
     return ProbeAction.model_validate({"service": "metrics-echo", "vantages": vantages, **asked})
 
 
@@ -106,7 +106,7 @@ def test_the_gateways_own_404_is_told_from_the_services(make_prober: MakeProber)
 
 def test_silence_is_waited_for_only_as_long_as_asked(make_prober: MakeProber) -> None:
     with serve_silence() as port:
-        (seen,) = make_prober(port).probe(SERVICE, action("gateway"))
+        (seen,) = make_prober(port).probe(SERVICE, action("gateway", timeout="500ms"))
     assert seen.outcomes == {"wait_timeout": 5}
 
 

@@ -46,10 +46,13 @@ def test_the_next_runner_waits_for_an_orphaned_apply(
     desk: Desk, cluster: Callable[[], dict[str, Any]]
 ) -> None:
     contract = desk.contract()
-    first = subprocess.Popen([sys.executable, "-c", RUN, str(desk.repo), str(contract)], cwd=ROOT)
-    eventually(lambda: cluster()["applied"], timeout=30, what="the apply has reached the cluster")
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
+    command = [sys.executable, "-c", RUN, str(desk.repo), str(contract)]
+    with subprocess.Popen(command, cwd=ROOT) as first:
+        try:
+            reached = "the apply has reached the cluster"
+            eventually(lambda: cluster()["applied"], timeout=90, what=reached)
+        finally:
+            os.kill(first.pid, signal.SIGKILL)
 
     kubectl = KubectlProcess(
         kubeconfig=desk.repo / "cluster.json",
