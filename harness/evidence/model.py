@@ -28,6 +28,9 @@ from harness.evidence.canonical import Json, NotJson, json_lines, parse_object
 
 SCHEMA: Literal["vpm.evidence/v1"] = "vpm.evidence/v1"
 _EMPTY: tuple[Json, ...] = (None, "", [], {})
+_OF_SOME_KINDS = frozenset(
+    {"capabilities", "service", "contract", "load", "coldstart", "steps", "notes"}
+)
 RENDERER = 1
 """The version of the Markdown templates; a document says which one rendered it."""
 
@@ -185,14 +188,16 @@ def encode(evidence: Evidence) -> bytes:
     """The document's bytes: JSON in the order of the fields, one line for each field and for each
     item of a list, so that a difference between two documents is a few lines.
 
-    Nested fields without a value are left out, and where a probe is told by its counts alone, in
-    READY's evidence, those that have their default.
+    Nested fields without a value are left out, as are those that only some kinds have, and where a
+    probe is told by its counts alone, in READY's evidence, those that have their default.
     """
     value = _ADAPTER.dump_python(evidence, mode="json")
     if evidence.kind == "ready":
         brief = _ADAPTER.dump_python(evidence, mode="json", exclude_defaults=True)
         value["vantages"] = brief.get("vantages", [])
-    return json_lines({key: _without_empty(part) for key, part in value.items()})
+    parts = {key: _without_empty(part) for key, part in value.items()}
+    absent = {key for key in _OF_SOME_KINDS if parts[key] in _EMPTY}
+    return json_lines({key: part for key, part in parts.items() if key not in absent})
 
 
 def _without_empty(value: Json) -> Json:
