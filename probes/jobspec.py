@@ -18,6 +18,8 @@ CONTAINER = "agent"
 JOB_LABEL = "batch.kubernetes.io/job-name"
 _FOLDER = "/vpm-agent"
 _LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "vpm-harness"}
+# A mesh's sidecar would answer for the network that is to be probed, and outlive the engine.
+_POD_LABELS: Mapping[str, str] = {**_LABELS, "sidecar.istio.io/inject": "false"}
 _LEFTOVER_SECONDS = 60
 
 
@@ -54,7 +56,7 @@ def job_manifest(job: AgentJob) -> JsonObject:
             "backoffLimit": 0,
             "activeDeadlineSeconds": job.deadline,
             "ttlSecondsAfterFinished": _LEFTOVER_SECONDS,
-            "template": {"metadata": {"labels": _LABELS}, "spec": _pod_spec(job)},
+            "template": {"metadata": {"labels": _POD_LABELS}, "spec": _pod_spec(job)},
         },
     }
 
