@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from infra.embedded.api import shapes
+from infra.embedded.api import shapes, versions
 from infra.embedded.api.body import type_name
 from infra.embedded.api.context import Call
+from infra.embedded.api.nulls import settle
 from infra.embedded.api.schema import FITS
 from infra.embedded.api.shapes import Shape
 from infra.embedded.errors import BadRequest
@@ -14,6 +15,8 @@ from infra.embedded.kinds import Kind
 from infra.embedded.store import Obj
 
 _QUANTITY = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$")
+
+_INT64 = 2**63
 
 
 def check(call: Call, obj: Obj, duplicates: Sequence[str]) -> None:
@@ -24,16 +27,32 @@ def check(call: Call, obj: Obj, duplicates: Sequence[str]) -> None:
     meta = obj.get("metadata")
     if mistake := next(mistakes(shapes.metadata(), meta, f"{kind.kind}.metadata"), None):
         raise BadRequest(_unhandled(kind, mistake))
+    settle(shapes.metadata(), meta)
     if shape is not None:
         problems += [f'unknown field "{path}"' for path in prune(shape, obj)]
         if not kind.custom and (mistake := next(mistakes(shape, obj, kind.kind), None)):
             raise BadRequest(_unhandled(kind, mistake))
+        if not kind.custom:
+            settle(shape, obj)
     if not problems or call.options.validation == "Ignore":
         return
     if call.options.validation == "Warn":
         call.warnings += problems
         return
     raise BadRequest(_unhandled(kind, f"strict decoding error: {', '.join(problems)}"))
+
+
+def converted(kind: Kind, obj: Obj) -> Obj:
+    """A checked object in the version that is stored, whose fields are checked in turn."""
+    target = versions.storage_kind(kind)
+    if target is kind:
+        return versions.kept(kind, obj)
+    obj, shape = versions.kept(kind, obj), shapes.of_kind(target)
+    if shape is not None:
+        if mistake := next(mistakes(shape, obj, kind.kind), None):
+            raise BadRequest(_unhandled(kind, mistake))
+        settle(shape, obj)
+    return obj
 
 
 def _unhandled(kind: Kind, why: str) -> str:
@@ -67,6 +86,8 @@ def mistakes(shape: Shape, value: Any, path: str) -> Iterator[str]:
             f"json: cannot unmarshal {type_name(value)} into Go struct field {path} "
             f"of type {shape.go}"
         )
+    elif isinstance(value, int) and not -_INT64 <= value < _INT64:
+        yield f"json: cannot unmarshal number {value} into Go struct field {path} of type int64"
     elif shape.sort == "quantity" and not _QUANTITY.match(str(value)):
         yield (
             "quantities must match the regular expression "

@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from infra.embedded.api import auth, body, rbac, reply
 from infra.embedded.api.auth import User
+from infra.embedded.api.body import type_name
 from infra.embedded.api.context import Api, Call
 from infra.embedded.api.rbac import Attributes
-from infra.embedded.errors import Cause, Invalid, MethodNotAllowed
+from infra.embedded.errors import BadRequest, Cause, Invalid, MethodNotAllowed
 from infra.embedded.kinds import (
     LOCALACCESSREVIEW,
     SELFSUBJECTACCESSREVIEW,
@@ -57,6 +58,11 @@ def _may_i(api: Api, call: Call, spec: Obj) -> Obj:
 
 def _may_they(api: Api, call: Call, spec: Obj) -> Obj:
     groups = spec.get("groups") or ()
+    if not isinstance(groups, list | tuple):
+        raise BadRequest(
+            f"json: cannot unmarshal {type_name(groups)} into Go struct field "
+            f"{call.target.kind.kind}Spec.spec.groups of type []string"
+        )
     user = User(str(spec.get("user", "")), tuple(str(group) for group in groups))
     return _access(api, call, user, spec)
 

@@ -47,7 +47,10 @@ def merge_key(kind: str, field: str) -> str:
 
 def strategic_merge(kind: str, target: Obj, patch: Obj) -> Obj:
     """A patched copy of an object; raises BadRequest."""
-    merged: Obj = _merge_object(kind, copy.deepcopy(target), patch)
+    try:
+        merged: Obj = _merge_object(kind, copy.deepcopy(target), patch)
+    except (AttributeError, TypeError) as error:  # keys or directives that no item can have
+        raise BadRequest(f"unable to apply the strategic merge patch: {error}") from error
     return merged
 
 

@@ -75,7 +75,9 @@ def _hpa(obj: Obj) -> Obj:
 
 
 def _hpa_with_metrics(obj: Obj) -> Obj:
-    spec = dict(obj.get("spec") or {})
+    if not isinstance(spec := obj.get("spec") or {}, dict):
+        return obj  # of a wrong type, as whoever checks its fields will find
+    spec = dict(spec)
     share = spec.pop("targetCPUUtilizationPercentage", None)
     if share is not None:
         target = {"type": "Utilization", "averageUtilization": share}

@@ -34,7 +34,7 @@ async def create(api: Api, call: Call) -> Response:
     _check_type(kind, obj)
     fields.check(call, obj, duplicates)
     _metadata(obj).pop("managedFields", None)
-    return _stored(call, _insert(api, _as_stored(call), versions.kept(kind, obj)), code=201)
+    return _stored(call, _insert(api, _as_stored(call), fields.converted(kind, obj)), code=201)
 
 
 async def replace(api: Api, call: Call) -> Response:
@@ -48,7 +48,7 @@ async def replace(api: Api, call: Call) -> Response:
         message = "Invalid value: 0: must be specified for an update"
         cause = Cause("FieldValueInvalid", message, "metadata.resourceVersion")
         raise Invalid(kind, name, [cause])
-    return _stored(call, _save(api, _as_stored(call), old, versions.kept(kind, obj)))
+    return _stored(call, _save(api, _as_stored(call), old, fields.converted(kind, obj)))
 
 
 async def change(api: Api, call: Call) -> Response:
@@ -63,7 +63,7 @@ async def change(api: Api, call: Call) -> Response:
     new = patch.apply(kind, versions.shown_object(kind, old), decoded.value, media)
     _check_type(kind, new)
     fields.check(call, new, decoded.duplicates)
-    return _stored(call, _save(api, _as_stored(call), old, versions.kept(kind, new)))
+    return _stored(call, _save(api, _as_stored(call), old, fields.converted(kind, new)))
 
 
 def _apply(api: Api, call: Call, raw: bytes) -> Response:
@@ -89,7 +89,7 @@ def _apply(api: Api, call: Call, raw: bytes) -> Response:
         force=call.options.force,
         now=api.clock.stamp(),
     )
-    new, stored = versions.kept(kind, applied.obj), _as_stored(call)
+    new, stored = fields.converted(kind, applied.obj), _as_stored(call)
     if live is None:
         return _stored(call, _insert(api, stored, new, applied.managed), code=201)
     return _stored(call, _save(api, stored, live, new, applied.managed))

@@ -123,8 +123,6 @@ def default_traffic(obj: Obj, *, latest: bool) -> None:
     spec = _object(obj, "spec")
     if latest and not spec.get("traffic"):
         spec["traffic"] = [{"latestRevision": True, "percent": 100}]
-    if spec.get("traffic"):
-        spec["traffic"] = [target or {} for target in spec["traffic"]]  # as Go reads null
     for target in spec.get("traffic") or []:
         target.setdefault("latestRevision", not target.get("revisionName"))
         if target.get("percent") is None:

@@ -20,6 +20,7 @@ from infra.embedded.admission.knative.revision import check_revision_spec
 from infra.embedded.admission.knative.traffic import check_traffic, not_dns1035
 from infra.embedded.api import shapes
 from infra.embedded.api.fields import mistakes
+from infra.embedded.api.nulls import settle
 from infra.embedded.api.schema import wrong_type
 from infra.embedded.errors import BadRequest, Invalid
 from infra.embedded.kinds import CONFIGURATION, KSERVICE, REVISION, ROUTE
@@ -34,10 +35,11 @@ def mutate(attempt: Attempt, config: Mapping[str, str]) -> Obj:
     """Write the defaults into the object (in place); raises BadRequest for a wrong type."""
     kind, obj = attempt.kind, attempt.obj
     shape = shapes.of_kind(kind)
-    mistake = next(mistakes(shape, obj, kind.kind), None) if shape else None
-    if mistake:
-        raise _denied("webhook.serving.knative.dev",
-                      f"mutation failed: cannot decode incoming new object: {mistake}")  # fmt: skip
+    if shape is not None:
+        if mistake := next(mistakes(shape, obj, kind.kind), None):
+            why = f"mutation failed: cannot decode incoming new object: {mistake}"
+            raise _denied("webhook.serving.knative.dev", why)
+        settle(shape, obj)
     defaults = Defaults.parse(config)
     if kind in _TEMPLATED:
         default_template(obj, attempt.old, defaults)
