@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from infra.embedded.admission import core, definitions
+from infra.embedded.admission import core, definitions, required
 from infra.embedded.admission.attempt import Attempt, Obj
 from infra.embedded.admission.knative import webhook
 from infra.embedded.errors import Cause, Invalid
@@ -31,6 +31,8 @@ def validate(store: Store, attempt: Attempt, warnings: list[str]) -> None:
     if attempt.kind.resource == FAULT.resource:
         _check_fault(attempt)
     if attempt.kind not in webhook.GUARDED:
+        if causes := required.causes(attempt.kind, attempt.obj):
+            raise Invalid(attempt.kind, attempt.obj["metadata"].get("name", ""), causes)
         return
     zero = _config(store, "config-autoscaler").get("allow-zero-initial-scale") == "true"
     said, refusal = webhook.validate(attempt, _config(store, "config-defaults"), zero_initial=zero)

@@ -2,12 +2,11 @@
 
 import base64
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from infra.embedded.admission.attempt import Attempt, Obj
 from infra.embedded.admission.pods import admitted_spec
-from infra.embedded.errors import Cause, Invalid
 from infra.embedded.kinds import (
     CRONJOB,
     DEPLOYMENT,
@@ -21,13 +20,12 @@ from infra.embedded.kinds import (
 )
 from infra.embedded.store import Store
 
-_LAST_PORT = 65535
 _NODE_PORTS = range(30000, 32768)
 _SERVICES = ipaddress.ip_network("10.96.0.0/16")
 
 
 def default(store: Store, attempt: Attempt) -> Obj:
-    """Write the defaults into the object, in place; raises Invalid for what cannot be."""
+    """Write the defaults into the object, in place."""
     fill = _FILLERS.get(attempt.kind)
     if fill is not None:
         fill(store, attempt)
@@ -59,10 +57,9 @@ def _service(store: Store, attempt: Attempt) -> None:
     old = (attempt.old or {}).get("spec", {})
     kind = spec.setdefault("type", "ClusterIP")
     spec.setdefault("sessionAffinity", "None")
-    _check_ports(attempt, spec.get("ports") or [])
     for port in spec.get("ports") or []:
         port.setdefault("protocol", "TCP")
-        port.setdefault("targetPort", port["port"])
+        port.setdefault("targetPort", port.get("port", 0))
         if kind in ("NodePort", "LoadBalancer"):
             _node_port(store, port, old)
     if kind == "ExternalName":
@@ -76,18 +73,6 @@ def _service(store: Store, attempt: Attempt) -> None:
         spec["clusterIP"] = old.get("clusterIP") or free_service_address(store)
     spec["clusterIPs"] = [spec["clusterIP"]]
     attempt.obj.setdefault("status", {"loadBalancer": {}})
-
-
-def _check_ports(attempt: Attempt, ports: Sequence[Obj | None]) -> None:
-    """Raise Invalid, as Kubernetes' validation does, where a port's number cannot be."""
-    causes = []
-    for index, port in enumerate(ports):
-        number = (port or {}).get("port") or 0
-        if not 1 <= number <= _LAST_PORT:
-            message = f"Invalid value: {number}: must be between 1 and {_LAST_PORT}, inclusive"
-            causes.append(Cause("FieldValueInvalid", message, f"spec.ports[{index}].port"))
-    if causes:
-        raise Invalid(attempt.kind, attempt.obj["metadata"].get("name", ""), causes)
 
 
 def _node_port(store: Store, port: Obj, old: Obj) -> None:
@@ -132,11 +117,9 @@ def default_pod_spec(spec: Obj) -> None:
     spec.setdefault("securityContext", {})
     spec.setdefault("schedulerName", "default-scheduler")
     for field in ("containers", "initContainers"):
-        if spec.get(field):
-            spec[field] = [container or {} for container in spec[field]]  # as Go reads null
         for container in spec.get(field) or []:
             _container(container)
-    for volume in filter(None, spec.get("volumes") or []):
+    for volume in spec.get("volumes") or []:
         for source in ("configMap", "secret"):
             if isinstance(volume.get(source), dict):
                 volume[source].setdefault("defaultMode", 0o644)
@@ -173,37 +156,11 @@ def _workload(_: Store, attempt: Attempt) -> None:
         spec.setdefault("strategy", {"type": "RollingUpdate", "rollingUpdate": rolling})
         spec.setdefault("revisionHistoryLimit", 10)
         spec.setdefault("progressDeadlineSeconds", 600)
-    template = _section(spec, "template")
-    default_pod_spec(_section(template, "spec"))
-    _check_selector(attempt, spec, template)
-
-
-def _check_selector(attempt: Attempt, spec: Obj, template: Obj) -> None:
-    labels = (template.get("metadata") or {}).get("labels") or {}
-    selector = spec.get("selector") or {}
-    wanted = selector.get("matchLabels") or {}
-    name = attempt.obj["metadata"].get("name", "")
-    if not wanted and not selector.get("matchExpressions"):
-        raise Invalid(
-            attempt.kind, name, [Cause("FieldValueRequired", "Required value", "spec.selector")]
-        )
-    if any(labels.get(key) != value for key, value in wanted.items()):
-        shown = "{" + ",".join(f'"{k}":"{v}"' for k, v in sorted(labels.items())) + "}"
-        message = f"Invalid value: {shown}: `selector` does not match template `labels`"
-        cause = Cause("FieldValueInvalid", message, "spec.template.metadata.labels")
-        raise Invalid(attempt.kind, name, [cause])
+    default_pod_spec(_section(_section(spec, "template"), "spec"))
 
 
 def _job(_: Store, attempt: Attempt) -> None:
-    spec = _section(attempt.obj, "spec")
-    default_job_spec(spec)
-    if attempt.old is not None:
-        return
-    policy = spec["template"]["spec"].get("restartPolicy")
-    if policy not in ("Never", "OnFailure"):
-        message = 'Required value: valid values: "OnFailure", "Never"'
-        cause = Cause("FieldValueRequired", message, "spec.template.spec.restartPolicy")
-        raise Invalid(attempt.kind, attempt.obj["metadata"].get("name", ""), [cause])
+    default_job_spec(_section(attempt.obj, "spec"))
 
 
 def default_job_spec(spec: Obj) -> None:
