@@ -33,6 +33,7 @@ def validate(store: Store, attempt: Attempt, warnings: list[str]) -> None:
     if attempt.kind not in webhook.GUARDED:
         if causes := required.causes(attempt.kind, attempt.obj):
             raise Invalid(attempt.kind, attempt.obj["metadata"].get("name", ""), causes)
+        webhook.validate_inner(attempt)
         return
     zero = _config(store, "config-autoscaler").get("allow-zero-initial-scale") == "true"
     said, refusal = webhook.validate(attempt, _config(store, "config-defaults"), zero_initial=zero)

@@ -5,6 +5,7 @@ from typing import Any
 
 from infra.embedded.admission.attempt import Attempt, Obj
 from infra.embedded.admission.knative import annotations as notes
+from infra.embedded.admission.knative import networking
 from infra.embedded.admission.knative.changes import spec_changes, template_changes
 from infra.embedded.admission.knative.defaults import (
     CREATOR,
@@ -71,6 +72,12 @@ def validate(
     if errors:
         refusal = _denied("validation.webhook.serving.knative.dev", f"validation failed: {errors}")
     return warnings.split("\n") if warnings else [], refusal
+
+
+def validate_inner(attempt: Attempt) -> None:
+    """Raise BadRequest for an object between Knative's parts that none of them could use."""
+    if errors := report(networking.check(attempt.kind, attempt.obj)):
+        raise _denied("validation.webhook.serving.knative.dev", f"validation failed: {errors}")
 
 
 def _denied(webhook: str, why: str) -> BadRequest:
