@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from infra.embedded.admission import core, definitions, required
 from infra.embedded.admission.attempt import Attempt, Obj
-from infra.embedded.admission.knative import webhook
+from infra.embedded.admission.knative import networking, webhook
 from infra.embedded.errors import Cause, Invalid
 from infra.embedded.faults.definition import FAULT, why_refused
 from infra.embedded.kinds import CONFIGMAP, CRD
@@ -19,6 +19,8 @@ def mutate(store: Store, attempt: Attempt) -> Obj:
         return obj
     if attempt.kind == CRD:
         return definitions.default(attempt)
+    if attempt.kind in networking.INNER:
+        return webhook.mutate_inner(attempt)
     return core.default(store, attempt)
 
 

@@ -32,6 +32,7 @@ _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "DaemonSetSpec": ("selector", "template"),
     "Deployment": _SPEC,
     "DeploymentSpec": ("selector", "template"),
+    "Endpoint": ("addresses",),
     "EndpointSlice": ("addressType",),
     "EnvVar": ("name",),
     "ExecAction": ("command",),

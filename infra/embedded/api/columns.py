@@ -112,17 +112,19 @@ def _service_port(port: Obj) -> str:
 
 def _endpoints(obj: Obj, now: datetime) -> Sequence[Any]:
     pairs = [
-        f"{address['ip']}:{port['port']}"
+        f"{address.get('ip', '')}:{port.get('port', '')}"
         for subset in obj.get("subsets") or []
-        for port in subset.get("ports", [])
-        for address in subset.get("addresses", [])
+        for port in subset.get("ports") or ()
+        for address in subset.get("addresses") or ()
     ]
     return _some(pairs), age(obj, now)
 
 
 def _endpointslice(obj: Obj, now: datetime) -> Sequence[Any]:
     ports = [str(port.get("port", "*")) for port in obj.get("ports") or []]
-    addresses = [a for endpoint in obj.get("endpoints") or [] for a in endpoint["addresses"]]
+    addresses = [
+        a for endpoint in obj.get("endpoints") or [] for a in endpoint.get("addresses") or ()
+    ]
     return (
         obj.get("addressType", ""),
         _some(ports, "<unset>"),

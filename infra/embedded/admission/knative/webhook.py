@@ -38,8 +38,7 @@ def mutate(attempt: Attempt, config: Mapping[str, str]) -> Obj:
     shape = shapes.of_kind(kind)
     if shape is not None:
         if mistake := next(mistakes(shape, obj, kind.kind), None):
-            why = f"mutation failed: cannot decode incoming new object: {mistake}"
-            raise _denied("webhook.serving.knative.dev", why)
+            raise _undecodable(mistake)
         settle(shape, obj)
     defaults = Defaults.parse(config)
     if kind in _TEMPLATED:
@@ -74,10 +73,22 @@ def validate(
     return warnings.split("\n") if warnings else [], refusal
 
 
+def mutate_inner(attempt: Attempt) -> Obj:
+    """Read an object between Knative's parts, in place; raises BadRequest for a wrong type."""
+    if mistake := networking.decode(attempt.kind, attempt.obj):
+        raise _undecodable(mistake)
+    return attempt.obj
+
+
 def validate_inner(attempt: Attempt) -> None:
     """Raise BadRequest for an object between Knative's parts that none of them could use."""
     if errors := report(networking.check(attempt.kind, attempt.obj)):
         raise _denied("validation.webhook.serving.knative.dev", f"validation failed: {errors}")
+
+
+def _undecodable(mistake: str) -> BadRequest:
+    why = f"mutation failed: cannot decode incoming new object: {mistake}"
+    return _denied("webhook.serving.knative.dev", why)
 
 
 def _denied(webhook: str, why: str) -> BadRequest:
