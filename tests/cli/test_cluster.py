@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.clusters.embedded_process import starting
 from infra.embedded.faults.model import PARAMETERS
 from tests.support.wait import eventually
 
@@ -51,7 +53,9 @@ def test_a_start_is_cancelled_by_down(vpm: Vpm, tmp_path: Path) -> None:
     )
     state = tmp_path / "vpm" / "embedded" / "early" / "data"
     try:
-        eventually((state / "lock").exists, timeout=60, what="a server that starts")
+        server = eventually(lambda: starting(state), timeout=60, what="a server that starts")
+        assert server is not None
+        server.signal(signal.SIGSTOP)  # however fast the machine is, the start does not end
         down = vpm("cluster", "down", "early")
         _, said = up.communicate(timeout=60)
     finally:

@@ -92,9 +92,7 @@ def test_a_kubeconfig_that_is_none_is_a_finding(tmp_path: Path, content: str) ->
     assert of(body, "context")["status"] == "failure"
 
 
-@pytest.mark.parametrize(
-    ("status", "mend"), [(401, "log in again"), (403, "permission"), (503, "not ready")]
-)
+@pytest.mark.parametrize(("status", "mend"), [(401, "log in again"), (503, "not ready")])
 def test_an_api_that_refuses(server: ApiServer, tmp_path: Path, status: int, mend: str) -> None:
     server.refuse["/api/v1/nodes"] = status
     code, body = existing(with_token(server, tmp_path / "kubeconfig"))
@@ -102,6 +100,16 @@ def test_an_api_that_refuses(server: ApiServer, tmp_path: Path, status: int, men
     found = of(body, "context")
     assert str(status) in found["seen"]
     assert mend in found["mend"]
+
+
+def test_a_user_who_may_not_see_nodes_is_told_and_checked_on(
+    server: ApiServer, tmp_path: Path
+) -> None:
+    server.refuse["/api/v1/nodes"] = 403
+    _, body = existing(with_token(server, tmp_path / "kubeconfig"))
+    found = of(body, "context")
+    assert (found["status"], of(body, "knative")["status"]) == ("ok", "ok")
+    assert found["seen"].endswith("this user may not see its nodes")
 
 
 def test_an_api_that_is_gone_is_asked_once(tmp_path: Path) -> None:
