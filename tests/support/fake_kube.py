@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.ports import JsonObject, ResourceKind
-from infra.clusters.resources import ACCESS_REVIEW, NAMESPACE
+from infra.clusters.resources import ACCESS_REVIEW, NAMESPACE, NODE
+from infra.kube import ApiError
 
 Obj = dict[str, Any]
 _Key = tuple[str, str, str, str]
@@ -123,3 +124,14 @@ def named(
     """An object of a kind."""
     metadata = {"name": name, "namespace": place, "labels": dict(labels or {})}
     return kind, {"metadata": metadata, **rest}
+
+
+class WithoutNodes(FakeKube):
+    """A cluster that shows its nodes to administrators only."""
+
+    def list(
+        self, kind: ResourceKind, namespace: str | None = None, *, selector: str = ""
+    ) -> Sequence[JsonObject]:
+        if kind == NODE:
+            raise ApiError("nodes is forbidden", status=403)
+        return super().list(kind, namespace, selector=selector)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.core.finding import Finding, Status, perform_all
-from harness.ports import JsonObject, ResourceKind
 from infra.clusters.checkup import CHECKS, Subject
 from infra.clusters.resources import (
     CONFIG_MAP,
@@ -20,10 +19,9 @@ from infra.clusters.resources import (
     SERVING_NAMESPACE,
     VERSION_LABEL,
 )
-from infra.kube import ApiError
 from tests.support.api_server import knative_objects
 from tests.support.fake_install import gateway, webhook_slice
-from tests.support.fake_kube import FakeKube, named
+from tests.support.fake_kube import FakeKube, WithoutNodes, named
 
 
 @pytest.fixture
@@ -57,14 +55,6 @@ def test_a_good_cluster(kube: FakeKube, kubeconfig: Path) -> None:
 
 
 def test_a_user_who_may_not_see_nodes_still_reaches_the_cluster(kubeconfig: Path) -> None:
-    class WithoutNodes(FakeKube):
-        def list(
-            self, kind: ResourceKind, namespace: str | None = None, *, selector: str = ""
-        ) -> Sequence[JsonObject]:
-            if kind == NODE:
-                raise ApiError("nodes is forbidden", status=403)
-            return super().list(kind, namespace, selector=selector)
-
     found = findings(WithoutNodes(*knative_objects()), kubeconfig)["context"]
     assert (found.status, "may not see its nodes" in found.seen) == (Status.OK, True)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import UsageError
-from harness.ports import JsonObject, ResourceKind
 from infra.clusters.errors import GatewayUnreachable
 from infra.clusters.gateway import (
     Candidate,
@@ -18,8 +17,7 @@ from infra.clusters.gateway import (
     parse_gateway,
 )
 from infra.clusters.resources import KOURIER_NAMESPACE, NODE, SERVICE
-from infra.kube import ApiError
-from tests.support.fake_kube import FakeKube, named
+from tests.support.fake_kube import FakeKube, WithoutNodes, named
 
 NODES = [
     {
@@ -121,17 +119,6 @@ def test_parsing_never_fails_in_another_way(text: str) -> None:
         return
     assert 0 < found.http_port < 65536
     assert found.host
-
-
-class WithoutNodes(FakeKube):
-    """A cluster that shows its nodes to administrators only."""
-
-    def list(
-        self, kind: ResourceKind, namespace: str | None = None, *, selector: str = ""
-    ) -> Sequence[JsonObject]:
-        if kind == NODE:
-            raise ApiError("nodes is forbidden", status=403)
-        return super().list(kind, namespace, selector=selector)
 
 
 def test_a_load_balancer_is_found_by_those_who_may_not_see_nodes() -> None:
