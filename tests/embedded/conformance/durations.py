@@ -18,6 +18,8 @@ from typing import Any
 
 import yaml
 
+from harness.timing.clock import SystemClock
+from harness.timing.wait import WaitTimeout, until
 from tests.embedded.conformance import services
 from tests.embedded.conformance.load import Client, Target, ask, codes, during
 from tests.embedded.conformance.outcome import Area, Case, Replay
@@ -165,11 +167,12 @@ def _after_delete(what: Replay, _: Manifest, recorded: Sequence[Sequence[Any]]) 
 
 def _until(ask_again: Callable[[], bool], begin: float, most: float) -> float:
     """Real seconds until something is so; infinity when it is not within `most`."""
-    while time.monotonic() - begin < most:
-        if ask_again():
-            return time.monotonic() - begin
-        time.sleep(0.1)
-    return float("inf")
+    left = most - (time.monotonic() - begin)
+    try:
+        until(ask_again, bool, what="it", timeout=left, clock=SystemClock(), interval=0.1)
+    except WaitTimeout:
+        return float("inf")
+    return time.monotonic() - begin
 
 
 def _together(what: Replay, hello: Manifest, recorded: Mapping[str, Any]) -> Iterator[Case]:
