@@ -30,6 +30,8 @@ from harness.spec.model import ClusterSpec
 from harness.timing.clock import SystemClock
 from harness.toolbox import Toolbox, stamp_contract
 from harness.toolinfo import tool_info
+from probes.prober import Prober
+from probes.web import WebPlaces
 
 REPORTS = "reports"
 
@@ -104,6 +106,11 @@ def tools_for(cluster: Cluster, options: RunOptions, *, root: Path, folder: Path
     clock = SystemClock()
     make = Toolbox(root=root, reports=folder / REPORTS, clock=clock, options=options)
     return make(cluster, RunFolder(folder))
+
+
+def url_prober(url: str, folder: Path) -> Prober:
+    """A prober that reaches for one URL from this machine, and needs no cluster."""
+    return Prober(places=WebPlaces(url), store=RunFolder(folder), clock=SystemClock())
 
 
 def judge_folder(folder: Path) -> tuple[RunVerdict, RunRecord]:

@@ -161,7 +161,7 @@ class Toolbox:
         client = KubernetesClient(cluster.kubeconfig, cluster.context, clock=self.clock)
         kubectl = kubectl_for(cluster, self.clock)
         places = ClusterPlaces(cluster=cluster, client=client, kubectl=kubectl, clock=self.clock)
-        prober = Prober(cluster=cluster, places=places, store=folder, clock=self.clock)
+        prober = Prober(places=places, store=folder, clock=self.clock)
         return Tools(
             services=ServiceReader(client=client, clock=self.clock),
             contracts=ScenarioContracts(

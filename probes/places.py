@@ -9,11 +9,21 @@ from typing import TypeVar
 from harness.core.errors import ClusterError, ProbeError
 from harness.core.observation import Artefact, ServiceObserved
 from harness.ports import Clock, Cluster, KubeClient, Kubectl, Vantage
+from harness.spec.model import ProbeAction
 from probes.build import cached_agent
 from probes.execute import ExecVantage, pod_address
 from probes.logs import FailureLogs
 from probes.onnode import node_gateway, node_of, node_vantage
-from probes.plan import DEVBOX, GATEWAY, IN_CLUSTER, IN_CLUSTER_GATEWAY, NODE, POD_PREFIX
+from probes.plan import (
+    DEVBOX,
+    GATEWAY,
+    IN_CLUSTER,
+    IN_CLUSTER_GATEWAY,
+    NODE,
+    POD_PREFIX,
+    Route,
+    route_of,
+)
 from probes.pod import PodVantage
 from probes.store import SampleStore
 from probes.vantage import LocalVantage
@@ -98,13 +108,29 @@ class ClusterPlaces:
             with suppress(ClusterError):
                 engine.abandon()
 
-    def node_gateway(self, scheme: str) -> str:
-        """HOST:PORT of the gateway on the node: its NodePort.
+    @property
+    def first_lead(self) -> float:
+        """How long a pod may take to start before anyone has seen one do so, in seconds."""
+        return 0.5 if self._cluster.identity.emulator else 3.0
+
+    def route(self, vantage: str, service: ServiceObserved, action: ProbeAction) -> Route:
+        """How a vantage gets to a service.
 
         Errors:
-            ProbeError: the gateway has no NodePort, or the node has no address.
+            ProbeError: the service or the gateway has no address that the vantage needs.
         """
-        return node_gateway(self._client, scheme)
+        return route_of(
+            vantage,
+            service=service,
+            action=action,
+            cluster=self._cluster,
+            node_gateway=node_gateway(self._client, action.scheme) if vantage == NODE else "",
+        )
+
+    def authority(self, scheme: str) -> str:
+        """The certificate (PEM) that the gateway's own is checked with; empty: the system's."""
+        ca_file = self._cluster.gateway.ca_file if scheme == "https" else None
+        return ca_file.read_text(encoding="ascii") if ca_file else ""
 
     def missing(self, vantage: str) -> str:
         """Why this cluster cannot have a vantage at all; empty when it can."""

@@ -19,10 +19,10 @@ from harness.core.identity import VantageIdentity
 from harness.core.observation import SKIPPED, Artefact, ProbeObserved, ServiceObserved
 from harness.core.readiness import readiness_gap
 from harness.core.sli import summarise
-from harness.ports import Clock, Cluster, ProbeRequest, Vantage
+from harness.ports import Clock, ProbeRequest, Vantage
 from harness.spec.model import ProbeAction
 from probes.build import agent_bytes
-from probes.plan import NODE, Probe, Route, agent_plan, has_samples, route_of
+from probes.plan import Probe, Route, agent_plan, has_samples
 from probes.samples import AgentOutput, read_output
 from probes.store import SampleStore
 from probes.summaries import observed_from_summary, own_summary
@@ -32,16 +32,25 @@ _LOCAL_LEAD = 0.25
 _LONGEST_LEAD = 10.0
 # What an engine may take beyond its schedule before it is given up, in seconds.
 _GRACE = 15.0
+# Of a service's name in a file's: a KService's is never longer, a URL may be.
+_LONGEST_NAME = 63
 
 
 class Places(Protocol):
-    """Finds where a vantage's engine runs; vantages of one place share one engine."""
+    """Finds where a vantage's engine runs and how it gets to a service; vantages of one place
+    share one engine. `first_lead` is how long (seconds) a place may take to start at first.
+    """
+
+    @property
+    def first_lead(self) -> float: ...
 
     def place_of(self, vantage: str) -> str: ...
 
     def missing(self, vantage: str) -> str: ...
 
-    def node_gateway(self, scheme: str) -> str: ...
+    def route(self, vantage: str, service: ServiceObserved, action: ProbeAction) -> Route: ...
+
+    def authority(self, scheme: str) -> str: ...
 
     def abandon(self) -> None: ...
 
@@ -55,17 +64,13 @@ class Places(Protocol):
 class Prober:
     """Sends probes and summarises samples; one for each open cluster."""
 
-    def __init__(
-        self, *, cluster: Cluster, places: Places, store: SampleStore, clock: Clock
-    ) -> None:
-        self._cluster = cluster
+    def __init__(self, *, places: Places, store: SampleStore, clock: Clock) -> None:
         self._places = places
         self._store = store
         self._clock = clock
         self._numbers = count(1)
         # A pod of a real cluster takes seconds; what the last one took is known afterwards.
         self._leads: dict[str, float] = {"devbox": _LOCAL_LEAD}
-        self._first_lead = 0.5 if cluster.identity.emulator else 3.0
 
     def probe(self, service: ServiceObserved, action: ProbeAction) -> tuple[ProbeObserved, ...]:
         """Probe a service from every vantage of the action, in the action's order.
@@ -86,12 +91,12 @@ class Prober:
                 asked[vantage] = replace(asked[vantage], details={SKIPPED: missing})
                 continue
             try:
-                route = self._route(vantage, service, action)
+                route = self._places.route(vantage, service, action)
             except VpmError as error:
                 asked[vantage] = replace(asked[vantage], error=str(error))
                 continue
             asked[vantage] = replace(asked[vantage], url=route.url)
-            target = f"{number:02d}-{service.service}-{_slug(vantage)}"
+            target = f"{number:02d}-{_slug(service.service)[:_LONGEST_NAME]}-{_slug(vantage)}"
             place = self._places.place_of(vantage)
             by_place.setdefault(place, []).append(Probe(vantage, target, route))
         if by_place:
@@ -104,15 +109,6 @@ class Prober:
             logs = self._places.logs(service, self._store, prefix=f"{number:02d}")
             asked = {name: replace(seen, logs=logs) for name, seen in asked.items()}
         return tuple(asked[vantage] for vantage in action.vantages)
-
-    def _route(self, vantage: str, service: ServiceObserved, action: ProbeAction) -> Route:
-        return route_of(
-            vantage,
-            service=service,
-            action=action,
-            cluster=self._cluster,
-            node_gateway=self._places.node_gateway(action.scheme) if vantage == NODE else "",
-        )
 
     def _asked(self, service: ServiceObserved, action: ProbeAction, vantage: str) -> ProbeObserved:
         """What a probe will be, before anything was sent."""
@@ -137,7 +133,7 @@ class Prober:
         asked: Mapping[str, ProbeObserved],
     ) -> dict[str, ProbeObserved]:
         """Run all places at once; what each vantage observed."""
-        lead = max(self._leads.get(place, self._first_lead) for place in by_place)
+        lead = max(self._leads.get(place, self._places.first_lead) for place in by_place)
         start = self._clock.now() + timedelta(seconds=lead)
         observed: dict[str, ProbeObserved] = {}
         with (
@@ -186,7 +182,6 @@ class Prober:
         scratch: Path,
     ) -> dict[str, ProbeObserved]:
         """Run one engine for all vantages of a place."""
-        ca_file = self._cluster.gateway.ca_file if action.scheme == "https" else None
         begun = self._clock.now()
         lead = (start - begun).total_seconds()
         plan = agent_plan(
@@ -195,7 +190,7 @@ class Prober:
             place=place,
             start_at=start.timestamp(),
             lead=lead,
-            ca_pem=ca_file.read_text(encoding="ascii") if ca_file else "",
+            ca_pem=self._places.authority(action.scheme),
         )
         window = (action.warmup + action.requests) / action.rate
         request = ProbeRequest(plan, scratch, lead + window + action.timeout + _GRACE)

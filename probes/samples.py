@@ -155,11 +155,17 @@ def _detail(record: JsonObject, *, status: int, server: str, behind: bool) -> st
         return ""
     if not status:
         tried = [entry for entry in mappings_at(record, "addresses") if text_at(entry, "result")]
-        place = f"{text_at(tried[-1], 'address')}:{number_at(tried[-1], 'port')}" if tried else ""
+        place = _place(tried[-1]) if tried else ""
         return f"{place}: {detail}" if place else detail
     who = "from behind the gateway" if behind else f"by {server or 'a server without a name'}"
     body = text_at(record, "body_head").strip()[:80]
     return f"{detail}; status {status} {who}, {f'body {body!r}' if body else 'empty body'}"
+
+
+def _place(tried: JsonObject) -> str:
+    """An address that was tried, with its port: `127.0.0.1:80` or `[::1]:80`."""
+    address = text_at(tried, "address")
+    return f"{f'[{address}]' if ':' in address else address}:{number_at(tried, 'port')}"
 
 
 def _texts(value: object) -> tuple[str, ...]:

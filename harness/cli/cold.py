@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from harness.app import open_cluster, tools_for
+from harness.cli.missing import located
 from harness.cli.probe_round import read_target
 from harness.core.reachability import reachable_claim
 from harness.core.verdict import Verdict
@@ -34,7 +35,8 @@ def show_cold_start(action: ProbeAction, namespace: str, options: RunOptions) ->
     clock = SystemClock()
     with open_cluster(options) as cluster, TemporaryDirectory(prefix="vpm-cold-") as scratch:
         tools = tools_for(cluster, options, root=Path.cwd(), folder=Path(scratch))
-        service = read_target(tools, once, namespace=namespace)
+        with located(cluster):
+            service = read_target(tools, once, namespace=namespace)
         client = KubernetesClient(cluster.kubeconfig, cluster.context, clock=clock)
         click.echo(f"waiting until {namespace}/{action.service} has no pod")
         seen = cold_start(

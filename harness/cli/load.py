@@ -12,7 +12,9 @@ import click
 from pydantic import ValidationError
 
 from harness.app import open_cluster, tools_for
+from harness.cli.missing import located
 from harness.cli.options import run_options, to_run_options
+from harness.cli.probe_round import read_target
 from harness.core.errors import UsageError
 from harness.core.judge import load_claim
 from harness.core.observation import LoadObserved
@@ -46,12 +48,8 @@ def load(context: click.Context, /, **given: Any) -> None:
         TemporaryDirectory(prefix="vpm-load-") as scratch,
     ):
         tools = tools_for(cluster, options, root=Path.cwd(), folder=Path(scratch))
-        service = tools.services.read(namespace, action.service)
-        if not service.url:
-            raise UsageError(
-                f"the KService {namespace}/{action.service} does not exist or has no URL",
-                mend=f"kubectl -n {namespace} get ksvc",
-            )
+        with located(cluster):
+            service = read_target(tools, action, namespace=namespace)
         seen = tools.load.load(service, action)
     claim = load_claim(action, seen)
     if given["as_json"]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack
+import re
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,20 +16,24 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.live import Live
 
-from harness.app import open_cluster, tools_for
+from harness.app import open_cluster, tools_for, url_prober
 from harness.cli.cold import show_cold_start
+from harness.cli.missing import located
 from harness.cli.options import run_options, to_run_options
 from harness.cli.probe_metrics import ProbeMetrics, parse_address
-from harness.cli.probe_round import Round, probe_round, round_as_json
+from harness.cli.probe_round import Round, probe_round, round_as_json, url_round
+from harness.cli.probe_url import url_options
 from harness.cli.probe_view import render
 from harness.core.errors import UsageError, VpmError
 from harness.options import RunOptions
-from harness.ports import Cluster
 from harness.spec.model import VANTAGES, ProbeAction
 from harness.spec.units import parse_duration
 from harness.spec.words import ExitCode
 from harness.timing.clock import SystemClock
+from probes.web import web_url
 
+# What any object's name may be; "localhost:8080/x" and "default/hello" are none.
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _LOG_WIDTH = 240
 # Options that are called otherwise than the scenario's keys.
 _OPTIONS = {"vantages": "vantage", "headers": "header", "objectives": "objective"}
@@ -36,17 +41,21 @@ _OPTIONS = {"vantages": "vantage", "headers": "header", "objectives": "objective
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks for. `interval` (seconds) is None for a single round."""
+    """What the command line asks for.
+
+    `interval` (seconds) is None for a single round; `url` is empty where a KService is named.
+    """
 
     namespace: str
     action: ProbeAction
     interval: float | None
     metrics: tuple[str, int] | None
     as_json: bool
+    url: str = ""
 
 
 @click.command()
-@click.argument("service")
+@click.argument("service", metavar="SERVICE|URL")
 @click.option("--namespace", "-n", default="default", show_default=True, help="Its namespace.")
 @click.option(
     "--vantage",
@@ -95,10 +104,13 @@ class Asked:
 def probe(context: click.Context, /, **given: Any) -> None:
     """Probe a KService from several vantages at once and name the first broken hop.
 
+    A URL (http://127.0.0.1:8080/) is probed from this machine alone, without any cluster: then
+    the verdict is about reaching it, and says nothing about READY.
+
     Exit codes: 0 PASS, 1 FAIL, 2 bad usage, 3 INCONCLUSIVE, 4 ERROR; of the last round, when
     there are many.
     """
-    asked = read_options(given)
+    asked = read_options(given, _typed(context))
     if given["cold_start"]:
         context.exit(show_cold_start(asked.action, asked.namespace, to_run_options(given)))
     code: ExitCode | None = None
@@ -124,6 +136,12 @@ def probe(context: click.Context, /, **given: Any) -> None:
     context.exit(code)
 
 
+def _typed(context: click.Context) -> frozenset[str]:
+    """The parameters that the command line names."""
+    source = click.core.ParameterSource.COMMANDLINE
+    return frozenset(n for n in context.params if context.get_parameter_source(n) is source)
+
+
 def exit_code(seen: Round | VpmError) -> ExitCode:
     """How a command ends whose last round this was."""
     return seen.exit_code if isinstance(seen, VpmError) else seen.claim.verdict.exit_code
@@ -137,11 +155,11 @@ def _rounds(asked: Asked, options: RunOptions) -> Iterator[Round | VpmError]:
     """
     clock = SystemClock()
     begun = False
-    with open_cluster(options) as cluster:
+    with _target(asked, options) as look:
         while True:
             with TemporaryDirectory(prefix="vpm-probe-") as scratch:
                 try:
-                    seen: Round | VpmError = _round(cluster, asked, options, Path(scratch))
+                    seen: Round | VpmError = look(Path(scratch))
                 except VpmError as error:
                     if not begun:
                         raise
@@ -153,9 +171,22 @@ def _rounds(asked: Asked, options: RunOptions) -> Iterator[Round | VpmError]:
             clock.sleep(asked.interval)
 
 
-def _round(cluster: Cluster, asked: Asked, options: RunOptions, folder: Path) -> Round:
-    tools = tools_for(cluster, options, root=Path.cwd(), folder=folder)
-    return probe_round(tools, asked.action, namespace=asked.namespace, folder=folder)
+@contextmanager
+def _target(asked: Asked, options: RunOptions) -> Iterator[Callable[[Path], Round]]:
+    """What makes one round in a folder: of a KService on a cluster, or of a URL without one."""
+    if asked.url:
+        yield lambda folder: url_round(
+            url_prober(asked.url, folder), asked.url, asked.action, folder=folder
+        )
+        return
+
+    def look(folder: Path) -> Round:
+        tools = tools_for(cluster, options, root=Path.cwd(), folder=folder)
+        with located(cluster):
+            return probe_round(tools, asked.action, namespace=asked.namespace, folder=folder)
+
+    with open_cluster(options) as cluster:
+        yield look
 
 
 def _show(seen: Round | VpmError, asked: Asked, live: Live | None) -> None:
@@ -175,16 +206,20 @@ def _console() -> Console:
     return console if console.is_terminal else Console(width=_LOG_WIDTH)
 
 
-def read_options(given: dict[str, Any]) -> Asked:
-    """The options of the command line, checked.
+def read_options(given: dict[str, Any], typed: Collection[str] = ()) -> Asked:
+    """The options of the command line, checked; `typed` are those that were not left out.
 
     Errors:
         UsageError: with every problem at once.
     """
-    if "/" in given["service"]:
+    url = ""
+    if "://" in given["service"]:
+        url = web_url(given["service"])
+        given = {**given, "service": url, **url_options(given, typed)}
+    elif not _NAME.fullmatch(given["service"]):
         raise UsageError(
-            f"{given['service']} is not the name of a KService: its URL is found by its name",
-            mend="vpm probe NAME [--namespace NAMESPACE] [--path PATH]",
+            f"{given['service']} is neither the name of a KService nor a URL",
+            mend="vpm probe NAME [--namespace NAMESPACE] [--path PATH], or http://HOST[:PORT]/PATH",
         )
     keys = ("service", "requests", "rate", "warmup", "timeout", "scheme", "method", "path")
     raw = {key: given[key] for key in (*keys, "status", "dns", "resolver")}
@@ -200,6 +235,7 @@ def read_options(given: dict[str, Any]) -> Asked:
         interval=_interval(given["interval"]) if given["watch"] or metrics else None,
         metrics=metrics,
         as_json=given["as_json"],
+        url=url,
     )
 
 

@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.cli.missing import NoKService
 from harness.core.conditions import ready_claim
-from harness.core.diagnose import diagnose, reachable_claim, sli_claims
+from harness.core.diagnose import diagnose, diagnose_url, reachable_claim, sli_claims
 from harness.core.errors import UsageError
 from harness.core.judge import service_claim
 from harness.core.observation import ProbeObserved, ServiceObserved
 from harness.core.verdict import Claim
-from harness.run.tools import Tools
-from harness.spec.model import ProbeAction
+from harness.run.tools import Prober, Tools
+from harness.spec.model import LoadAction, ProbeAction
 
 _SAMPLE = "sample"
 
@@ -25,11 +26,12 @@ _SAMPLE = "sample"
 class Round:
     """A service, its probes from all vantages, and the claims; `claim` is the one about it all.
 
+    `service` is None where a plain URL was probed.
     `samples` are the engine's own records by vantage, as docs/probe-agent.md describes them.
     `logs` are the texts behind failed attempts, by their paths: their files go with the round.
     """
 
-    service: ServiceObserved
+    service: ServiceObserved | None
     probes: tuple[ProbeObserved, ...]
     claim: Claim
     details: tuple[Claim, ...]
@@ -47,24 +49,48 @@ def probe_round(tools: Tools, action: ProbeAction, *, namespace: str, folder: Pa
     service = read_target(tools, action, namespace=namespace)
     probes = tuple(tools.prober.probe(service, action))
     claim, details = judge_probes(service, probes, action)
+    return _round(service, probes, (claim, details), folder)
+
+
+def url_round(prober: Prober, url: str, action: ProbeAction, *, folder: Path) -> Round:
+    """Probe a URL from this machine, and judge what can be judged without a control plane."""
+    target = ServiceObserved(service=url, namespace="", found=False, at="", url=url)
+    probes = tuple(prober.probe(target, action))
+    details = tuple(
+        claim
+        for probe in probes
+        for claim in (
+            reachable_claim(probe, minimum=action.minimum, objectives=action.objectives),
+            *sli_claims(probe, action.objectives),
+        )
+    )
+    return _round(None, probes, (diagnose_url(probes[0], details), details), folder)
+
+
+def _round(
+    service: ServiceObserved | None,
+    probes: tuple[ProbeObserved, ...],
+    judged: tuple[Claim, tuple[Claim, ...]],
+    folder: Path,
+) -> Round:
+    """A round with its files read: they live only as long as `folder`."""
     samples = {probe.vantage: _samples(folder, probe) for probe in probes}
     kept = {log.path: folder / log.path for probe in probes for log in probe.logs}
     logs = {path: file.read_text(errors="replace") for path, file in kept.items()}
-    return Round(service, probes, claim, details, samples, logs)
+    return Round(service, probes, *judged, samples, logs)
 
 
-def read_target(tools: Tools, action: ProbeAction, *, namespace: str) -> ServiceObserved:
-    """The KService that is to be probed.
+def read_target(
+    tools: Tools, action: ProbeAction | LoadAction, *, namespace: str
+) -> ServiceObserved:
+    """The KService that is to be probed or loaded.
 
     Errors:
         UsageError: there is no such KService, or it has no URL yet.
     """
     service = tools.services.read(namespace, action.service)
     if not service.found:
-        raise UsageError(
-            f"there is no KService {namespace}/{action.service}",
-            mend=f"kubectl -n {namespace} get ksvc",
-        )
+        raise NoKService(namespace, action.service)
     if not service.url:
         raise UsageError(
             f"the KService {namespace}/{action.service} has no URL yet",
@@ -93,7 +119,7 @@ def round_as_json(seen: Round) -> dict[str, Any]:
         "verdict": seen.claim.verdict.value,
         "claim": asdict(seen.claim),
         "details": [asdict(claim) for claim in seen.details],
-        "service": asdict(seen.service),
+        "service": asdict(seen.service) if seen.service else None,
         "probes": [asdict(probe) for probe in seen.probes],
         "samples": {vantage: list(samples) for vantage, samples in seen.samples.items()},
         "logs": dict(seen.logs),

@@ -53,6 +53,8 @@ def _findings(seen: Round) -> list[RenderableType]:
         if probe.gap is not None
     ]
     for claim in seen.details:
+        if (claim.name, claim.vantage) == (seen.claim.name, seen.claim.vantage):
+            continue  # It is the verdict, said below with its reasons.
         parts.append(_claim_line(claim))
         parts += [Text(f"  {line}", style="dim") for line in _behind(claim, seen.service)]
     return parts
@@ -100,9 +102,9 @@ def _claim_line(claim: Claim) -> Text:
     return line
 
 
-def _behind(claim: Claim, service: ServiceObserved) -> Iterator[str]:
+def _behind(claim: Claim, service: ServiceObserved | None) -> Iterator[str]:
     """What READY stands on, below the claim about it."""
-    if claim.name == "ready":
+    if claim.name == "ready" and service is not None:
         yield from (f"! {line}" if line in service.doubts else line for line in service.related)
 
 

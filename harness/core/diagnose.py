@@ -6,16 +6,20 @@ It knows neither the provider nor whether anything was broken on purpose.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from shlex import quote
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from harness.core.causes import Cause, cause_of
 from harness.core.observation import ProbeObserved, ServiceObserved
+from harness.core.outcome import Hop
 from harness.core.pattern import broken_views, pattern
 from harness.core.reachability import failure_text, not_checked, subject_of, success_text
 from harness.core.reachability import reachable_claim as reachable_claim
 from harness.core.reachability import sli_claims as sli_claims
 from harness.core.situations import Situation, situation_of
-from harness.core.verdict import Claim
+from harness.core.verdict import Claim, Verdict, fold
 from harness.core.view import (
     Standing,
     View,
@@ -63,6 +67,39 @@ def diagnose(
         diagnosis=cause.id if cause and situation.names_cause else situation.id,
         not_checked=_not_checked(ready, views),
     )
+
+
+def diagnose_url(probe: ProbeObserved, details: Sequence[Claim]) -> Claim:
+    """The worst of the claims about a URL, with what is broken on the way to it.
+
+    Nothing is known of who serves it: what the tables say about gateways, apps and wrong answers
+    is left out, and READY is not checked.
+    """
+    verdict = fold(claim.verdict for claim in details)
+    worst = next(claim for claim in details if claim.verdict is verdict)
+    seen = view(probe)
+    cause = cause_of(pattern(ready=None, views=[seen])) if seen.hop in _ON_THE_WAY else None
+    own = cause is not None and "kubectl" not in cause.next_step
+    template = cause.next_step if cause and own else _NEXT[verdict]
+    return replace(
+        worst,
+        reason=f"{worst.reason}: {cause.finding}" if cause else worst.reason,
+        next_step=_filled(template, probe.url) or None,
+        diagnosis=cause.id if cause else None,
+        not_checked=("READY (no control plane knows a plain URL)", *worst.not_checked),
+    )
+
+
+_ON_THE_WAY = (Hop.RESOLVE, Hop.CONNECT, Hop.TLS, Hop.SEND, Hop.TRANSFER)
+_CURL = "curl -sv --max-time 5 {url}"
+_NEXT = MappingProxyType(
+    {
+        Verdict.PASS: "",
+        Verdict.FAIL: _CURL,
+        Verdict.INCONCLUSIVE: _CURL,
+        Verdict.ERROR: "vpm doctor",
+    }
+)
 
 
 def _named(situation: Situation, views: Sequence[View]) -> View | None:
@@ -165,11 +202,15 @@ def _next_step(
         return None
     namespace, _, service = _subject(ready, probes).partition("/")
     url = named.probe.url if named else (ready.url if ready else "")
+    return _filled(template, url, namespace=namespace, service=service)
+
+
+def _filled(template: str, url: str, **names: str) -> str:
+    """A command line with what it is about: a shell takes the URL for one word."""
     parts = urlsplit(url)
     return template.format(
-        namespace=namespace,
-        service=service,
-        url=url,
+        **names,
+        url=quote(url),
         host=parts.hostname or "",
         port=parts.port or (443 if parts.scheme == "https" else 80),
     )

@@ -35,8 +35,8 @@ _OBJECTIVE = MappingProxyType(
 
 
 def subject_of(probe: ProbeObserved) -> str:
-    """What a probe's claims are about, for example `default/hello`."""
-    return f"{probe.namespace}/{probe.service}"
+    """What a probe's claims are about, for example `default/hello`; a URL has no namespace."""
+    return f"{probe.namespace}/{probe.service}" if probe.namespace else probe.service
 
 
 def reachable_claim(

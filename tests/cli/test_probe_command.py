@@ -15,6 +15,7 @@ from rich.console import Console
 
 from harness.cli.load import load
 from harness.cli.load import read_options as read_load_options
+from harness.cli.missing import mend_missing
 from harness.cli.probe import probe, read_objective, read_options
 from harness.cli.probe_metrics import ProbeMetrics, parse_address
 from harness.cli.probe_round import Round, judge_probes, round_as_json
@@ -88,10 +89,25 @@ def test_bad_options_are_named(arguments: list[str], message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("service", ["http://127.0.0.1:1/", "default/hello"])
-def test_a_url_is_not_taken_for_a_name(service: str) -> None:
-    with pytest.raises(UsageError, match="is not the name of a KService"):
-        read_options(given(probe, service))
+@pytest.mark.parametrize("service", ["localhost:8080/", "default/hello", "Hello", "", "-"])
+def test_what_is_no_name_is_not_asked_for(service: str) -> None:
+    with pytest.raises(UsageError, match="neither the name of a KService nor a URL"):
+        read_options(given(probe, "--", service))
+
+
+@pytest.mark.parametrize(
+    ("found", "mend"),
+    [
+        ((), "this cluster has no KService at all"),
+        ((("demo", "hello"), ("demo", "other")), "it is in another namespace: --namespace demo"),
+        ((("a", "x"), ("b", "y")), "there are: a/x, b/y"),
+        (tuple(("a", f"s{n}") for n in range(10)), "a/s7 and 2 more"),
+    ],
+)
+def test_a_missing_service_is_told_with_what_there_is(
+    found: tuple[tuple[str, str], ...], mend: str
+) -> None:
+    assert mend in mend_missing("hello", found)
 
 
 def test_all_bad_options_are_named_at_once() -> None:

@@ -65,7 +65,7 @@ class Product:
         kubectl = KubectlProcess(kubeconfig=opened.kubeconfig, context=context, clock=clock)
         places = ClusterPlaces(cluster=opened, client=self.client, kubectl=kubectl, clock=clock)
         self.reader = ServiceReader(client=self.client, clock=clock)
-        self.prober = Prober(cluster=opened, places=places, store=self.store, clock=clock)
+        self.prober = Prober(places=places, store=self.store, clock=clock)
 
     def up(self, name: str = "echo", **fields: Any) -> ServiceObserved:
         """Apply a KService and wait until it is READY."""

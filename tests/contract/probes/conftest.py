@@ -49,6 +49,6 @@ def make_prober(
             kubectl=ScriptedKubectl(),
             clock=clock,
         )
-        return Prober(cluster=cluster, places=places, store=store, clock=clock)
+        return Prober(places=places, store=store, clock=clock)
 
     return make

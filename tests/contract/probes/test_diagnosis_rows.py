@@ -95,7 +95,7 @@ def look(make_cluster: Callable[..., Cluster], tmp_path: Path) -> Callable[[str]
                 kubectl=ScriptedKubectl(),
                 clock=clock,
             )
-            prober = Prober(cluster=cluster, places=places, store=MemoryStore(), clock=clock)
+            prober = Prober(places=places, store=MemoryStore(), clock=clock)
             asked = {"requests": 6, "rate": "60/s", "timeout": "1s", **world.fields}
             action = ProbeAction.model_validate(
                 {"service": "metrics-echo", "vantages": world.vantages, **asked}
