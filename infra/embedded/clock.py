@@ -2,24 +2,34 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
 class Clock:
     """Cluster time.  One real second is `scale` cluster seconds."""
 
-    def __init__(self, scale: float = 1.0, not_before: datetime | None = None) -> None:
-        """`not_before` is a cluster time that has been shown already: time never goes back."""
+    def __init__(
+        self,
+        scale: float = 1.0,
+        not_before: datetime | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`not_before` is a cluster time that has been shown already: time never goes back.
+
+        `monotonic` gives real seconds and must be the time of the event loop that `sleep` runs in.
+        """
         if scale <= 0:
             raise ValueError(f"time scale must be positive, got {scale}")
         self.scale = scale
         now = datetime.now(UTC)
         self._epoch = max(now, not_before) if not_before is not None else now
-        self._start = time.monotonic()
+        self._monotonic = monotonic
+        self._start = monotonic()
 
     def monotonic(self) -> float:
         """Cluster seconds since the clock was made."""
-        return (time.monotonic() - self._start) * self.scale
+        return (self._monotonic() - self._start) * self.scale
 
     def now(self) -> datetime:
         """Cluster time, UTC."""

@@ -15,19 +15,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from infra.embedded.autoscaler.metrics import RevisionKey, RevisionLoad
 from infra.embedded.bootstrap import bootstrap
 from infra.embedded.clock import Clock
-from infra.embedded.control_plane import Component, Versions, controllers
+from infra.embedded.control_plane import Component, Versions, control_plane
 from infra.embedded.controllers.conditions import find
 from infra.embedded.kinds import CONFIGMAP, EVENT, KINGRESS, KSERVICE, POD, Kind
 from infra.embedded.kubelet.images import Catalogue
 from infra.embedded.namespaces import NamespaceController
 from infra.embedded.store import Event, Obj, Store
+from tests.support.virtual_time import run_virtually, virtual_clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 T = TypeVar("T")
 IMAGE = "dev.local/hello:v1"
-_REAL_DEADLINE = 20.0
+_DEADLINE = 1_000.0  # cluster seconds
+_POLL = 0.01
 
 
 def _ignore(_namespace: str, _revision: str) -> None:
@@ -151,14 +153,12 @@ class Simulation:
         ]
 
     async def until(self, ask: Callable[[], T | None], what: str = "condition") -> T:
-        """Wait for a truthy answer, at most some real seconds."""
-        async with asyncio.timeout(_REAL_DEADLINE):
-            while True:
-                answer = ask()
-                if answer:
-                    return answer
-                await asyncio.sleep(0.002)
-        raise AssertionError(what)
+        """Wait for a truthy answer, in virtual time."""
+        end = self.clock.monotonic() + _DEADLINE
+        while not (answer := ask()):
+            assert self.clock.monotonic() < end, f"{what} has not come about"
+            await self.clock.sleep(_POLL)
+        return answer
 
     def status(self, kind: Kind, name: str, type: str = "Ready") -> tuple[str, str, str] | None:
         """Status, reason and message of a condition of an object in `default`."""
@@ -193,9 +193,9 @@ class Simulation:
 
 
 @asynccontextmanager
-async def simulation(scale: float = 1.0) -> AsyncIterator[Simulation]:
-    """A cluster with the domain 127.0.0.1.sslip.io whose clock runs `scale` times as fast."""
-    clock = Clock(scale)
+async def simulation() -> AsyncIterator[Simulation]:
+    """A cluster with the domain 127.0.0.1.sslip.io in virtual time."""
+    clock = virtual_clock()
     store = Store(clock)
     bootstrap(store, domain="127.0.0.1.sslip.io", node="node", api=("127.0.0.1", 6443))
     load, kubelet = FakeLoad(), FakeKubelet(store, clock)
@@ -204,14 +204,13 @@ async def simulation(scale: float = 1.0) -> AsyncIterator[Simulation]:
         NamespaceController(store, clock, "a certificate"),
         kubelet,
         gateway,
-        *controllers(
+        *control_plane(
             store,
             clock,
             images=Catalogue.load(),
             load=load,
-            activator="10.244.0.6",
             versions=Versions("1.18.2", "1.18.0"),
-        ),
+        ).parts,
     ]
     cluster = Simulation(clock, store, load, kubelet, gateway)
     tasks = [asyncio.create_task(part.run()) for part in parts]
@@ -226,14 +225,14 @@ async def simulation(scale: float = 1.0) -> AsyncIterator[Simulation]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def simulate(story: Callable[[Simulation], Awaitable[None]], *, scale: float = 1.0) -> None:
+def simulate(story: Callable[[Simulation], Awaitable[None]]) -> None:
     """Run a test's story on a fresh cluster."""
 
     async def run() -> None:
-        async with simulation(scale) as cluster:
+        async with simulation() as cluster:
             await story(cluster)
 
-    asyncio.run(run())
+    run_virtually(run)
 
 
 def kservice(

@@ -34,7 +34,7 @@ def test_a_clock_without_a_lead_shows_the_real_time(tmp_path: Path) -> None:
 
 def test_a_note_of_a_running_cluster_is_ahead_of_its_clock(tmp_path: Path) -> None:
     async def story() -> None:
-        clock, path = Clock(100.0), tmp_path / "time"
+        clock, path = Clock(100.0, monotonic=lambda: 0.0), tmp_path / "time"
         task = asyncio.ensure_future(Timekeeper(clock, path).run())
         await asyncio.sleep(0)
         noted = last_shown(path)

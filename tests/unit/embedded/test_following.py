@@ -17,6 +17,7 @@ from infra.embedded.gateway.faults import GatewayFaults
 from infra.embedded.kinds import CONFIGMAP, CRD, Kind, Registry
 from infra.embedded.kubelet.dns import DnsFaults
 from infra.embedded.store import Obj, Store
+from tests.support.virtual_time import run_virtually, virtual_clock
 
 
 def config(name: str) -> Obj:
@@ -119,9 +120,8 @@ def test_faults_that_change_while_another_is_made() -> None:
 
 
 def test_a_fault_of_the_same_name_keeps_its_own_time() -> None:
-    objects, gateway = Store(Clock(1000.0)), SlowGateway()
-
     async def story() -> None:
+        objects, gateway = Store(virtual_clock()), SlowGateway()
         gateway.go_on.set()
         faults = Faults(objects, objects.clock, gateway, DnsFaults(), lambda _: None)
         task = asyncio.create_task(faults.run())
@@ -135,7 +135,7 @@ def test_a_fault_of_the_same_name_keeps_its_own_time() -> None:
         assert objects.get(FAULT, "", "again")["status"]["phase"] == "Active"
         task.cancel()
 
-    asyncio.run(story())
+    run_virtually(story)
 
 
 WIDGETS = {

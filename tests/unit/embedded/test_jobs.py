@@ -121,7 +121,7 @@ def test_a_job_ends(phase: str, spec: Obj, expected: str) -> None:
         wanted = spec.get("completions", 1) if phase == "Succeeded" else spec["backoffLimit"] + 1
         assert status["succeeded" if phase == "Succeeded" else "failed"] == wanted
 
-    simulate(story, scale=200.0)
+    simulate(story)
 
 
 def test_a_finished_job_goes_when_its_time_is_over() -> None:
@@ -132,4 +132,4 @@ def test_a_finished_job_goes_when_its_time_is_over() -> None:
         await asyncio.sleep(0.01)
         assert cluster.store.list(POD, "default") == []
 
-    simulate(story, scale=50.0)
+    simulate(story)
