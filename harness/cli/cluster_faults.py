@@ -21,13 +21,21 @@ _TYPES = """
   gateway-not-exposed     connections to the gateway are refused
   gateway-silent          it accepts and never answers
   gateway-reset           it accepts and resets
+  gateway-dropped         attempts to connect to it get no answer
+  gateway-foreign         another web server answers in its place
+  gateway-not-http        what answers in its place does not speak HTTP
+  gateway-error           service= percent=100 status=503: the gateway's own answer
+  inside-not-exposed      connections to it from inside the cluster are refused
   dns-not-found           name=NAME (default: every name): does not resolve in pods
+  dns-error               name=NAME: the resolver answers SERVFAIL
   dns-slow                name=NAME seconds=5
   app-slow                service=NAMESPACE/NAME (default: every service) percent=100 seconds=2
   app-error               service= percent= status=500
   app-wrong-body          service= percent= body=TEXT
   app-truncated           service= percent=
   tls-expired             the gateway's certificate has expired
+  tls-not-yet-valid       it is not valid yet
+  tls-untrusted           it is signed by an authority that nobody knows
   tls-wrong-name          the gateway's certificate is for another name
   source-refused          source=ADDRESS or NETWORK: its connections are refused
   api-slow                seconds=2

@@ -53,6 +53,11 @@ class Authority:
         authority.pair.save(directory, "ca")
         return authority
 
+    @classmethod
+    def stranger(cls) -> "Authority":
+        """An authority that nobody knows, and that is kept nowhere."""
+        return cls(_self_signed("an unknown authority"))
+
     def issue(
         self,
         name: str,

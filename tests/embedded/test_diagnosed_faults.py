@@ -65,6 +65,20 @@ def fault(cluster: Cluster, kind: str, parameters: dict[str, Any]) -> Iterator[N
             ("dns-not-found", Hop.RESOLVE, "in-cluster"),
         ),
         ("dns-slow", {"seconds": 2}, SHORT, ("dns-silent", Hop.RESOLVE, "in-cluster")),
+        (
+            "dns-error",
+            {"name": "svc.cluster.local"},
+            {},
+            ("dns-error", Hop.RESOLVE, "in-cluster"),
+        ),
+        ("gateway-dropped", {}, SHORT, ("connect-dropped", Hop.CONNECT, "devbox")),
+        ("gateway-foreign", {}, {}, ("another-server", Hop.STATUS, "devbox")),
+        ("gateway-not-http", {}, {}, ("not-http", Hop.TRANSFER, "devbox")),
+        ("inside-not-exposed", {}, {}, ("cluster-address-closed", Hop.CONNECT, "in-cluster")),
+        ("gateway-error", {"status": 404}, {}, ("host-not-routed", Hop.STATUS, "devbox")),
+        ("gateway-error", TARGET, {}, ("no-healthy-upstream", Hop.STATUS, "devbox")),
+        ("gateway-error", {"status": 504}, {}, ("gateway-timeout", Hop.STATUS, "devbox")),
+        ("gateway-error", {"status": 429}, {}, ("gateway-status", Hop.STATUS, "devbox")),
         ("app-error", TARGET, {}, ("app-status", Hop.STATUS, "devbox")),
         ("app-wrong-body", TARGET, BODY, ("wrong-service", Hop.BODY, "devbox")),
         ("app-truncated", TARGET, {}, ("answer-cut", Hop.TRANSFER, "devbox")),
@@ -90,14 +104,22 @@ def test_a_fault_gets_its_own_row(
 
 @pytest.mark.covers("faults", "bad certificates are diagnosed by name")
 @pytest.mark.parametrize(
-    ("kind", "diagnosis"), [("tls-expired", "tls-expired"), ("tls-wrong-name", "tls-name")]
+    ("kind", "diagnosis"),
+    [
+        ("tls-expired", "tls-expired"),
+        ("tls-wrong-name", "tls-name"),
+        ("tls-not-yet-valid", "tls-not-yet-valid"),
+        ("tls-untrusted", "tls-untrusted"),
+        ("gateway-silent", "tls-silent"),
+        ("gateway-not-http", "tls-broken"),
+    ],
 )
-def test_a_certificate_that_must_not_be_accepted_is_named(
+def test_a_handshake_that_must_not_succeed_is_named(
     service: tuple[Product, ServiceObserved], kind: str, diagnosis: str
 ) -> None:
     product, target = service
     with fault(product.cluster, kind, {}):
-        claim = look(product, target, vantages=("gateway",), scheme="https")
+        claim = look(product, target, vantages=("gateway",), scheme="https", timeout="1s")
     assert (claim.diagnosis, claim.hop, claim.vantage) == (diagnosis, Hop.TLS, "gateway")
     mended = look(product, target, vantages=("gateway",), scheme="https")
     assert mended.verdict is Verdict.PASS, mended.reason

@@ -111,7 +111,7 @@ class Faults:
 
     async def _apply(self) -> None:
         faults = (active.fault for active in self._active.values())
-        wanted = broken(fault for fault in faults if fault is not None)
+        wanted = broken([fault for fault in faults if fault is not None])
         if wanted.gateway != self._now.gateway:
             await self._gateway.break_(wanted.gateway)
         self._dns.faults = wanted.dns

@@ -1,7 +1,7 @@
 """Faults as values: their types and parameters, and what they break together.  Pure."""
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,13 +31,21 @@ PARAMETERS: Mapping[str, Mapping[str, tuple[type, object]]] = {
     "gateway-not-exposed": {},
     "gateway-silent": {},
     "gateway-reset": {},
+    "gateway-dropped": {},
+    "gateway-foreign": {},
+    "gateway-not-http": {},
+    "gateway-error": {**_SERVICE, **_PERCENT, "status": (int, 503)},
+    "inside-not-exposed": {},
     "dns-not-found": {"name": (str, "")},
     "dns-slow": {"name": (str, ""), "seconds": (float, 5.0)},
+    "dns-error": {"name": (str, "")},
     "app-slow": {**_SERVICE, **_PERCENT, "seconds": (float, 2.0)},
     "app-error": {**_SERVICE, **_PERCENT, "status": (int, 500)},
     "app-wrong-body": {**_SERVICE, **_PERCENT, "body": (str, "It works!\n")},
     "app-truncated": {**_SERVICE, **_PERCENT},
     "tls-expired": {},
+    "tls-not-yet-valid": {},
+    "tls-untrusted": {},
     "tls-wrong-name": {},
     "source-refused": {"source": (str, None)},
     "api-slow": {"seconds": (float, 2.0)},
@@ -51,8 +59,16 @@ _EXPOSURES = {
     "gateway-not-exposed": Exposure.CLOSED,
     "gateway-silent": Exposure.SILENT,
     "gateway-reset": Exposure.RESET,
+    "gateway-dropped": Exposure.DROPPED,
+    "gateway-foreign": Exposure.FOREIGN,
+    "gateway-not-http": Exposure.NOT_HTTP,
 }
-_FLAWS = {"tls-expired": Flaw.EXPIRED, "tls-wrong-name": Flaw.WRONG_NAME}
+_FLAWS = {
+    "tls-expired": Flaw.EXPIRED,
+    "tls-not-yet-valid": Flaw.NOT_YET_VALID,
+    "tls-untrusted": Flaw.UNTRUSTED,
+    "tls-wrong-name": Flaw.WRONG_NAME,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +124,13 @@ def _network(source: str) -> str:
         raise FaultError(f"source-refused: source: {error}") from error
 
 
-def broken(faults: Iterable[Fault]) -> Broken:
+def broken(faults: Sequence[Fault]) -> Broken:
     """What these faults break together; of several of one sort the last one counts."""
     exposure, flaw, api = Exposure.OPEN, Flaw.NONE, ApiFault()
     refused: list[str] = []
     apps: list[AppFault] = []
     dns: list[DnsFault] = []
+    types = {fault.type for fault in faults}
     for fault in faults:
         exposure = _EXPOSURES.get(fault.type, exposure)
         flaw = _FLAWS.get(fault.type, flaw)
@@ -121,8 +138,13 @@ def broken(faults: Iterable[Fault]) -> Broken:
         area, _, kind = fault.type.partition("-")
         if fault.type == "source-refused":
             refused.append(fault.parameters["source"])
+        elif fault.type == "gateway-error":
+            apps.append(AppFault("by-gateway", **fault.parameters))
         elif area == "app":
             apps.append(AppFault(kind, **fault.parameters))  # type: ignore[arg-type]
         elif area == "dns":
-            dns.append(DnsFault(**fault.parameters, missing=kind == "not-found"))
-    return Broken(GatewayFaults(exposure, flaw, tuple(refused), tuple(apps)), tuple(dns), api)
+            missing, failing = kind == "not-found", kind == "error"
+            dns.append(DnsFault(**fault.parameters, missing=missing, failing=failing))
+    inside = "inside-not-exposed" in types
+    gateway = GatewayFaults(exposure, flaw, tuple(refused), tuple(apps), inside_closed=inside)
+    return Broken(gateway, tuple(dns), api)

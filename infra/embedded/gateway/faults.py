@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, Protocol
 
 from infra.embedded.gateway.tls import Flaw
 
 Json = dict[str, Any]
+_Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 TRUNCATOR = "truncator"  # the cluster that answers with half a body
 _API = "type.googleapis.com/envoy"
@@ -27,13 +29,16 @@ class Exposure(StrEnum):
     CLOSED = "closed"  # connections are refused
     SILENT = "silent"  # connections are accepted and never answered
     RESET = "reset"  # connections are accepted and reset
+    DROPPED = "dropped"  # attempts to connect get no answer
+    FOREIGN = "foreign"  # another web server answers
+    NOT_HTTP = "not-http"  # something answers that does not speak HTTP
 
 
 @dataclass(frozen=True, slots=True)
 class AppFault:
     """An app that misbehaves for a share of requests; `service` empty means every app."""
 
-    kind: Literal["slow", "error", "wrong-body", "truncated"]
+    kind: Literal["slow", "error", "wrong-body", "truncated", "by-gateway"]
     service: str = ""  # namespace/name of the KService
     percent: float = 100.0
     seconds: float = 0.0
@@ -53,6 +58,7 @@ class GatewayFaults:
     flaw: Flaw = Flaw.NONE
     refused: tuple[str, ...] = ()  # source addresses, as CIDR
     apps: tuple[AppFault, ...] = ()
+    inside_closed: bool = False  # the internal listener refuses connections
 
 
 def of_ingress(faults: Iterable[AppFault], ingress: str) -> tuple[AppFault, ...]:
@@ -73,6 +79,9 @@ def afflict(route: Json, faults: Sequence[AppFault]) -> list[Json]:
                 settings["abort"] = {"http_status": fault.status, "percentage": share}
             case "wrong-body":
                 before.append(_direct(route["match"], fault, share))
+            case "by-gateway":
+                reply = {"direct_response": {"status": fault.status}}
+                before.append({"match": _sometimes(route["match"], share), **reply})
             case "truncated":
                 action = {"cluster": TRUNCATOR, "timeout": "0s"}
                 before.append({"match": _sometimes(route["match"], share), "route": action})
@@ -127,8 +136,46 @@ def refusal(sources: Sequence[str]) -> list[Json]:
 _UNASKED = 2.0  # seconds until a connection that asks nothing is reset too
 
 
-async def stand_in(exposure: Exposure, address: tuple[str, int]) -> asyncio.Server:
-    """A server in the gateway's place: one that is SILENT or one that RESETs."""
+_FOREIGN = (
+    b"HTTP/1.1 404 Not Found\r\nServer: foreign\r\nContent-Type: text/plain\r\n"
+    b"Content-Length: 10\r\nConnection: close\r\n\r\nnot found\n"
+)
+_NOT_HTTP = b"SSH-2.0-OpenSSH_9.6\r\n"
+
+
+class StandIn(Protocol):
+    """What stands in the gateway's place until it is closed."""
+
+    def close(self) -> None: ...
+
+
+class _Full:
+    """A listener whose queue of connections is full: further attempts are dropped."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._sockets = [socket.socket()]
+        listener = self._sockets[0]
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(0)
+        for _ in range(_FILLERS):
+            filler = socket.socket()
+            self._sockets.append(filler)
+            filler.setblocking(False)
+            filler.connect_ex(address)
+
+    def close(self) -> None:
+        for one in self._sockets:
+            one.close()
+
+
+_FILLERS = 4  # connections that are never accepted
+
+
+async def stand_in(exposure: Exposure, address: tuple[str, int]) -> StandIn:
+    """What listens in the gateway's place; raises OSError when it cannot."""
+    if exposure is Exposure.DROPPED:
+        return _Full(address)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(65536):
@@ -145,8 +192,20 @@ async def stand_in(exposure: Exposure, address: tuple[str, int]) -> asyncio.Serv
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         writer.transport.abort()
 
-    handler = silent if exposure is Exposure.SILENT else reset
-    return await asyncio.start_server(handler, *address, reuse_address=True)
+    async def say(words: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(_UNASKED):
+                await reader.read(65536)
+        writer.write(words)
+        writer.close()
+
+    handlers: Mapping[Exposure, _Handler] = {
+        Exposure.SILENT: silent,
+        Exposure.RESET: reset,
+        Exposure.FOREIGN: partial(say, _FOREIGN),
+        Exposure.NOT_HTTP: partial(say, _NOT_HTTP),
+    }
+    return await asyncio.start_server(handlers[exposure], *address, reuse_address=True)
 
 
 async def serve_truncated(path: str) -> asyncio.Server:

@@ -4,13 +4,13 @@ import asyncio
 import errno
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from infra.embedded.address import can_bind, listen
 from infra.embedded.clock import Clock
 from infra.embedded.gateway import kourier, tls
 from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL
-from infra.embedded.gateway.faults import Exposure, GatewayFaults, stand_in
+from infra.embedded.gateway.faults import Exposure, GatewayFaults, StandIn, stand_in
 from infra.embedded.gateway.prober import Listeners
 from infra.embedded.gateway.process import Envoy
 from infra.embedded.gateway.programmer import Programmer
@@ -38,7 +38,7 @@ class Front:
         self._programmer = programmer
         self._names: tuple[str, ...] = ()  # of the certificate
         self._faults = GatewayFaults()
-        self._stand_ins: list[asyncio.Server] = []
+        self._stand_ins: list[StandIn] = []
         self.listeners = Listeners((settings.address, 0), ("", 0))
         self.https_port: int | None = None
         self.internal_service = kourier.INTERNAL_ADDRESS  # where pods find the internal listener
@@ -83,7 +83,7 @@ class Front:
                 return
             _log.warning("Envoy does not listen as it should: %s, %s", self.listeners, wanted)
             await self.open()
-            await self._settle(open_=True)
+            await self._settle(self._outside, open_=True)
         raise OSError(f"Envoy does not listen on {self._outside}")
 
     def certify(self, routings: Iterable[Routing]) -> None:
@@ -102,16 +102,17 @@ class Front:
         before, self._faults = self._faults, faults
         if before.flaw != faults.flaw:
             self._issue()
-        if before.exposure == faults.exposure:
-            if before.refused != faults.refused:
-                self._listen()
-            return
-        for server in self._stand_ins:
-            server.close()
-        self._stand_ins.clear()
+        if before.exposure != faults.exposure:
+            for server in self._stand_ins:
+                server.close()
+            self._stand_ins.clear()
         self._listen()
-        await self._settle(open_=faults.exposure is Exposure.OPEN)
-        if faults.exposure in (Exposure.SILENT, Exposure.RESET):
+        if before.inside_closed != faults.inside_closed:
+            await self._settle([self.listeners.internal], open_=not faults.inside_closed)
+        if before.exposure == faults.exposure:
+            return
+        await self._settle(self._outside, open_=faults.exposure is Exposure.OPEN)
+        if faults.exposure not in (Exposure.OPEN, Exposure.CLOSED):
             for address in self._outside:
                 self._stand_ins.append(await stand_in(faults.exposure, address))
 
@@ -135,7 +136,8 @@ class Front:
     @property
     def _wanted(self) -> list[tuple[str, tuple[str, int], str]]:
         """The listeners: name, address and the routes' audience."""
-        wanted = [("internal", self.listeners.internal, INTERNAL)]
+        inside = ("internal", self.listeners.internal, INTERNAL)
+        wanted = [] if self._faults.inside_closed else [inside]
         if self._faults.exposure is Exposure.OPEN:
             wanted += zip(("http", "https"), self._outside, (EXTERNAL, EXTERNAL), strict=False)
         return wanted
@@ -149,14 +151,14 @@ class Front:
             ]
         )
 
-    async def _settle(self, *, open_: bool) -> None:
-        """Wait until Envoy listens outside, or has let go of its ports."""
+    async def _settle(self, addresses: Sequence[tuple[str, int]], *, open_: bool) -> None:
+        """Wait until Envoy listens at all of these, or has let go of them."""
         for _ in range(_TRIES):
-            if all(_is_busy(*address) == open_ for address in self._outside):
+            if all(_is_busy(*address) == open_ for address in addresses):
                 return
             await asyncio.sleep(_PAUSE)
         wanted = "listen on" if open_ else "let go of"
-        raise OSError(f"Envoy does not {wanted} {self._outside}")
+        raise OSError(f"Envoy does not {wanted} {addresses}")
 
 
 async def _choose(address: str, port: int) -> int:

@@ -8,7 +8,7 @@ from infra.embedded.certs import Authority, KeyPair
 from infra.embedded.clock import Clock
 
 WRONG_NAME = "wrong.invalid"
-_PAST = timedelta(days=30)
+_OFF = timedelta(days=30)
 _SHORT = timedelta(days=1)
 
 
@@ -17,6 +17,8 @@ class Flaw(StrEnum):
 
     NONE = ""
     EXPIRED = "expired"
+    NOT_YET_VALID = "not-yet-valid"
+    UNTRUSTED = "untrusted"
     WRONG_NAME = "wrong-name"
 
 
@@ -31,5 +33,9 @@ def certificate(authority: Authority, hosts: tuple[str, ...], flaw: Flaw, clock:
     if flaw is Flaw.WRONG_NAME:
         return authority.issue(WRONG_NAME, [WRONG_NAME])
     if flaw is Flaw.EXPIRED:
-        return authority.issue("gateway", hosts, starts=clock.now() - _PAST, lifetime=_SHORT)
+        return authority.issue("gateway", hosts, starts=clock.now() - _OFF, lifetime=_SHORT)
+    if flaw is Flaw.NOT_YET_VALID:
+        return authority.issue("gateway", hosts, starts=clock.now() + _OFF, lifetime=_SHORT)
+    if flaw is Flaw.UNTRUSTED:
+        return Authority.stranger().issue("gateway", hosts)
     return authority.issue("gateway", hosts)

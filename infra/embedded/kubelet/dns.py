@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class DnsFault:
-    """Names that do not resolve, or only after some cluster seconds.
+    """Names that do not resolve, or only after some cluster seconds, or end in SERVFAIL.
 
     `name` is a name or the end of names (`.svc.cluster.local`); empty means every name.
     """
@@ -49,6 +49,7 @@ class DnsFault:
     name: str = ""
     seconds: float = 0.0
     missing: bool = False
+    failing: bool = False
 
     def concerns(self, name: str) -> bool:
         """Whether questions for this name are concerned."""
@@ -63,6 +64,9 @@ class DnsFaults:
 
     def missing(self, name: str) -> bool:
         return any(fault.missing and fault.concerns(name) for fault in self.faults)
+
+    def failing(self, name: str) -> bool:
+        return any(fault.failing and fault.concerns(name) for fault in self.faults)
 
     def delay(self, name: str) -> float:
         """Cluster seconds that an answer takes."""
@@ -174,7 +178,10 @@ class _Server(asyncio.DatagramProtocol):
         answer = resolve(node.store, node.settings.cluster_domain, question.name)
         if faults.missing(question.name):
             answer = Answer(exists=False)
-        packet, delay = build(question, answer), faults.delay(question.name)
+        code = SERVER_FAILURE if faults.failing(question.name) else NO_ERROR
+        if code:
+            answer = Answer(exists=True)
+        packet, delay = build(question, answer, code), faults.delay(question.name)
         loop = asyncio.get_running_loop()
         loop.call_later(delay / node.clock.scale, self._send, packet, addr)
 

@@ -25,6 +25,14 @@ def effect(kind: str, **parameters: Any) -> Broken:
         ("gateway-not-exposed", {}, Broken(GatewayFaults(exposure=Exposure.CLOSED))),
         ("gateway-silent", {}, Broken(GatewayFaults(exposure=Exposure.SILENT))),
         ("gateway-reset", {}, Broken(GatewayFaults(exposure=Exposure.RESET))),
+        ("gateway-dropped", {}, Broken(GatewayFaults(exposure=Exposure.DROPPED))),
+        ("inside-not-exposed", {}, Broken(GatewayFaults(inside_closed=True))),
+        (
+            "gateway-error",
+            {"service": "hello"},
+            Broken(GatewayFaults(apps=(AppFault("by-gateway", "default/hello", status=503),))),
+        ),
+        ("dns-error", {"name": "a.b"}, Broken(dns=(DnsFault("a.b", failing=True),))),
         ("tls-expired", {}, Broken(GatewayFaults(flaw=Flaw.EXPIRED))),
         ("tls-wrong-name", {}, Broken(GatewayFaults(flaw=Flaw.WRONG_NAME))),
         (
@@ -109,6 +117,12 @@ def test_a_slow_and_failing_app() -> None:
     assert config["delay"] == {"fixed_delay": "1.500s", "percentage": share}
     assert config["abort"]["http_status"] == 500
     assert config["abort"]["percentage"]["numerator"] == 1250
+
+
+def test_an_answer_of_the_gateways_own_has_no_sign_of_an_app() -> None:
+    first, _ = routes(AppFault("by-gateway", status=404))
+    assert first["direct_response"] == {"status": 404}
+    assert "response_headers_to_add" not in first
 
 
 @pytest.mark.parametrize("kind", ["wrong-body", "truncated"])
