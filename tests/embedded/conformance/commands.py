@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.embedded.conformance import beginning, circumstances
+from tests.embedded.conformance import beginning, circumstances, guard
 from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.embedded.conformance.outputs import (
     Counters,
@@ -64,8 +64,11 @@ def _replayer(found: list[Recorded], path: Path) -> Any:
 
 
 def _case(what: Replay, entry: Recorded, counters: Counters) -> Case:
-    if not entry.command.startswith("kubectl "):
-        return Case(entry.name, skipped="not a kubectl command")
+    try:
+        arguments = guard.words(_here(what, entry))
+        guard.check(arguments, entry.stdin, what.root)
+    except guard.Refused as error:
+        return Case(entry.name, skipped=str(error))
     if _ABSENT.search(entry.out + entry.err) and "already exists" not in entry.err:
         beginning.forget(what, entry)
     if "error when patching" in entry.err:
@@ -74,12 +77,11 @@ def _case(what: Replay, entry: Recorded, counters: Counters) -> Case:
         return Case(entry.name, skipped="not served: see COVERAGE")
     try:
         done = subprocess.run(
-            ["/bin/sh", "-c", _here(what, entry)],  # shell commands of one's own
+            [str(KUBECTL), *arguments],
             cwd=what.root,
             env={
                 **os.environ,
                 "KUBECONFIG": str(what.cluster.kubeconfig),
-                "PATH": f"{KUBECTL.parent}:{os.environ['PATH']}",
                 "TZ": "UTC",
             },
             input=entry.stdin,

@@ -18,6 +18,7 @@ import httpx
 
 from harness.timing.wait import WaitTimeout
 from tests.embedded.conformance.clusters import Clusters
+from tests.embedded.conformance.guard import Guarded
 from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.support.cluster import Cluster, existing
 
@@ -82,7 +83,7 @@ def results(areas: Sequence[Area], plan: Plan) -> Iterator[Result]:
 def _one_by_one(areas: Sequence[Area], plan: Plan, cluster: Cluster) -> Iterator[Result]:
     before = _namespaces(cluster)
     for area in areas:
-        yield _result(area, Replay(cluster, plan.root, plan.pace or 1.0))
+        yield _result(area, _replay(cluster, plan, 1.0))
         _tidy(cluster, before)
 
 
@@ -91,10 +92,15 @@ def _alone(area: Area, plan: Plan, folder: Path, clusters: Clusters) -> Result:
     scale = plan.time_scale or area.scale
     try:
         with clusters.one(folder, f"conformance-{folder.name}", "--time-scale", str(scale)) as own:
-            result = _result(area, Replay(own, plan.root, plan.pace or scale))
+            result = _result(area, _replay(own, plan, scale))
             return replace(result, cases=(*result.cases, *_ended(own, folder)))
     except (RuntimeError, OSError) as error:
         return Result(area, (Case("the cluster", (str(error),)),), scale, 0.0)
+
+
+def _replay(cluster: Cluster, plan: Plan, pace: float) -> Replay:
+    """What an area works with: a cluster that recordings cannot misuse."""
+    return Replay(Guarded.of(cluster, plan.root), plan.root, plan.pace or pace)
 
 
 def _ended(cluster: Cluster, folder: Path) -> Iterator[Case]:
