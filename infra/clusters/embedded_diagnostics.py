@@ -12,11 +12,10 @@ from typing import Final
 from infra.clusters.embedded_process import LOG_FILE
 
 DUMP: Final = "envoy-config.json"
-_LOGS: Final = {
-    LOG_FILE: "embedded-cluster.log",
-    "gateway/envoy.log": "envoy.log",
-    "gateway/access.log": "gateway-access.log",
-}
+_LOG: Final = "embedded-cluster.log"
+_GATEWAY_LOG: Final = "gateway.log"
+_GATEWAY_LOGS: Final = "pods/*/kourier-gateway/*.log"
+"""Of its containers: also there when the API server is not."""
 _BOOTSTRAP: Final = "gateway/bootstrap.json"
 _SECONDS: Final = 5.0
 _MOST_BYTES: Final = 32 * 1024 * 1024
@@ -28,9 +27,10 @@ def collect(data: Path, folder: Path) -> None:
     An Envoy that does not answer leaves no dump; the folder then says why.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, copy in _LOGS.items():
-        if (data / name).is_file():
-            shutil.copyfile(data / name, folder / copy)
+    if (data / LOG_FILE).is_file():
+        shutil.copyfile(data / LOG_FILE, folder / _LOG)
+    for log in sorted(data.glob(_GATEWAY_LOGS), key=lambda path: path.stat().st_mtime)[-1:]:
+        shutil.copyfile(log, folder / _GATEWAY_LOG)
     try:
         dump = _dump(data / _BOOTSTRAP)
     except (OSError, http.client.HTTPException, ValueError, LookupError, TypeError) as error:

@@ -23,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(arguments.log_level.upper())  # components' own logs take more
     settings = _settings(arguments)
     try:
         with hold(settings.state_dir):

@@ -32,7 +32,6 @@ def bootstrap(store: Store, *, domain: str, node: str, api: tuple[str, int]) -> 
         *_kubernetes_endpoints(*api),
         *roles(),
         *_definitions(store.clock.stamp()),
-        _webhook(api[0]),
         (NODE, _node(node, api[0], store.clock.stamp())),
     )
     for kind, obj in objects:
@@ -131,22 +130,6 @@ def _definitions(now: str) -> Iterator[tuple[Kind, Obj]]:
     for kind in BUILT_IN:
         if kind.custom:
             yield CRD, definition_of(kind, labels, now)
-
-
-def _webhook(address: str) -> tuple[Kind, Obj]:
-    """Who waits for Knative's webhook finds it: admission is a part of this process."""
-    return ENDPOINTSLICE, {
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": {
-            "name": "webhook-embedded",
-            "namespace": "knative-serving",
-            "labels": {"kubernetes.io/service-name": "webhook"},
-        },
-        "addressType": "IPv4",
-        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
-        "ports": [{"name": "https-webhook", "port": 8443, "protocol": "TCP"}],
-    }
 
 
 def _kubernetes_endpoints(address: str, port: int) -> Iterator[tuple[Kind, Obj]]:

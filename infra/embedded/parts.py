@@ -1,12 +1,16 @@
 """The parts of a cluster besides its API server: controllers, kubelet, gateway."""
 
-from collections.abc import Mapping
-from typing import Protocol
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, Protocol
 
 from infra.embedded.api.version import KNATIVE, KOURIER
 from infra.embedded.certs import Authority
 from infra.embedded.clock import Clock
-from infra.embedded.control_plane import Versions, controllers
+from infra.embedded.components import components, settled
+from infra.embedded.control_plane import Versions, control_plane
 from infra.embedded.faults import BreakableApi, Faults
 from infra.embedded.gateway import Gateway, GatewaySettings
 from infra.embedded.kubelet import Kubelet, NodeSettings
@@ -14,6 +18,9 @@ from infra.embedded.namespaces import NamespaceController
 from infra.embedded.node.launch import Launched
 from infra.embedded.settings import Settings
 from infra.embedded.store import Store
+
+_log = logging.getLogger(__name__)
+_SETTLE_SECONDS = 20.0
 
 
 class Component(Protocol):
@@ -43,6 +50,21 @@ class Parts:
         self._authority = authority
         self._gateway: Gateway | None = None
         self._kubelet: Kubelet | None = None
+        self._settled: Callable[[], Coroutine[Any, Any, None]] | None = None
+
+    async def settle(self) -> None:
+        """Wait until Knative's components work, once everything that was started is run.
+
+        Raises EnvoyError when the gateway cannot be started.
+        """
+        if self._settled is None:
+            return
+        try:
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                await self._settled()
+        except TimeoutError:
+            _log.warning("not all of Knative's components work: see the pods of knative-serving"
+                         " and kourier-system")  # fmt: skip
 
     async def start(
         self, address: str, api: tuple[str, int], application: BreakableApi
@@ -64,19 +86,21 @@ class Parts:
         )
         gateway = self._gateway = Gateway(store, clock, front, kubelet.network)
         await gateway.start()
-        loops = controllers(
+        plane = control_plane(
             store,
             clock,
             images=kubelet.catalogue,
             load=gateway,
-            activator=kubelet.network.activator,
             versions=Versions(knative=KNATIVE, kourier=KOURIER),
         )
+        held = components(clock, gateway, plane, application)
+        kubelet.components.update(held)
+        self._settled = partial(settled, store, held, gateway)
         faults = Faults(store, clock, gateway, kubelet.dns_faults, application.break_)
         faults.install()
         authority_pem = self._authority.pair.certificate.decode()
         namespaces = NamespaceController(store, clock, authority_pem)
-        return [kubelet, gateway, namespaces, faults, *loops]
+        return [kubelet, gateway, namespaces, faults, *plane.parts]
 
     @property
     def kubelet(self) -> Kubelet | None:

@@ -276,10 +276,11 @@ def test_a_run_that_goes_wrong_leaves_a_whole_bundle(leaky: Leaky) -> None:
     bundle = {name for name in leaky.files if "/diagnostics/" in name}
     for wanted in (
         "describe.txt", "events.txt", "service.yaml", "parts.yaml", "envoy-routes.json",
-        "dns.txt", "index.txt", "gateway-access.log", "embedded-cluster.log",
+        "dns.txt", "index.txt", "gateway.log", "embedded-cluster.log",
     ):  # fmt: skip
         assert any(name.endswith(f"/{wanted}") for name in bundle), wanted
-    assert any(re.search(r"/logs/.*user-container\.txt$", name) for name in bundle)
+    for pod in ("user-container", "kourier-gateway", "activator", "controller"):
+        assert any(re.search(rf"/logs/.*\.{pod}\.txt$", name) for name in bundle), pod
 
 
 @pytest.mark.parametrize("place", [*sorted(IN_LOGS), *PLACES])

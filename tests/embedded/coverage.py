@@ -40,6 +40,13 @@ APPROXIMATED = {
     "`version` (commit, compiler, date) are empty",
     "managedFields": "kept for writes of clients; writes of controllers leave no entry",
     "strategic merge patch": "merge keys by field name, for the kinds that are served",
+    "pods of Knative's own components": "their containers hold parts of the server's own process "
+    "and its Envoy: Ready, logs, deletion, restarts and replicas are real, and what a component "
+    "does is left undone while its Deployment has no replicas; their images are "
+    "vpm-harness/embedded/..., their templates have no environment, volumes and hooks, exec is "
+    "refused, and of their ports only 8080, 8081 and 8443 of the gateway's pod answer (inside "
+    "pods, and on this machine where the pods' network is its own); several replicas of the "
+    "gateway are one Envoy",
     "OpenAPI": "v3 with fields and types but without prose; v2 is an empty document",
     "kubectl explain": "fields and types without descriptions",
     "CRDs": "structural schemas (types, required, enum, bounds, pattern, lengths, defaults, "
@@ -69,9 +76,6 @@ ABSENT = {
     "ports of queue-proxy": "8012, 8013, 8022, 8112, 9090 and 9091 of a pod refuse connections: "
     "the node and the gateway do its work, and the pod's Services lead to the app",
     "Bindings": "405; pods are bound by the scheduler",
-    "pods of Knative's own components": "knative-serving and kourier-system have the Deployments, "
-    "1/1, and no pods: their work is done by the server's own process (vpm cluster logs) and its "
-    "Envoy (gateway/envoy.log and gateway/access.log in the cluster's folder)",
 }
 
 

@@ -27,12 +27,13 @@ def test_ports_that_somebody_takes_while_envoy_starts(tmp_path: Path) -> None:
         settings = GatewaySettings(tmp_path, free_address((0,)), 0, 0, authority)
         programmer = Programmer(tmp_path / "gateway", f"{name}/probes", f"{name}/truncator")
         front = Front(Clock(1.0), settings, network, programmer)
-        envoy = Envoy(tmp_path / "gateway", f"{name}/admin")
+        envoy = Envoy(f"{name}/admin")
         bootstrap = programmer.bootstrap(f"{name}/admin")
         await front.open()
         before = front.listeners
         with socket.create_server(before.external), socket.create_server(before.internal):
-            await envoy.start(bootstrap)
+            with (tmp_path / "envoy.log").open("wb") as log:
+                await envoy.start(bootstrap, log.fileno())
             try:
                 await front.confirm(envoy)
                 assert front.listeners.external != before.external

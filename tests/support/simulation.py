@@ -30,6 +30,7 @@ T = TypeVar("T")
 IMAGE = "dev.local/hello:v1"
 _DEADLINE = 1_000.0  # cluster seconds
 _POLL = 0.01
+_COMPONENTS = ("knative-serving", "kourier-system")  # namespaces of Knative's own pods
 
 
 def _ignore(_namespace: str, _revision: str) -> None:
@@ -57,7 +58,8 @@ class FakeKubelet:
     store: Store
     clock: Clock
     fates: dict[str, Obj] = field(default_factory=dict)
-    started: int = 0
+    started: int = 0  # of those that are not Knative's own
+    components: int = 0
 
     async def run(self) -> None:
         async for event in self.store.watch(POD):
@@ -73,7 +75,6 @@ class FakeKubelet:
     def _start(self, pod: Obj) -> None:
         spec = {**pod["spec"], "nodeName": "node"}
         bound = self.store.update(POD, {**pod, "spec": spec})
-        self.started += 1
         fate = self.fates.get(pod["spec"]["containers"][0]["image"])
         status = fate or {
             "phase": "Running",
@@ -81,8 +82,15 @@ class FakeKubelet:
                 {"type": "Ready", "status": "True", "lastTransitionTime": self.clock.stamp()}
             ],
         }
-        address = {"podIP": f"10.244.0.{self.started + 1}"}
+        address = {"podIP": self._address(pod["metadata"]["namespace"])}
         self.store.update_status(POD, {**bound, "status": {**pod["status"], **address, **status}})
+
+    def _address(self, namespace: str) -> str:
+        if namespace in _COMPONENTS:
+            self.components += 1
+            return f"10.244.1.{self.components + 1}"
+        self.started += 1
+        return f"10.244.0.{self.started + 1}"
 
 
 @dataclass(slots=True)
@@ -126,9 +134,10 @@ class Simulation:
     changes: list[Event] = field(default_factory=list)
 
     async def watch(self) -> None:
-        """Keep every change of the store."""
+        """Keep every change of the store, besides those of Knative's own components."""
         async for event in self.store.watch():
-            self.changes.append(event)
+            if event.obj["metadata"].get("namespace") not in _COMPONENTS:
+                self.changes.append(event)
 
     async def states(self, kind: Kind, type: str = "Ready") -> list[tuple[str, str]]:
         """Status and reason that a condition of objects of this kind went through so far."""

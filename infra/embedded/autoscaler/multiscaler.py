@@ -1,5 +1,6 @@
 """Collects loads and decides, for every revision that has a PodAutoscaler."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from infra.embedded.autoscaler.decider import (
 )
 from infra.embedded.autoscaler.metrics import History, LoadSource, RevisionKey, RevisionLoad
 from infra.embedded.clock import Clock
+
+_log = logging.getLogger(__name__)
 
 COLLECT_INTERVAL, DECIDE_INTERVAL = 1.0, 2.0  # cluster seconds
 
@@ -48,6 +51,7 @@ class Multiscaler:
         self._deciders: dict[RevisionKey, _Decider] = {}
         self._ready_pods: Callable[[RevisionKey], int] = _no_pods
         self._changed: Callable[[RevisionKey], None] = _nobody
+        self.paused = False  # nothing is decided
         load.on_buffered(self._poke)
 
     def connect(
@@ -87,7 +91,8 @@ class Multiscaler:
         """Collect and decide until cancelled."""
         while True:
             await self._clock.sleep(COLLECT_INTERVAL)
-            self.tick()
+            if not self.paused:
+                self.tick()
 
     def tick(self) -> None:
         """One round: record what every revision had, then decide where it is time to."""
@@ -107,7 +112,7 @@ class Multiscaler:
         """A request waits for a first pod: decide at once."""
         key = (namespace, revision)
         decider = self._deciders.get(key)
-        if decider is not None and decider.decision.pods <= 0:
+        if decider is not None and decider.decision.pods <= 0 and not self.paused:
             now = self._clock.monotonic()
             decider.history.record(now, RevisionLoad(1.0, 1.0))
             self._decide(key, decider, now)
@@ -120,5 +125,7 @@ class Multiscaler:
             spec=decider.spec, state=decider.state, observed=observed, now=now
         )
         if decision != decider.decision:
+            before = decider.decision.pods
+            _log.debug("%s/%s: %s pods wanted, were %s: %s", *key, decision.pods, before, observed)
             decider.decision = decision
             self._changed(key)

@@ -55,13 +55,20 @@ class BreakableApi:
         self._app = app
         self._clock = clock
         self.fault = ApiFault()
+        self._webhook = True  # somebody answers for it
 
     def break_(self, fault: ApiFault) -> None:
         """Take this fault instead of the earlier one."""
         self.fault = fault
 
+    def turn_webhook(self, on: bool) -> None:
+        """Have Knative's webhook answer, or not."""
+        self._webhook = on
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault, path = self.fault, scope.get("path", "")
+        if not self._webhook:
+            fault = replace(fault, no_webhook=True)
         if fault == ApiFault() or scope["type"] != "http" or path.startswith(_OWN):
             await self._app(scope, receive, send)
             return

@@ -41,7 +41,15 @@ class Clusters:
         self._moved: set[str] = set()  # backends whose pods have changed since the last version
         self._leaving: set[str] = set()  # backends that routes in use may still lead to
         self._read = backends.LimitsReader(store)
+        self._activated = True  # the activator takes requests
         self.limits: Mapping[str, Limits] = {}
+
+    def turn_activator(self, *, on: bool) -> None:
+        """Lead requests through the activator, or to nobody where they would pass it."""
+        if on != self._activated:
+            self._activated = on
+            self._moved |= set(self.limits)
+            self._dirty.set()
 
     async def pod_changed(self, event: Event) -> None:
         """A pod has changed: the activator is told at once, Envoy with the next version."""
@@ -84,7 +92,10 @@ class Clusters:
         pods = self._pods.of(name)
         gate = await self._activator.revision(name)
         gate.update(pods, limit.concurrency, limit.paused)
-        if pods and not limit.one_by_one:
+        passes = limit.activator or limit.one_by_one or not pods
+        if passes and not self._activated:
+            self._programmer.backend(name, limit, [])
+        elif pods and not limit.one_by_one:
             reached = [await self._network.expose(*pod) for pod in pods]
             self._programmer.backend(name, limit, reached)
         else:
@@ -92,6 +103,7 @@ class Clusters:
 
     async def _write(self, names: set[str], *, wait: bool) -> None:
         try:
+            wait = wait and self._envoy.running
             taken = await self._envoy.cluster_updates() if wait else 0
             if self._programmer.clusters(names) and wait:
                 for _ in range(_TRIES):

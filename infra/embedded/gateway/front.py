@@ -65,11 +65,19 @@ class Front:
             network.forwards[self.internal_service, INTERNAL_PORT] = internal
         self.listeners = Listeners(external, internal)
         network.forwards[kourier.EXTERNAL_ADDRESS, 80] = external
+        network.forwards[network.gateway, kourier.HTTP] = external
+        network.forwards[network.gateway, kourier.INTERNAL] = internal
         if settings.https_port is not None and settings.authority is not None:
             self.https_port = await _choose(settings.address, settings.https_port)
-            network.forwards[kourier.EXTERNAL_ADDRESS, 443] = (settings.address, self.https_port)
+            https = (settings.address, self.https_port)
+            network.forwards[kourier.EXTERNAL_ADDRESS, 443] = https
+            network.forwards[network.gateway, kourier.HTTPS] = https
         self.certify([])
         self._listen()
+
+    async def unheard(self, envoy: Envoy) -> set[str]:
+        """The listeners that Envoy should have and has not; raises OSError."""
+        return {name for name, _, _ in self._wanted} - await envoy.listening()
 
     async def confirm(self, envoy: Envoy) -> None:
         """Have Envoy listen everywhere, on other ports where somebody took the chosen ones.
@@ -78,10 +86,9 @@ class Front:
         Raises OSError.
         """
         for _ in range(_ANSWERS):
-            wanted = {name for name, _, _ in self._wanted}
-            if wanted <= await envoy.listening():
+            if not (missing := await self.unheard(envoy)):
                 return
-            _log.warning("Envoy does not listen as it should: %s, %s", self.listeners, wanted)
+            _log.warning("Envoy does not listen as it should: %s, %s", self.listeners, missing)
             await self.open()
             await self._settle(self._outside, open_=True)
         raise OSError(f"Envoy does not listen on {self._outside}")
@@ -94,10 +101,11 @@ class Front:
             self._names = names
             self._issue()
 
-    async def break_(self, faults: GatewayFaults) -> None:
+    async def break_(self, faults: GatewayFaults, *, live: bool = True) -> None:
         """Take these faults instead of the earlier ones; returns when they are in effect.
 
-        Raises OSError when a port cannot be taken over.
+        An Envoy that is not `live` finds them when it starts.  Raises OSError when a port cannot
+        be taken over.
         """
         before, self._faults = self._faults, faults
         if before.flaw != faults.flaw:
@@ -107,11 +115,12 @@ class Front:
                 server.close()
             self._stand_ins.clear()
         self._listen()
-        if before.inside_closed != faults.inside_closed:
+        if live and before.inside_closed != faults.inside_closed:
             await self._settle([self.listeners.internal], open_=not faults.inside_closed)
         if before.exposure == faults.exposure:
             return
-        await self._settle(self._outside, open_=faults.exposure is Exposure.OPEN)
+        if live:
+            await self._settle(self._outside, open_=faults.exposure is Exposure.OPEN)
         if faults.exposure not in (Exposure.OPEN, Exposure.CLOSED):
             for address in self._outside:
                 self._stand_ins.append(await stand_in(faults.exposure, address))

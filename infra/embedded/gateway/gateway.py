@@ -1,6 +1,7 @@
 """The gateway: Envoy, programmed from KIngress objects and ready pods, and probed."""
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from collections.abc import Callable, Mapping
@@ -15,16 +16,18 @@ from infra.embedded.gateway.clusters import Clusters
 from infra.embedded.gateway.faults import Exposure, GatewayFaults, serve_truncated
 from infra.embedded.gateway.front import Front
 from infra.embedded.gateway.ingresses import Ingresses, IngressStatus
-from infra.embedded.gateway.process import Envoy
+from infra.embedded.gateway.process import Envoy, EnvoyError
 from infra.embedded.gateway.programmer import Programmer
 from infra.embedded.gateway.settings import GatewaySettings
 from infra.embedded.kinds import KINGRESS, POD, SERVICE, SKS
+from infra.embedded.kubelet.logs import ContainerLog
 from infra.embedded.kubelet.network import PodNetwork
 from infra.embedded.store import Event, Store
 
 _log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 1.0
+_FAILED = 1
 SETTLE_SECONDS = 0.003  # changes come in groups: one version of the files for each group
 # A version costs in proportion to the number of hosts, so groups grow with what it costs: by this
 # share of what the last version took beyond LONE_SECONDS.
@@ -43,7 +46,7 @@ class Gateway:
         folder = settings.state_dir / "gateway"
         # Of this process alone: a predecessor's Envoy may take a moment to die.
         self._sockets = f"@vpm-{secrets.token_hex(6)}"
-        self._envoy = Envoy(folder, f"{self._sockets}/admin")
+        self._envoy = Envoy(f"{self._sockets}/admin")
         self._programmer = Programmer(
             folder, f"{self._sockets}/probes", f"{self._sockets}/truncator"
         )
@@ -52,10 +55,16 @@ class Gateway:
         self._exposed = True  # by its Service
         self._presenting = asyncio.Lock()
         self._servers: list[asyncio.Server] = []
+        self._turn = asyncio.Lock()  # one container after the other has Envoy
+        self._live = asyncio.Event()  # Envoy serves
+        self._confirmed = False
+        self.failure: EnvoyError | OSError | None = None  # why Envoy was last not started
         self._activator = Activator(f"{self._sockets}/revision", network)
         self._load = load.Load()
         self._status = IngressStatus(store, clock, lambda: self._front.probed)
         self._dirty = asyncio.Event()
+        self._following = asyncio.Event()  # the controller works
+        self._following.set()
         self._programming = asyncio.Lock()
         self._ingresses = Ingresses(self._status)
         self._clusters = Clusters(
@@ -69,15 +78,56 @@ class Gateway:
         )
 
     async def start(self) -> None:
-        """Start Envoy and have it listen; raises EnvoyError and OSError."""
+        """Choose the ports and write what Envoy starts with; raises OSError."""
         self._servers = [
             await probe_answers.serve(self._programmer.activator),
             await serve_truncated(self._programmer.truncator),
         ]
-        bootstrap = self._programmer.bootstrap(f"{self._sockets}/admin")
+        self._bootstrap = self._programmer.bootstrap(f"{self._sockets}/admin")
         await self._front.open()
-        await self._envoy.start(bootstrap)
-        await self._front.confirm(self._envoy)
+        self._ensure_services()
+
+    async def hold(self, log: ContainerLog) -> int:
+        """Have Envoy work until it ends, or until cancelled; returns its exit code.
+
+        It is one process: where several containers hold it, the others wait for their turn.
+        """
+        async with self._turn:
+            try:
+                await self._begin(log)
+                return await self._envoy.ended()
+            except (EnvoyError, OSError) as error:
+                log.write(str(error))
+                self.failure = error
+                return _FAILED
+            finally:
+                self._live.clear()
+                await self._envoy.stop()
+
+    async def _begin(self, log: ContainerLog) -> None:
+        await self._envoy.start(self._bootstrap, log.output)
+        if not self._confirmed:
+            await self._front.confirm(self._envoy)
+            self._ensure_services()
+            self._confirmed = True
+        self.failure = None
+        self._live.set()
+
+    @property
+    def live(self) -> bool:
+        """Whether Envoy serves."""
+        return self._live.is_set()
+
+    async def check(self) -> str:
+        """Why the gateway does not work; empty when Envoy serves and has its ports."""
+        await self._live.wait()
+        try:
+            missing = await self._front.unheard(self._envoy)
+        except OSError as error:
+            return f"Envoy's admin interface: {error}"
+        return f"Envoy does not listen: {', '.join(sorted(missing))}" if missing else ""
+
+    def _ensure_services(self) -> None:
         kourier.ensure(
             self._store,
             internal=self._front.internal_service,
@@ -98,6 +148,17 @@ class Gateway:
         self._faults = faults
         await self._program()
         await self._present()
+
+    def turn_activator(self, on: bool) -> None:
+        """Have the activator take requests, or not: what leads through it then finds nobody."""
+        self._clusters.turn_activator(on=on)
+
+    def turn_controller(self, on: bool) -> None:
+        """Have Envoy follow the KIngresses, or stay as it is."""
+        if on:
+            self._following.set()
+        else:
+            self._following.clear()
 
     async def run(self) -> None:
         """Follow KIngresses, revisions and pods until cancelled."""
@@ -148,12 +209,14 @@ class Gateway:
         """Show to the outside what faults and kourier's Service leave; raises OSError."""
         async with self._presenting:
             closed = replace(self._faults, exposure=Exposure.CLOSED)
-            await self._front.break_(self._faults if self._exposed else closed)
+            faults = self._faults if self._exposed else closed
+            await self._front.break_(faults, live=self._live.is_set())
 
     async def _program_forever(self) -> None:
         loop, took = asyncio.get_running_loop(), 0.0
         while True:
             await self._dirty.wait()
+            await self._following.wait()
             await asyncio.sleep(max(SETTLE_SECONDS, SETTLE_SHARE * (took - LONE_SECONDS)))
             self._dirty.clear()
             begin = loop.time()
@@ -177,8 +240,6 @@ class Gateway:
     async def _sample(self) -> None:
         while True:
             busy = False
-            try:
+            with contextlib.suppress(OSError):  # it does not run: its container's status says why
                 busy = self._load.sample(await self._envoy.get(load.QUERY))
-            except OSError:
-                await self._envoy.revive()
             await load.pause(busy=busy)

@@ -6,6 +6,7 @@ from infra.embedded.store import Obj, Store
 NAMESPACE = "kourier-system"
 EXTERNAL_ADDRESS = "10.96.0.81"  # of kourier
 INTERNAL_ADDRESS = "10.96.0.80"  # of kourier-internal where pods do not reach the host itself
+HTTP, INTERNAL, HTTPS = 8080, 8081, 8443  # ports of the gateway's pods
 _SELECTOR = {"app": "3scale-kourier-gateway"}
 _LABELS = {
     "networking.knative.dev/ingress-provider": "kourier",
@@ -17,11 +18,11 @@ _LABELS = {
 def ensure(store: Store, *, internal: str, public: str, ports: tuple[int, int | None]) -> None:
     """Write the Services; `ports` are those that the host reaches (HTTP, HTTPS)."""
     http, https = ports
-    outside = [_port("http2", 80, 8080, node_port=http)]
+    outside = [_port("http2", 80, HTTP, node_port=http)]
     if https is not None:
-        outside.append(_port("https", 443, 8443, node_port=https))
+        outside.append(_port("https", 443, HTTPS, node_port=https))
     _put(store, "kourier", outside, "LoadBalancer", EXTERNAL_ADDRESS, {"ingress": [{"ip": public}]})
-    _put(store, "kourier-internal", [_port("http2", 80, 8081)], "ClusterIP", internal, {})
+    _put(store, "kourier-internal", [_port("http2", 80, INTERNAL)], "ClusterIP", internal, {})
 
 
 def is_external(service: Obj) -> bool:
@@ -42,7 +43,7 @@ def exposes(service: Obj) -> bool:
         spec.get("type") in ("LoadBalancer", "NodePort")
         and bool(selector)
         and selector.items() <= _SELECTOR.items()
-        and any(port["port"] == 80 and port.get("targetPort") == 8080 for port in spec["ports"])
+        and any(port["port"] == 80 and port.get("targetPort") == HTTP for port in spec["ports"])
     )
 
 

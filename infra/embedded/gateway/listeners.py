@@ -15,7 +15,7 @@ def listener(
     script: str,
     refused: Sequence[str] = (),
 ) -> Json:
-    """A listener for an audience's routes; `files` has routes_<routes>, access_log, secrets.
+    """A listener for an audience's routes; `files` has routes_<routes> and secrets.
 
     `refused` are sources (CIDR) whose connections are turned away.
     """
@@ -58,7 +58,7 @@ def _connection_manager(name: str, routes: str, files: Mapping[str, str], script
             "use_remote_address": False,
             "preserve_external_request_id": True,
             "upgrade_configs": [{"upgrade_type": "websocket"}],
-            "access_log": [_access_log(files["access_log"])],
+            "access_log": [_ACCESS_LOG],
             "local_reply_config": {"mappers": [_reply(*row) for row in _REPLIES]},
         },
     }
@@ -78,14 +78,10 @@ def _lua(script: str) -> Json:
     return made
 
 
-def _access_log(path: str) -> Json:
-    return {
-        "name": "envoy.access_loggers.file",
-        "typed_config": {"@type": f"{API}.extensions.access_loggers.file.v3.FileAccessLog",
-                         "path": path},
-    }  # fmt: skip
-
-
+_ACCESS_LOG: Json = {
+    "name": "envoy.access_loggers.stdout",
+    "typed_config": {"@type": f"{API}.extensions.access_loggers.stream.v3.StdoutAccessLog"},
+}
 # Envoy's own failures in the words of the proxies that stand on a real cluster's path.
 _REPLIES: tuple[tuple[list[str], int | None, str], ...] = (
     (["FI"], None, "internal error\n"),  # an app fault: any status, as if the app had answered

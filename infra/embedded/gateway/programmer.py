@@ -32,7 +32,6 @@ class Programmer:
         return {
             f"routes_{EXTERNAL}": str(self.folder / "routes-external.json"),
             f"routes_{INTERNAL}": str(self.folder / "routes-internal.json"),
-            "access_log": str(self.folder / "access.log"),
             "secrets": str(self.folder / "secrets.json"),
         }
 

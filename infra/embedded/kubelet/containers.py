@@ -13,6 +13,7 @@ from infra.embedded.kubelet import status
 from infra.embedded.kubelet.channel import NodeError
 from infra.embedded.kubelet.environment import ConfigError
 from infra.embedded.kubelet.images import Image
+from infra.embedded.kubelet.inner import Component, Held, name_of
 from infra.embedded.kubelet.logs import ContainerLog
 from infra.embedded.kubelet.node import Backoff, cancel
 from infra.embedded.kubelet.probing import Prober
@@ -50,6 +51,8 @@ class ContainerRunner:
         self._sandbox = sandbox
         self._node = sandbox.node
         self.program: Program | None = None
+        self.component: Component | None = None  # what runs in the process's place
+        self._held: Held | None = None
         self.begun = asyncio.Event()  # the first start has succeeded or failed
         self.final = asyncio.Event()  # no further start, whatever the policy
         self._crashes = Backoff()
@@ -80,6 +83,8 @@ class ContainerRunner:
 
     async def end_process(self, grace: float) -> None:
         """End what runs now; the restart policy says what follows."""
+        if self._held is not None:
+            await self._held.end()
         process = self.process
         if process is None:
             return
@@ -153,6 +158,8 @@ class ContainerRunner:
         self, image: Image, program: Program, log: ContainerLog, started: str
     ) -> tuple[str, int]:
         """Run the process to its end; returns why it could not start, and its exit code."""
+        if image.builtin == "component":
+            return await self._hold(log, started)
         if image.builtin:
             log.release()
             log.write(_builtin_greeting(image))
@@ -169,6 +176,19 @@ class ContainerRunner:
         if problem := await self.process.started():
             return START_ERROR.format(problem), 128
         return "", await self._serve(started, self.process.exited())
+
+    async def _hold(self, log: ContainerLog, started: str) -> tuple[str, int]:
+        """Have a part of the cluster's own process work until it ends."""
+        name = name_of(self.spec["image"])
+        self.component = component = self._node.components.get(name)
+        try:
+            if component is None:
+                return START_ERROR.format(f'"{name}" is no component of the cluster'), 128
+            self._held = Held(component, log)
+            return "", await self._serve(started, self._held.exited())
+        finally:
+            self._held = None
+            log.release()
 
     async def _serve(self, started: str, end: Awaitable[_T]) -> _T:
         """Show the container as running and probe it until `end`."""

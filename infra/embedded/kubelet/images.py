@@ -16,9 +16,9 @@ PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 PYTHON_BIN = str(Path(sys.executable).parent)
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-Builtin = Literal["", "queue-proxy", "absent"]
+Builtin = Literal["", "queue-proxy", "component", "absent"]
 _KEYS = {"match", "command", "entry", "builtin", "env", "directory", "user", "files"}
-_BUILTINS = ("queue-proxy", "absent")
+_BUILTINS = ("queue-proxy", "component", "absent")
 
 
 class CatalogueError(Exception):

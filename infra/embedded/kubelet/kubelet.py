@@ -14,6 +14,7 @@ from infra.embedded.kubelet import dns, services
 from infra.embedded.kubelet.channel import NodeError
 from infra.embedded.kubelet.containers import ContainerRunner
 from infra.embedded.kubelet.images import Catalogue
+from infra.embedded.kubelet.inner import Component
 from infra.embedded.kubelet.keeper import PodKeeper
 from infra.embedded.kubelet.logs import LogOptions
 from infra.embedded.kubelet.network import PodNetwork
@@ -54,6 +55,7 @@ class Kubelet:
         self._settings = settings
         self.catalogue = Catalogue.load(settings.images)
         self.dns_faults = dns.DnsFaults()
+        self.components: dict[str, Component] = {}  # by name; to be filled before `run`
         self._node: Node | None = None
         self._keeper: PodKeeper | None = None
 
@@ -81,6 +83,7 @@ class Kubelet:
             network,
             base,
             self.dns_faults,
+            self.components,
         )
 
     @property
@@ -150,6 +153,11 @@ class Kubelet:
         Raises NotFound, BadRequest, and InternalError when the program cannot be started.
         """
         found = self._container(namespace, pod, container)
+        if found.component is not None:
+            raise BadRequest(
+                f'container "{found.spec["name"]}" of pod "{pod}" is a part of the embedded'
+                " cluster's own process: no program can be run in it"
+            )
         stdio = (streams.stdin, streams.stdout, streams.stderr)
         try:
             process = await found.execute(argv, stdio)

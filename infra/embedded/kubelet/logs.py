@@ -53,8 +53,9 @@ class ContainerLog:
         os.close(self.output)
 
     def write(self, line: str) -> None:
-        """Add a line of the node's own."""
-        self._append(line.encode() + b"\n")
+        """Add a line of the node's own; it is lost once the log has ended."""
+        if not self.closed:
+            self._append(line.encode(errors="replace") + b"\n")
 
     def close(self) -> None:
         """Take what is left in the pipe; the log then has ended."""

@@ -13,7 +13,12 @@ from infra.embedded.kubelet import relay
 from infra.embedded.kubelet.channel import Channel, NodeError
 from infra.embedded.node import wire
 
-FIRST_POD = 10  # addresses below belong to the node
+FIRST_POD = 2 * wire.COMPONENTS  # addresses below belong to the node and to components
+# Addresses of the pods of the cluster's own components, which have no network namespace.
+_GATEWAY, _ACTIVATOR = "3scale-kourier-gateway", "activator"
+_COMPONENTS = (
+    _GATEWAY, _ACTIVATOR, "autoscaler", "controller", "webhook", "net-kourier-controller",
+)  # fmt: skip
 LOOPBACK = IPv4Network("127.0.0.0/8")
 CONNECT_SECONDS = 5.0
 
@@ -42,6 +47,11 @@ class PodNetwork:
         for _ in range(FIRST_POD - 1):
             next(self._unused)
         self._returned: deque[str] = deque()
+        self._fixed = {
+            name: str(self.pods[place])
+            for place, name in enumerate(_COMPONENTS, start=wire.COMPONENTS)
+        }
+        self._taken: set[str] = set()  # of those addresses
         self._relays: dict[tuple[str, int], asyncio.Server] = {}
         self._ports: dict[tuple[str, int], int] = {}
         self._links = 0
@@ -50,18 +60,33 @@ class PodNetwork:
 
     @property
     def activator(self) -> str:
-        """The address that stands for the activator."""
-        return str(self.pods[3])
+        """The address of the activator's pod, the first one where there are several."""
+        return self._fixed[_ACTIVATOR]
 
-    def allocate(self) -> str:
-        """An address for a pod; one given back is used again as late as possible."""
+    @property
+    def gateway(self) -> str:
+        """The address of the gateway's pod, the first one where there are several."""
+        return self._fixed[_GATEWAY]
+
+    def allocate(self, component: str = "") -> str:
+        """An address for a pod; one given back is used again as late as possible.
+
+        The first pod of a component has an address that is known beforehand.
+        """
+        fixed = self._fixed.get(component, "")
+        if fixed and fixed not in self._taken:
+            self._taken.add(fixed)
+            return fixed
         for address in self._unused:
             return str(address)
         return self._returned.popleft()
 
     def release(self, address: str) -> None:
         """Give an address back and end its relays."""
-        self._returned.append(address)
+        if address in self._taken:
+            self._taken.discard(address)
+        else:
+            self._returned.append(address)
         for key in [key for key in self._relays if key[0] == address]:
             self._relays.pop(key).close()
         for key in [key for key in self._ports if key[0] == address]:

@@ -19,6 +19,7 @@ from infra.embedded.tokens import mint
 
 if TYPE_CHECKING:
     from infra.embedded.kubelet.dns import DnsFaults
+    from infra.embedded.kubelet.inner import Components
 
 COMPONENT = "kubelet"
 DNS_ADDRESS = "10.96.0.10"
@@ -38,6 +39,7 @@ class Node:
     network: PodNetwork
     base: Path  # an empty folder: containers build their file system's view on it
     dns_faults: "DnsFaults"
+    components: "Components"  # parts of this process that containers hold
 
     def event(self, pod: Obj, type: str, reason: str, message: str) -> None:
         """Tell something about a pod."""

@@ -12,6 +12,7 @@ from infra.embedded.kubelet import hooks, status, volumes
 from infra.embedded.kubelet.channel import NodeError
 from infra.embedded.kubelet.containers import ContainerRunner
 from infra.embedded.kubelet.environment import Obj
+from infra.embedded.kubelet.inner import IMAGES, name_of
 from infra.embedded.kubelet.network import close_namespace
 from infra.embedded.kubelet.node import Backoff, Node, cancel
 from infra.embedded.kubelet.probing import DEFAULT_GRACE
@@ -136,10 +137,11 @@ class PodRunner:
             for container in self.containers:
                 container.state.state = status.INITIALIZING
         self._write()
-        sandbox.address = network.allocate()
+        component = self._component()
+        sandbox.address = network.allocate(component)
         while True:
             try:
-                if sandbox.namespace is None:
+                if sandbox.namespace is None and not component:
                     sandbox.namespace = await network.attach(sandbox.address)
                 self._write_volumes()
             except NodeError as error:
@@ -152,6 +154,12 @@ class PodRunner:
         if not network.isolated and _mounts(sandbox.pod):
             why = f"no mount namespaces: {network.reason}"
             sandbox.event(events.WARNING, "MountsNotVisible", why)
+
+    def _component(self) -> str:
+        """The part of the cluster's own process that the pod holds, which needs no network."""
+        images: list[str] = [c["image"] for c in self.sandbox.pod["spec"]["containers"]]
+        inner = all(image.startswith(f"{IMAGES}/") for image in images)
+        return name_of(images[0]) if inner else ""
 
     def _write_volumes(self) -> None:
         """Write the volumes as they should be now; raises VolumeError."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from infra.embedded import events
 from infra.embedded.kubelet import probes
 from infra.embedded.kubelet.execution import exec_probe
+from infra.embedded.kubelet.inner import Component
 from infra.embedded.kubelet.probes import Kind, Probe, ProbeFailed, Tally, Target
 from infra.embedded.kubelet.sandbox import Sandbox
 
@@ -97,7 +98,9 @@ class Prober:
 
     async def _ask(self, kind: Kind, probe: Probe) -> bool:
         try:
-            if self._is_queue_proxy:
+            if self._runner.component is not None:
+                await _check(self._runner.component, probe)
+            elif self._is_queue_proxy:
                 await probes.ask_queue_proxy(self._target, self._runner.spec, self._clock)
             else:
                 await self._target.ask(probe)
@@ -117,6 +120,17 @@ class Prober:
         self._sandbox.event(events.NORMAL, "Killing", message)
         grace = self._sandbox.pod["spec"].get("terminationGracePeriodSeconds", DEFAULT_GRACE)
         await self._runner.end_process(float(grace))
+
+
+async def _check(component: Component, probe: Probe) -> None:
+    """Ask a part of the cluster's own process, whatever the probe would ask of a port."""
+    try:
+        async with asyncio.timeout(probe.timeout):
+            why = await component.check()
+    except TimeoutError:
+        why = f"no answer within {probe.timeout:g}s"
+    if why:
+        raise ProbeFailed(why)
 
 
 def _early(probe: Probe) -> Iterator[float]:

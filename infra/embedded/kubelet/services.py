@@ -33,7 +33,8 @@ class ServiceProxy:
         if self._node.network.mode == "loopback":
             return
         try:
-            await self._listen(443)
+            for _, port in self._node.network.forwards:
+                await self._listen(port)
             await follow(self._node.store, self._changed, SERVICE)
         finally:
             for server in self._servers.values():

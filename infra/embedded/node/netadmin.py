@@ -62,7 +62,10 @@ def open_fabric(name: str, *, uplink: bool) -> tuple[Fabric, IPRoute]:
     _address(route, BRIDGE, fabric.bridge)
     _up(route, BRIDGE)
     # Every Service address is this namespace's own: the server listens for them all.
-    route.route("add", dst=SERVICES, type="local", table=255, scope=254, oif=_index(route, "lo"))
+    # So is the address of every component of the cluster, whose pods have no namespace.
+    components = f"{fabric.network[wire.COMPONENTS]}/{wire.COMPONENTS_PREFIX}"
+    for mine in (SERVICES, components):
+        route.route("add", dst=mine, type="local", table=255, scope=254, oif=_index(route, "lo"))
     return fabric, route
 
 

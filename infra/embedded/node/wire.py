@@ -11,6 +11,8 @@ from typing import Any
 Message = dict[str, Any]
 MAX_PACKET = 4 * 1024 * 1024
 MAX_FDS = 8
+# Of the pods' network: the addresses 8 to 15 are those of the cluster's own components.
+COMPONENTS, COMPONENTS_PREFIX = 8, 29
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

@@ -12,7 +12,7 @@ from tests.support.kingress import ingress, split
 
 ONE = routing(ingress(split("a", 100)))
 TWO = routing(ingress(split("a", 80), split("b", 20)))
-FILES = {"routes_external": "r", "access_log": "l", "secrets": "s"}
+FILES = {"routes_external": "r", "secrets": "s"}
 
 
 def route(limits: dict[str, Limits], audience: str = EXTERNAL) -> dict[str, Any]:

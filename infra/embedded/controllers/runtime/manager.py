@@ -19,8 +19,6 @@ from infra.embedded.following import follow
 from infra.embedded.kinds import Kind
 from infra.embedded.store import Event, Store
 
-log = logging.getLogger(__name__)
-
 _FIRST_DELAY, _AFTER_BUG = 0.005, 1.0  # cluster seconds
 
 
@@ -45,6 +43,17 @@ class Manager:
         self._store = store
         self._queue: WorkQueue[_Work] = WorkQueue(clock)
         self._controllers: dict[str, Controller] = {}
+        self._off: set[str] = set()  # controllers whose work is left for later
+        self._left: dict[_Work, None] = {}
+        self.working = False
+
+    def turn(self, controllers: Iterable[Controller], *, on: bool) -> None:
+        """Turn controllers on, or off: what there is to do for them is then kept until later."""
+        names = {controller.name for controller in controllers}
+        self._off = self._off - names if on else self._off | names
+        for work in [work for work in self._left if work.controller not in self._off]:
+            del self._left[work]
+            self._queue.add(work)
 
     def register(self, controllers: Iterable[Controller]) -> None:
         """The controllers to run; to be called before `run`."""
@@ -53,10 +62,14 @@ class Manager:
     async def run(self) -> None:
         """Work until cancelled."""
         kinds, interested = _interests(self._controllers.values())
-        async with asyncio.TaskGroup() as tasks:
-            listening = follow(self._store, partial(self._dispatch, interested), *kinds)
-            tasks.create_task(listening, name="controllers: changes")
-            tasks.create_task(self._work(), name="controllers: work")
+        self.working = True
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                listening = follow(self._store, partial(self._dispatch, interested), *kinds)
+                tasks.create_task(listening, name="controllers: changes")
+                tasks.create_task(self._work(), name="controllers: work")
+        finally:
+            self.working = False
 
     def enqueue(self, controller: str, key: Key) -> None:
         """Ask for a key to be worked on, for reasons that no object shows."""
@@ -77,12 +90,17 @@ class Manager:
     async def _work(self) -> None:
         while True:
             work = await self._queue.get()
+            if work.controller in self._off:
+                self._left[work] = None
+                continue
             self._reconcile(work)
             await asyncio.sleep(0)  # lets the changes that were just written be dispatched
 
     def _reconcile(self, work: _Work) -> None:
+        controller = self._controllers[work.controller]
+        log = logging.getLogger(type(controller).__module__)  # whose log it is tells whose work
         try:
-            again = self._controllers[work.controller].reconcile(work.key)
+            again = controller.reconcile(work.key)
         except ReconcileError as error:
             delay = self._queue.retry(work, error.base)
             log.info("%s %s/%s: %s; again in %.3gs", work.controller, *work.key, error, delay)

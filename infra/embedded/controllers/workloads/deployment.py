@@ -10,7 +10,6 @@ from infra.embedded.controllers.runtime import writes
 from infra.embedded.controllers.runtime.controller import Key, Watch, itself, owner
 from infra.embedded.controllers.workloads import deployment_status as state
 from infra.embedded.controllers.workloads import rollout
-from infra.embedded.controllers.workloads.represented import is_represented
 from infra.embedded.kinds import DEPLOYMENT, REPLICASET
 from infra.embedded.store import Obj, Store
 
@@ -73,7 +72,7 @@ class Deployments:
 
     def reconcile(self, key: Key) -> float | None:
         deployment = self._store.find(DEPLOYMENT, *key)
-        if deployment is None or meta.is_deleting(deployment) or is_represented(deployment):
+        if deployment is None or meta.is_deleting(deployment):
             return None
         owned = [
             rs
