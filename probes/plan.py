@@ -158,6 +158,8 @@ def _target(probe: Probe, action: ProbeAction, ca_pem: str) -> JsonObject:
         "timeout": action.timeout,
         "method": action.method,
         "headers": [list(pair) for pair in action.headers.items()],
+        "body_fill": action.upload,
+        "resolve": [_resolved(route.url, action)] if _resolves(probe, action) else [],
         "connect_to": [route.connect_to] if route.connect_to else [],
         "dns": {"mode": "servers", "servers": [action.resolver]}
         if action.resolver
@@ -172,6 +174,19 @@ def _target(probe: Probe, action: ProbeAction, ca_pem: str) -> JsonObject:
             },
         },
     }
+
+
+def _resolves(probe: Probe, action: ProbeAction) -> bool:
+    """Whether the action says what the name in a probe's URL resolves to."""
+    return probe.vantage == DEVBOX and action.resolve is not None
+
+
+def _resolved(url: str, action: ProbeAction) -> str:
+    """The rule for it, as curl's `--resolve` has it."""
+    parts = urlsplit(url)
+    return (
+        f"{_bracketed(parts.hostname or '')}:{parts.port or _PORTS[parts.scheme]}:{action.resolve}"
+    )
 
 
 def _bracketed(host: str) -> str:

@@ -82,6 +82,10 @@ class Asked:
     help="auto: go on by the address that a magic name spells; default: auto when embedded.",
 )
 @click.option("--resolver", help="ADDRESS:PORT of the DNS server to ask.")
+@click.option("--resolve", help="ADDRESS to take for the public name on the devbox.")
+@click.option(
+    "--upload", type=int, default=0, show_default=True, help="Bytes to send with each request."
+)
 @click.option(
     "--objective",
     "objectives",
@@ -222,7 +226,7 @@ def read_options(given: dict[str, Any], typed: Collection[str] = ()) -> Asked:
             mend="vpm probe NAME [--namespace NAMESPACE] [--path PATH], or http://HOST[:PORT]/PATH",
         )
     keys = ("service", "requests", "rate", "warmup", "timeout", "scheme", "method", "path")
-    raw = {key: given[key] for key in (*keys, "status", "dns", "resolver")}
+    raw = {key: given[key] for key in (*keys, "status", "dns", "resolver", "resolve", "upload")}
     raw["vantages"] = [name.strip() for name in given["vantages"].split(",") if name.strip()]
     raw["headers"] = dict(_header(text) for text in given["headers"])
     raw["objectives"] = [read_objective(text) for text in given["objectives"]]

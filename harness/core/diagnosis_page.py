@@ -31,6 +31,19 @@ engine knows; only a summary without an outcome, of another engine or version, w
 
 What an answer means depends on who gave it: Envoy adds `x-envoy-upstream-service-time` to answers
 from behind it and to none of its own.
+
+Each row is shown three times: by a drill below `scenarios/faults/` that breaks an embedded cluster
+and expects the row; by a world of bare sockets that is broken without the product's help
+(`tests/contract/probes/worlds.py`), in which no neighbouring row may match; and many by signals,
+`kubectl` and edited files on a running cluster (`tests/embedded/test_faults_from_outside.py`).
+A test names the rows without a drill:
+
+- `unknown`: see above.
+- `clock-skew`: a pod has the clock of its node, which only the kernel's owner could set wrong.
+- `not-reconciled`: a drill can break the API server, not let it work while controllers stand still.
+
+The situation *requests do not get through* without READY is that of callers who did not look at the
+control plane; its causes are the same rows.
 """
 
 _OUTCOMES = """\

@@ -97,17 +97,17 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(
         "prober-error",
         Verdict.ERROR,
-        "a vantage could not send its probes; that says nothing about the service",
+        "no vantage could send its probes; that says nothing about the service",
         "vpm doctor",
-        blind=True,
+        reach=frozenset({Reach.NO_PROBER}),
         hop=Hop.PROBER,
     ),
     Situation(
         "prober-error",
         Verdict.ERROR,
-        "no vantage could send its probes; that says nothing about the service",
+        "a vantage could not send its probes; that says nothing about the service",
         "vpm doctor",
-        reach=frozenset({Reach.NO_PROBER}),
+        blind=True,
         hop=Hop.PROBER,
     ),
     Situation(

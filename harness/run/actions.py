@@ -39,6 +39,7 @@ class Stage:
     settings: Settings
     tools: Tools
     owned: bool
+    domain: str
     stamp: Callable[[Path], Path]
     record: Callable[[], RunRecord]
     verdict: Callable[[], RunVerdict]
@@ -83,7 +84,8 @@ def _apply(stage: Stage, action: ApplyAction) -> Iterator[Observation]:
             mend="use a contract step: the runner changes other clusters only with approval",
         )
         return
-    manifest = stage.settings.root / stage.plan.scenario.services[action.service].manifest
+    own = stage.plan.scenario.services[action.service].manifest
+    manifest = stage.settings.root / (action.manifest or own)
     result = stage.tools.applier.apply(manifest, timeout=action.timeout)
     if result.exit_code != 0:
         yield ErrorObserved(f"kubectl apply -f {manifest}: {result.stderr.strip()}")
@@ -102,14 +104,16 @@ def _contract(stage: Stage, action: ContractAction) -> Iterator[Observation]:
 def _probe(stage: Stage, action: ProbeAction) -> Iterator[Observation]:
     service = stage.tools.services.read(stage.namespace(action.service), action.service)
     yield service
-    if not service.url:
+    if service.found and not service.url:
         yield ErrorObserved(
-            f"the KService {service.namespace}/{service.service} has no URL to probe"
-            if service.found
-            else f"there is no KService {service.namespace}/{service.service}",
-            mend="apply it in an earlier step, or check its conditions",
+            f"the KService {service.namespace}/{service.service} has no URL to probe",
+            mend="check its conditions",
         )
         return
+    if not service.found:
+        # Whoever still uses its name deserves to know what they meet there.
+        host = f"{service.service}.{service.namespace}.{stage.domain}"
+        service = replace(service, url=f"http://{host}")
     probes: Sequence[ProbeObserved]
     if action.from_zero is None:
         probes = stage.tools.prober.probe(service, action)

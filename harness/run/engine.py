@@ -219,6 +219,7 @@ class Run:
             settings=self._settings,
             tools=self._settings.tools(cluster, self.folder),
             owned="owned" in cluster.capabilities,
+            domain=cluster.domain,
             stamp=self._stamp,
             record=lambda: self.record,
             verdict=lambda: judge_run(self.plan, self.record),

@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.core.errors import Problem, SpecError, UsageError
 from harness.core.plan import Plan, plan_scenario
 from harness.spec.parse import read_scenario
+from harness.spec.yaml_source import Path as Place
 from harness.spec.yaml_source import Source, read_yaml
 
 SCENARIO = "scenario.yaml"
@@ -74,12 +75,27 @@ def file_problems(source: Source, folder: Path, root: Path) -> Iterator[Problem]
             for message, hint in _manifest_problems(root / manifest, name, namespace):
                 yield source.problem(place, f"the manifest {manifest!r} {message}", hint)
     for index, step in enumerate(steps if isinstance(steps, list) else ()):
+        yield from _update_problems(source, ("steps", index, "apply"), step, root)
         contract = step.get("contract") if isinstance(step, dict) else None
         file = contract.get("file") if isinstance(contract, dict) else None
         if isinstance(file, str):
             where = ("steps", index, "contract", "file")
             for message in _contract_problems(folder / file):
                 yield source.problem(where, f"the contract {file!r} {message}")
+
+
+def _update_problems(source: Source, at: Place, step: object, root: Path) -> Iterator[Problem]:
+    """What is wrong with the manifest that an `apply` step has of its own."""
+    apply = step.get("apply") if isinstance(step, dict) else None
+    name, manifest = (
+        (apply.get("service"), apply.get("manifest")) if isinstance(apply, dict) else (None, None)
+    )
+    services = source.value.get("services") if isinstance(source.value, dict) else None
+    service = services.get(name) if isinstance(services, dict) and isinstance(name, str) else None
+    if isinstance(manifest, str) and isinstance(name, str) and isinstance(service, dict):
+        namespace = str(service.get("namespace", "default"))
+        for message, hint in _manifest_problems(root / manifest, name, namespace):
+            yield source.problem((*at, "manifest"), f"the manifest {manifest!r} {message}", hint)
 
 
 def _manifest_problems(path: Path, name: str, namespace: str) -> Iterator[tuple[str, str | None]]:

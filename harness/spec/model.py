@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -31,8 +32,25 @@ def _vantage(name: str) -> str:
     return name
 
 
+def _address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError as error:
+        raise ValueError("is not an IPv4 or IPv6 address") from error
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/"):
+        raise ValueError("must begin with /")
+    if any(not "!" <= char <= "~" for char in text):
+        raise ValueError("may only hold visible ASCII: percent-encode the rest")
+    return text
+
+
+_UPLOADING = ("POST", "PUT", "PATCH")
 VANTAGES = ("devbox", "gateway", "in-cluster", "in-cluster-gateway", "node")
 VantageName = Annotated[StrictStr, AfterValidator(_vantage)]
+UrlPath = Annotated[StrictStr, AfterValidator(_path)]
 _SYSTEM = ("default", "kourier-system", "local-path-storage")
 Text = Annotated[StrictStr, Field(min_length=1)]
 CopyPath = Annotated[
@@ -121,6 +139,9 @@ class ApplyAction(Model):
     """Apply a service's manifest with kubectl; only on clusters that the harness itself made."""
 
     service: Text
+    manifest: Text | None = Field(
+        default=None, description="Another manifest of the same service: how it is to be updated."
+    )
     timeout: Wait = 60.0
 
 
@@ -160,13 +181,20 @@ class ProbeAction(Model):
     timeout: Span = 5.0
     scheme: Literal["http", "https"] = "http"
     method: Annotated[StrictStr, Field(pattern=r"^[A-Z]{1,16}$")] = "GET"
-    path: Annotated[StrictStr, Field(pattern=r"^/\S*$")] = "/"
+    path: UrlPath = "/"
     headers: dict[str, StrictStr] = Field(default_factory=dict)
     status: Annotated[StrictInt, Field(ge=100, le=599)] = 200
     body: BodyCheck | None = None
     dns: Literal["default", "system", "auto"] = "default"
     resolver: StrictStr | None = Field(
         default=None, description="ADDRESS:PORT of the DNS server to ask instead of the system's."
+    )
+    resolve: Annotated[StrictStr, AfterValidator(_address)] | None = Field(
+        default=None,
+        description="ADDRESS to take for the public name on the devbox: nobody is asked.",
+    )
+    upload: Annotated[StrictInt, Field(ge=0, le=64 << 20)] = Field(
+        default=0, description="Bytes to send with each request (POST, PUT or PATCH)."
     )
     minimum: Annotated[StrictInt, Field(ge=1)] = Field(
         default=1, description="Fewer valid samples than this are too thin for a verdict."
@@ -185,6 +213,12 @@ class ProbeAction(Model):
     def _one_cold_request(self) -> Self:
         if self.from_zero is not None and (len(self.vantages), self.requests) != (1, 1):
             raise ValueError("from_zero needs one vantage and `requests: 1`: the next find a pod")
+        return self
+
+    @model_validator(mode="after")
+    def _may_upload(self) -> Self:
+        if self.upload and self.method not in _UPLOADING:
+            raise ValueError(f"upload needs a method of {', '.join(_UPLOADING)}")
         return self
 
     @model_validator(mode="after")
@@ -219,7 +253,7 @@ class LoadAction(Model):
     users: Annotated[StrictInt, Field(ge=1, le=10_000)] = 10
     spawn_rate: Rate = 10.0
     duration: Span = 10.0
-    path: Annotated[StrictStr, Field(pattern=r"^/\S*$")] = "/"
+    path: UrlPath = "/"
     timeout: Span = 5.0
     gates: Gates = Gates()
 

@@ -64,7 +64,8 @@ class Target:
 
     `url` is ``http://``, ``https://``, ``tcp://host:port``, ``tls://host:port`` or
     ``dns://name?type=A``. Request i starts at start + offset + i/rate; the first `warmup` requests
-    are marked and come on top of `requests`. Times are seconds, `rate` is per second.
+    are marked and come on top of `requests`. Times are seconds, `rate` is per second. `body_fill`
+    is how many bytes of filling follow `body`.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Target:
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     body: str | None = None
+    body_fill: int = 0
     keepalive: bool = False
     max_redirects: int = 0
     resolve: tuple[str, ...] = ()

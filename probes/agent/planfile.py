@@ -15,6 +15,7 @@ from .rewrite import parse_connect_to, parse_resolve
 
 MIN_RATE, MAX_RATE = 0.001, 100_000
 MAX_REQUESTS = 10_000_000
+MAX_FILL = 64 << 20
 _LATEST_START = 253_402_300_799  # The end of the year 9999, where ISO 8601 and datetime end.
 SCHEMES = ("http", "https", "tcp", "tls", "dns")
 
@@ -172,6 +173,7 @@ def _target_errors(target: Target) -> list[str]:
         (0 <= target.warmup <= MAX_REQUESTS, f"warmup: expected 0 to {MAX_REQUESTS}"),
         (0 <= target.offset <= 86_400, "offset: expected 0 to 86400 seconds"),
         (0 < target.timeout <= 3600, "timeout: expected more than 0, at most 3600 seconds"),
+        (0 <= target.body_fill <= MAX_FILL, f"body_fill: expected 0 to {MAX_FILL}"),
         (0 <= target.max_redirects <= 20, "max_redirects: expected 0 to 20"),
         (bool(_TOKEN.match(target.method)), "method: expected an HTTP token"),
         (dns.mode in ("system", "auto", "servers"), "dns.mode: expected system, auto or servers"),

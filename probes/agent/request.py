@@ -64,9 +64,15 @@ def request_of(target: Target) -> Request:
         method=target.method,
         url=target.url,
         headers=target.headers,
-        body=None if target.body is None else target.body.encode(),
+        body=_body_of(target),
         keepalive=target.keepalive,
     )
+
+
+def _body_of(target: Target) -> bytes | None:
+    if target.body is None and not target.body_fill:
+        return None
+    return (target.body or "").encode() + b"x" * target.body_fill
 
 
 def redirected(request: Request, head: Head) -> Request | None:

@@ -36,6 +36,18 @@ def test_a_path_that_no_file_can_have_is_a_problem_of_the_scenario(
     assert f"{problem.line}:{problem.column}" == place
 
 
+def test_an_update_must_be_of_the_same_service(tmp_path: Path) -> None:
+    manifest = "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: %s}\n"
+    for name in ("hello", "other"):
+        (tmp_path / f"{name}.yaml").write_text(manifest % name, encoding="utf-8")
+    path = tmp_path / "scenario.yaml"
+    services = "services:\n  hello: {manifest: hello.yaml}\n"
+    step = "steps:\n  - {name: a, apply: {service: hello, manifest: other.yaml}}\n"
+    path.write_text(_HEAD + services + step, encoding="utf-8")
+    with pytest.raises(SpecError, match=r"7:49: .* is about default/other, not default/hello"):
+        load_plan(path, root=tmp_path)
+
+
 def test_only_files_are_scenarios(tmp_path: Path) -> None:
     for name in ("pipe", "loop", "folder", "whole"):
         (tmp_path / name).mkdir()

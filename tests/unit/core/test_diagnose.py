@@ -358,6 +358,7 @@ FLAGS = [frozenset(), *(frozenset({flag}) for flag in Flag), frozenset(Flag)]
 FOR_SITUATIONS = [
     Pattern(ready, reach, blind=blind, flags=flags)
     for ready, reach, blind, flags in product(ReadyState, Reach, (False, True), FLAGS)
+    if blind or reach is not Reach.NO_PROBER  # where no prober could run, one could not
 ]
 FOR_CAUSES = [
     Pattern(ReadyState.READY, Reach.NONE, signature, where, flags=flags)

@@ -53,6 +53,14 @@ def test_each_vantage_has_its_way(vantage: str, route: Route) -> None:
     assert route_of(vantage, service=SERVICE, action=action(), cluster=cluster()) == route
 
 
+@pytest.mark.parametrize(("vantage", "rules"), [("devbox", ["h:80:192.0.2.1"]), ("gateway", [])])
+def test_a_name_that_is_not_asked_for_is_the_devboxs(vantage: str, rules: list[str]) -> None:
+    probe = Probe(vantage, "t", Route("http://h/"))
+    asked = action(resolve="192.0.2.1", method="POST", upload=7)
+    (target,) = json.loads(agent_plan([probe], asked, place="x", start_at=0, lead=0))["targets"]
+    assert (target["resolve"], target["body_fill"]) == (rules, 7)
+
+
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_users_url_does_not_lead_through_a_port_forward(scheme: str) -> None:
     where = replace(cluster(), gateway=Gateway("127.0.0.1", 40123, forwarded=True))
@@ -148,6 +156,8 @@ def test_a_plan_says_all_that_was_asked() -> None:
             "timeout": 2.0,
             "method": "HEAD",
             "headers": [["X-A", "b"]],
+            "body_fill": 0,
+            "resolve": [],
             "connect_to": ["h:80:g:80"],
             "dns": {"mode": "servers", "servers": ["127.0.0.1:53"]},
             "tls": {"ca_pem": "PEM"},

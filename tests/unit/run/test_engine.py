@@ -11,7 +11,12 @@ from typing import Protocol
 import pytest
 
 from harness.core.errors import UsageError
-from harness.core.observation import ContractObserved, ErrorObserved, LoadObserved
+from harness.core.observation import (
+    ContractObserved,
+    ErrorObserved,
+    LoadObserved,
+    ServiceObserved,
+)
 from harness.core.plan import make_plan
 from harness.core.record import Event, StepStarted
 from harness.core.verdict import Verdict
@@ -206,6 +211,15 @@ def test_not_ready_fails(open_run: OpenRun) -> None:
     assert run.close().exit_code == ExitCode.FAIL
 
 
+def test_what_answers_for_a_service_that_is_not_there_is_judged(open_run: OpenRun) -> None:
+    absent = ServiceObserved(service="hello", namespace="default", found=False, at="")
+    tools = FakeTools(ready=absent, probes={"devbox": probed("devbox", good=0)})
+    run = open_run("- name: p\n  probe: {service: hello, vantages: [devbox]}\n", tools=tools)
+    run.step("p")
+    (claim,) = (claim for claim in run.verdict("p").claims if claim.name == "service")
+    assert (claim.verdict, claim.diagnosis) == (Verdict.FAIL, "absent")
+
+
 def test_closing_lets_the_cluster_go_and_keeps_the_verdict(open_run: OpenRun) -> None:
     cluster, evidence = FakeCluster(), FakeEvidence()
     run = open_run(CHAIN, cluster=cluster, evidence=evidence)
@@ -326,6 +340,17 @@ def test_apply_changes_only_clusters_that_the_harness_made(
     )
     run.step("apply")
     assert run.verdict("apply").verdict is verdict
+
+
+def test_an_update_has_a_manifest_of_its_own(open_run: OpenRun) -> None:
+    tools = FakeTools()
+    run = open_run(
+        "- name: update\n  apply: {service: hello, manifest: other.yaml}\n",
+        tools=tools,
+        cluster=FakeCluster(capabilities=frozenset({"owned"})),
+    )
+    run.step("update")
+    assert "apply other.yaml" in tools.calls
 
 
 def test_a_fault_that_the_cluster_cannot_make_is_skipped(open_run: OpenRun) -> None:

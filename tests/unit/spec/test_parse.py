@@ -158,6 +158,21 @@ def test_a_good_scenario_is_read_into_types() -> None:
             "s.yaml:8:12: 20 requests at this rate take longer than a week",
             id="probe without end",
         ),
+        pytest.param(
+            "- name: a\n  probe: {service: hello, vantages: [devbox], path: /bücher}",
+            "s.yaml:8:55: '/bücher' may only hold visible ASCII: percent-encode the rest",
+            id="path that no request line can have",
+        ),
+        pytest.param(
+            "- name: a\n  probe: {service: hello, vantages: [devbox], resolve: bücher.example}",
+            "s.yaml:8:58: 'bücher.example' is not an IPv4 or IPv6 address",
+            id="resolve to a name",
+        ),
+        pytest.param(
+            "- name: a\n  probe: {service: hello, vantages: [devbox], upload: 9}",
+            "s.yaml:8:12: upload needs a method of POST, PUT, PATCH",
+            id="upload with GET",
+        ),
     ],
 )
 def test_a_wrong_step(step: str, expected: str) -> None:
