@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 
@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 PREFIX = "vpm-"
 SCENARIO = "scenario.yaml"
 _DEPTH = 3
+
+
+class WorkerOutput(TypedDict):
+    """What a worker of pytest-xdist sends when it ends: whether its runs did well, and lines."""
+
+    well: bool
+    summary: list[str]
+
+
+OUTPUT = "vpm"
+FROM_WORKERS = pytest.StashKey[list[WorkerOutput]]()
 
 pytest_plugins = ("harness.pytest_fixtures",)
 
@@ -107,9 +118,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """End what is still open: cleanup always runs."""
-    runs = session.config.stash.get(runs_key(), None) if _used() else None
-    if runs is not None and not runs.close_all() and session.exitstatus == pytest.ExitCode.OK:
+    config = session.config
+    runs = config.stash.get(runs_key(), None) if _used() else None
+    well = runs is None or runs.close_all()
+    if runs is not None and hasattr(config, "workeroutput"):
+        config.workeroutput[OUTPUT] = {"well": well, "summary": list(runs.summary())}
+    well = well and all(output["well"] for output in config.stash.get(FROM_WORKERS, ()))
+    if not well and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what a worker of pytest-xdist has to say; one that crashed says nothing."""
+    output = getattr(node, "workeroutput", {}).get(OUTPUT)
+    if output is not None:
+        node.config.stash.setdefault(FROM_WORKERS, []).append(output)
 
 
 def pytest_terminal_summary(
@@ -122,6 +146,8 @@ def pytest_terminal_summary(
         terminalreporter.write_line(f"vpm: there is no {SCENARIO} in {', '.join(folders)}")
     runs = config.stash.get(runs_key(), None) if _used() else None
     lines = list(runs.summary()) if runs is not None else []
+    for output in config.stash.get(FROM_WORKERS, ()):
+        lines += output["summary"]
     if lines:
         terminalreporter.section("vpm")
         for line in lines:

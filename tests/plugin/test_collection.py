@@ -155,6 +155,17 @@ def test_a_scenario_stays_on_one_worker(repository: pytest.Pytester) -> None:
     assert result.parseoutcomes() == {"failed": 1, "skipped": 2, "passed": 20}
 
 
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_the_summary_is_printed_once_with_and_without_workers(
+    repository: pytest.Pytester, workers: str
+) -> None:
+    result = repository.runpytest("scenarios", *NOWHERE, workers)
+    folder = next((repository.path / "reports/runs").iterdir())
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["*= vpm =*", "sample: ERROR*", f"  evidence: {folder}"])
+    assert sum(line.startswith("sample: ") for line in result.outlines) == 1
+
+
 def test_the_header_says_which_cluster_and_why(repository: pytest.Pytester) -> None:
     result = repository.runpytest("scenarios", "--vpm-cluster=embedded", "--collect-only")
     result.stdout.fnmatch_lines(["vpm: embedded cluster (--vpm-cluster=embedded asks for it)"])
