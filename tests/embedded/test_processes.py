@@ -54,6 +54,22 @@ def test_a_pod_that_is_deleted_by_force(
     eventually(lambda: not sleepers(slept), timeout=30, what="no process")
 
 
+@pytest.mark.covers("pods", "what a container started in a session of its own ends with it")
+def test_a_process_with_a_session_of_its_own(
+    own: Cluster, namespace: str, mark: Callable[[], str]
+) -> None:
+    if own.info["pod_network"] == "loopback":
+        pytest.skip("no process namespaces on loopback")
+    slept, kept = mark(), mark()
+    own.apply(pod("other", namespace, f"setsid sleep {kept} & wait"))
+    own.apply(pod("one", namespace, f"setsid sleep {slept} & sleep 1", restartPolicy="Never"))
+    ended = ["--for=jsonpath={.status.phase}=Succeeded", "pod/one", "-n", namespace]
+    done = own.kubectl("wait", *ended, "--timeout=40s")
+    assert done.code == 0, done.err
+    eventually(lambda: not sleepers(slept), timeout=30, what="no process")
+    assert sleepers(kept)
+
+
 @pytest.mark.covers("pods", "what was executed in a container ends with it")
 def test_an_executed_program(own: Cluster, namespace: str, mark: Callable[[], str]) -> None:
     slept, executed = mark(), mark()

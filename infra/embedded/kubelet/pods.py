@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from itertools import repeat
 
 from infra.embedded import events
 from infra.embedded.errors import Conflict, NotFound
@@ -109,7 +108,9 @@ class PodRunner:
                 return
         self._changed()
         before = (None, *self.containers)
-        await asyncio.gather(*map(self._in_turn, self.containers, before, repeat(policy)))
+        async with asyncio.TaskGroup() as running:  # an error in one ends them all
+            for container, earlier in zip(self.containers, before, strict=False):
+                running.create_task(self._in_turn(container, earlier, policy))
         if not self._terminating:
             self._write()
             self._release()

@@ -8,6 +8,7 @@ import selectors
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from infra.embedded.node import container, kernel, memory, wire
@@ -36,6 +37,7 @@ class Init:
         self._memory = memory.Watch()
         self._default_limit = memory.default_limit()
         self._over: set[str] = set()  # ended for their use of memory
+        self._views: dict[int, str] = {}  # container's process -> its mount namespace
         self._running = True
 
     def run(self) -> None:
@@ -90,6 +92,7 @@ class Init:
         )
         if process is not None:
             self._memory.add(message["id"], process, allowance)
+            self._views[process] = ""  # its own once it has started
 
     def _exec(self, message: wire.Message, fds: list[int]) -> None:
         process = self._processes.get(message["of"])
@@ -141,6 +144,9 @@ class Init:
         if text:
             self._send({"op": "failed", "id": identity, "message": text})
         else:
+            process = self._processes.get(identity, 0)
+            if process in self._views:
+                self._views[process] = _view(process)
             self._send({"op": "started", "id": identity})
 
     def _signal(self, identity: str, number: int) -> None:
@@ -177,6 +183,8 @@ class Init:
             _kill_group(process)
             for joined in self._memory.members(identity):
                 _kill_group(joined)
+            if view := self._views.pop(process, ""):
+                _kill_view(view)
             self._reported(identity)  # how it started is told before how it ended
             self._send(_exited(identity, status, over=identity in self._over))
             self._over.discard(identity)
@@ -209,6 +217,31 @@ def _kill_group(process: int) -> None:
         os.killpg(process, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
         return
+
+
+def _view(process: int) -> str:
+    """The mount namespace of a process; empty when it is no container's own or cannot be told."""
+    try:
+        found = str(Path(f"/proc/{process}/ns/mnt").readlink())
+        own = str(Path("/proc/self/ns/mnt").readlink())
+    except OSError:
+        return ""
+    return found if found != own and memory.own_proc() else ""
+
+
+def _kill_view(view: str) -> None:
+    """End what is left of a container: processes with sessions of their own see its files, too."""
+    killed: set[int] = set()
+    while True:
+        with os.scandir("/proc") as found:
+            numbers = {int(entry.name) for entry in found if entry.name.isdecimal()}
+        left = {process for process in numbers - killed if _view(process) == view}
+        if not left:
+            return
+        for process in left:  # which may have forked meanwhile
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        killed |= left
 
 
 def isolate() -> None:

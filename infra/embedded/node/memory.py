@@ -101,7 +101,7 @@ class Watch:
         self._owners: dict[int, str] = {}
         self._due = 0.0  # of time.monotonic
         # Where /proc is another process namespace's, its numbers mean other processes.
-        self._readable = _own_proc()
+        self._readable = own_proc()
 
     @property
     def pause(self) -> float | None:
@@ -189,7 +189,8 @@ def _entry(name: str) -> Entry | None:
         os.close(file)
 
 
-def _own_proc() -> bool:
+def own_proc() -> bool:
+    """Whether /proc is of this process namespace."""
     try:
         return Path("/proc/self").readlink() == Path(str(os.getpid()))
     except OSError:
