@@ -81,6 +81,7 @@ def open_run(plan: Plan, path: Path, options: RunOptions, *, progress: Progress 
     language = options.lang or plan.scenario.language
     settings = Settings(
         root=root,
+        reports=store.reports,
         scenario_folder=path.parent,
         clock=clock,
         tool=tool_info(root),

@@ -154,7 +154,9 @@ def _evidence(stage: Stage, action: EvidenceAction) -> Observation:
             mend="add the step that checks it to this step's needs",
         )
     stage.copies.append(EvidenceCopy(subject, action.claim, action.copy_to))
-    return FilesObserved(files=(), notes=(f"reports/{action.copy_to}.md",))
+    root, copy = stage.settings.root, stage.settings.reports / f"{action.copy_to}.md"
+    shown = copy.relative_to(root) if copy.is_relative_to(root) else copy
+    return FilesObserved(files=(), notes=(str(shown),))
 
 
 def _fault(stage: Stage, action: FaultAction) -> Observation:

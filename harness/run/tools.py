@@ -154,6 +154,7 @@ class Settings:
     """What a run needs besides its plan. `root` is the repository that paths start from."""
 
     root: Path
+    reports: Path
     scenario_folder: Path
     clock: Clock
     tool: ToolInfo

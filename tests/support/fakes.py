@@ -233,6 +233,7 @@ def fake_settings(
 
     return Settings(
         root=folder,
+        reports=folder / "reports",
         scenario_folder=folder,
         clock=FakeClock(),
         tool=ToolInfo(version="0", command=("test",)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -313,6 +314,28 @@ def test_evidence_is_published_of_what_failed_too(open_run: OpenRun) -> None:
     assert [(copy.service, copy.claim, copy.path) for copy in copies] == [
         ("default/hello", "ready", "phase2/hello_ready")
     ]
+
+
+@pytest.mark.parametrize(
+    ("reports", "shown"),
+    [
+        ("reports", "reports/phase2/hello_ready.md"),
+        ("/elsewhere", "/elsewhere/phase2/hello_ready.md"),
+    ],
+)
+def test_the_summary_names_copies_where_they_are_written(
+    tmp_path: Path, reports: str, shown: str
+) -> None:
+    steps = CHAIN + (
+        "- name: publish\n  needs: [ready]\n"
+        "  evidence: {service: hello, claim: ready, copy: phase2/hello_ready}\n"
+    )
+    settings = replace(fake_settings(tmp_path), reports=tmp_path / reports)
+    plan = make_plan(HEAD + textwrap.indent(steps, "  "), "s.yaml")
+    run = Run(plan, settings, FakeFolder(tmp_path), "sample_20260102T030405Z")
+    run.step("publish")
+    run.close()
+    assert run.notes == (shown,)
 
 
 def test_evidence_of_what_nobody_saw_is_an_error(open_run: OpenRun) -> None:
