@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
@@ -28,6 +29,8 @@ from harness.contracts.refusal import Reason, Refusal
 from harness.contracts.strict_json import text_of
 from harness.contracts.strict_yaml import UnusableYaml, documents
 from harness.core.errors import Problem, SpecError
+from harness.spec.suggest import suggest
+from harness.spec.yaml_source import Path, Source, read_yaml
 
 Verb = Literal["get", "describe", "wait", "logs", "diff", "apply"]
 
@@ -107,26 +110,58 @@ def parse_policy(data: bytes, *, source: str) -> Policy:
     Errors:
         SpecError: every problem of the file.
     """
+    places = Source(source)
     try:
         found = documents(data)
         if len(found) != 1:
             raise SpecError([Problem(source, 1, 1, "one document is wanted")])
+        places = read_yaml(data.decode(), source)
         policy = Policy.model_validate_json(text_of(found[0]))
     except UnusableYaml as error:
-        raise SpecError([Problem(source, 1, 1, f"not YAML as it is read here: {error}")]) from error
+        problem = Problem(source, error.line, error.column, f"not YAML as it is read here: {error}")
+        raise SpecError([problem]) from error
     except ValidationError as error:
-        problems = [
-            Problem(source, 1, 1, f"{'.'.join(map(str, found['loc']))}: {found['msg']}")
-            for found in error.errors(include_url=False)
-        ]
-        raise SpecError(problems) from error
+        raise SpecError(_problems(places, error)) from error
     except (TypeError, ValueError) as error:
-        raise SpecError([Problem(source, 1, 1, f"not plain data: {error}")]) from error
-    unknown = sorted({*policy.may_read, *policy.may_apply} - BY_IDENT.keys())
+        path = next(_not_plain(found[0]), ())
+        raise SpecError([places.problem(path, f"not plain data: {error}")]) from error
+    unknown = [
+        places.problem((key, index), f"unknown kind {ident}", suggest(ident, BY_IDENT))
+        for key, idents in (("may_read", policy.may_read), ("may_apply", policy.may_apply))
+        for index, ident in enumerate(idents)
+        if ident not in BY_IDENT
+    ]
     if unknown:
-        listed = ", ".join(sorted(BY_IDENT))
-        raise SpecError([Problem(source, 1, 1, f"unknown kind {unknown[0]}", f"known: {listed}")])
+        raise SpecError(unknown)
     return policy
+
+
+def _not_plain(value: object, path: Path = ()) -> Iterator[Path]:
+    """Where values stand that JSON has no word for: dates, infinities."""
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from _not_plain(item, (*path, str(key)))
+        case list():
+            for index, item in enumerate(value):
+                yield from _not_plain(item, (*path, index))
+        case float() if not math.isfinite(value):
+            yield path
+        case None | bool() | int() | float() | str():
+            pass
+        case _:
+            yield path
+
+
+def _problems(places: Source, error: ValidationError) -> list[Problem]:
+    return [
+        places.problem(
+            found["loc"],
+            f"{'.'.join(map(str, found['loc']))}: {found['msg']}",
+            key=found["type"] == "extra_forbidden",
+        )
+        for found in error.errors(include_url=False)
+    ]
 
 
 def judge(

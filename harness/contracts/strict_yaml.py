@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable
 from functools import lru_cache
+from typing import Protocol
 
 import yaml
 
@@ -22,8 +23,26 @@ _STARTS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
 _ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
 
 
+class _Mark(Protocol):
+    """A place as both of PyYAML's parsers give it; both numbers count from 0."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def column(self) -> int: ...
+
+
 class UnusableYaml(ValueError):
-    """The bytes are not plain YAML documents; the message says what is in the way."""
+    """The bytes are not plain YAML documents; the message says what is in the way.
+
+    `line` and `column` count from 1; both are 1 where the place is not known.
+    """
+
+    def __init__(self, message: str, mark: _Mark | None = None) -> None:
+        super().__init__(message)
+        self.line = mark.line + 1 if mark else 1
+        self.column = mark.column + 1 if mark else 1
 
 
 class _Loader(yaml.CSafeLoader):
@@ -35,9 +54,10 @@ class _Loader(yaml.CSafeLoader):
         keys = [key.value for key, _ in node.value]
         twice = {str(key) for key in keys if keys.count(key) > 1}
         if twice or "<<" in keys:
-            line = node.start_mark.line + 1
-            what = f"the key {min(twice)!r} appears twice" if twice else "merge keys are not read"
-            raise UnusableYaml(f"line {line}: {what}")
+            bad = min(twice) if twice else "<<"
+            what = f"the key {bad!r} appears twice" if twice else "merge keys are not read"
+            mark = [key.start_mark for key, _ in node.value if key.value == bad][-1]
+            raise UnusableYaml(f"line {mark.line + 1}: {what}", mark)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -52,7 +72,8 @@ def documents(content: bytes) -> list[object]:
         _check_events(text)
         loaded = list(yaml.load_all(text, _Loader))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise UnusableYaml(" ".join(str(error).split())[:300]) from error
+        mark = getattr(error, "problem_mark", None)
+        raise UnusableYaml(" ".join(str(error).split())[:300], mark) from error
     return [document for document in loaded if document is not None]
 
 
@@ -71,12 +92,11 @@ def _check_events(text: str) -> None:
     for event in yaml.parse(text, yaml.CSafeLoader):
         for feature in ("anchor", "tag"):  # an alias is an event with an anchor, too
             if getattr(event, feature, None):
-                raise UnusableYaml(
-                    f"{feature} {getattr(event, feature)!r}: {feature}s are not read"
-                )
+                what = f"{feature} {getattr(event, feature)!r}: {feature}s are not read"
+                raise UnusableYaml(what, event.start_mark)
         depth += isinstance(event, _STARTS) - isinstance(event, _ENDS)
         if depth > MAX_DEPTH:
-            raise UnusableYaml(f"nested deeper than {MAX_DEPTH} levels")
+            raise UnusableYaml(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
 
 
 def _object(document: object) -> ObjectFacts:

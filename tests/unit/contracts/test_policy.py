@@ -137,6 +137,22 @@ def test_dots_are_refused_wherever_they_lead(path: str) -> None:
     assert reasons(document) == [Reason.PATH]
 
 
+POLICY_TEXT = """\
+schema: vpm.policy/v1
+kinds: [apply]  # kinds
+verbs: [apply]
+contexts: [kind-vpm-mini]
+namespaces: [default]
+overlays: [infra/k8s/overlays/dev]
+may_read:
+  - v1/Pod
+may_apply:
+  - serving.knative.dev/v1/Service
+limits:
+  timeout: 600
+"""
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -168,6 +184,33 @@ def test_a_bad_policy_is_told(content: bytes, said: str) -> None:
     with pytest.raises(SpecError, match=r"policy\.yaml:") as caught:
         parse_policy(content, source="policy.yaml")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "places"),
+    [
+        ("[apply]  # kinds", "[aply]  # kinds", ["2:9"]),
+        ("contexts:", "context:", ["1:1", "4:1"]),
+        ("  timeout: 600", "  timeout: fast\n  surprise: 1", ["12:12", "13:3"]),
+        ("  timeout: 600", "  timeout: .inf", ["12:12"]),
+        ("  timeout: 600", "  timeout: 2026-11-22", ["12:12"]),
+        ("  timeout: 600", "  timeout: &anchor 600", ["12:12"]),
+        ("  timeout: 600", "  timeout: 600\n  timeout: 1", ["13:3"]),
+        ("  timeout: 600", "  timeout: [", ["13:1"]),
+        ("  - v1/Pod", "  - v1/Pods\n  - v1/Secret", ["8:5", "9:5"]),
+    ],
+)
+def test_each_problem_of_a_policy_is_placed(old: str, new: str, places: list[str]) -> None:
+    text = POLICY_TEXT.replace(old, new)
+    assert text != POLICY_TEXT
+    with pytest.raises(SpecError) as caught:
+        parse_policy(text.encode(), source="policy.yaml")
+    found = [f"{problem.line}:{problem.column}" for problem in caught.value.problems]
+    assert found == places
+
+
+def test_the_text_with_places_is_a_good_policy() -> None:
+    assert parse_policy(POLICY_TEXT.encode(), source="policy.yaml").limits.timeout == 600
 
 
 TEXT = st.sampled_from(["", "hello", "default", "Service", "v1", HELLO, "../x", "kube-system"])
