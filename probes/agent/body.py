@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
+from .bounded import search
 from .outcomes import Failure, Outcome
 from .plan import BodyCheck
 
@@ -51,14 +51,17 @@ class Body:
 
 
 def body_mismatch(check: BodyCheck, body: bytes) -> str | None:
-    """Why `body` is not what `check` asks for, and what it is instead; None when it is."""
+    """Why `body` is not what `check` asks for, and what it is instead; None when it is.
+
+    Failure prober_error when its pattern takes too long to tell.
+    """
     if check.exact is not None and body != check.exact.encode():
         return (
             f"body is not exactly {_shown(check.exact)}: {_difference(check.exact.encode(), body)}"
         )
     if check.contains is not None and check.contains.encode() not in body:
         return f"body does not contain {_shown(check.contains)}: it is {_shown(body)}"
-    if check.regex is not None and not re.search(check.regex, body.decode("utf-8", "replace")):
+    if check.regex is not None and not search(check.regex, body.decode("utf-8", "replace")):
         return f"body does not match the pattern {_shown(check.regex)}: it is {_shown(body)}"
     return None
 

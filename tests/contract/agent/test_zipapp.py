@@ -240,6 +240,18 @@ def test_a_prober_that_was_held_up_says_so(agent: Path) -> None:
     assert target["lateness"]["percentiles"]["p99"] > 0.025e9
 
 
+def test_a_pattern_without_end_holds_nobody_up(agent: Path) -> None:
+    body = b"a" * 64 + b"!"
+    with serve(answers(b"HTTP/1.1 200 OK\r\nContent-Length: 65\r\n\r\n" + body)) as server:
+        plan = plan_for(server, requests=50)
+        (endless,) = plan["targets"]
+        endless["expect"] = {"body": {"regex": "(a+)+$"}}
+        plan["targets"].append({**endless, "name": "plain", "expect": {"body": {"regex": "a+!$"}}})
+        *_, last = run_agent(agent, plan)
+    found = {target["target"]: target["by_outcome"] for target in last["targets"]}
+    assert found == {"t": {"prober_error": 50}, "plain": {"ok": 50}}
+
+
 def test_a_reader_that_leaves_ends_the_run(agent: Path) -> None:
     with (
         serve(answers(OK)) as server,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.agent.body import body_mismatch
+from probes.agent.bounded import search
+from probes.agent.outcomes import Failure, Outcome
 from probes.agent.plan import BodyCheck
+
+ENDLESS = "(a+)+$"
 
 
 @pytest.mark.parametrize(
@@ -50,3 +56,19 @@ def test_a_difference_is_found_exactly_where_there_is_one(expected: str, body: b
     # Of a body as large as may be, only a line goes into the report.
     assert reason is None or len(reason) < 2000
     assert reason is None or "\n" not in reason
+
+
+def test_a_pattern_without_end_is_the_probers_own_error_and_tried_once() -> None:
+    body = b"a" * 64 + b"!"
+    for _ in range(100):  # more than the time for one search, if each were tried
+        with pytest.raises(Failure) as caught:
+            body_mismatch(BodyCheck(regex=ENDLESS), body)
+        assert caught.value.outcome is Outcome.PROBER_ERROR
+    assert ENDLESS in caught.value.detail
+
+
+def test_the_next_search_has_its_time_again() -> None:
+    with pytest.raises(Failure):
+        search("(b+)+$", "b" * 64 + "!")
+    assert search("^b+!$", "b" * 64 + "!")
+    assert signal.getitimer(signal.ITIMER_VIRTUAL) == (0.0, 0.0)
