@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from harness.core.observation import CommandRecord, ContractObserved
 from harness.evidence import matrix
 from harness.evidence.model import Evidence, StepEvidence, VantageEvidence
+from harness.evidence.reasons import Tell, tell
 from harness.evidence.table import (
     code,
     counts,
@@ -83,7 +84,7 @@ def contract(document: Evidence, say: Say) -> str:
         (say("path"), code(seen.contract)),
         (say("mode"), seen.mode),
         (say("state"), code(seen.state)),
-        (say("reason"), prose(seen.reason)),
+        (say("reason"), prose(tell(document.language)(seen.reason))),
         (say("resource"), code(seen.resource)),
         (say("run"), code(seen.run_id)),
         (say("folder"), code(seen.folder)),
@@ -164,11 +165,12 @@ def coldstart(document: Evidence, say: Say) -> str:
 def steps(document: Evidence, say: Say) -> str:
     """Every step of a scenario and how it ended."""
     header = ("step", "verdict", "reason", "started", "ended", "seconds", "expectation")
-    rows = (_step(step, say) for step in document.steps)
+    retell = tell(document.language)
+    rows = (_step(step, say, retell) for step in document.steps)
     return section(say("Steps"), table([say(name) for name in header], rows))
 
 
-def _step(step: StepEvidence, say: Say) -> tuple[str, ...]:
+def _step(step: StepEvidence, say: Say, retell: Tell) -> tuple[str, ...]:
     skipped = f" ({say('skipped')}: {prose(step.skipped)})" if step.skipped is not None else ""
     if step.skipped == step.reason:
         skipped = f" ({say('skipped')})"
@@ -176,7 +178,7 @@ def _step(step: StepEvidence, say: Say) -> tuple[str, ...]:
     return (
         code(step.step),
         f"**{step.verdict.value}**",
-        f"{prose(step.reason)}{skipped}",
+        f"{prose(retell(step.reason))}{skipped}",
         step.started,
         step.ended,
         seconds_text(step.seconds),
@@ -186,7 +188,9 @@ def _step(step: StepEvidence, say: Say) -> tuple[str, ...]:
 
 def not_checked(document: Evidence, say: Say) -> str:
     """What a reader might take for checked and was not."""
-    return section(say("Not checked"), "\n".join(f"- {prose(gap)}" for gap in document.not_checked))
+    retell = tell(document.language)
+    gaps = (f"- {prose(retell(gap))}" for gap in document.not_checked)
+    return section(say("Not checked"), "\n".join(gaps))
 
 
 def notes(document: Evidence, say: Say) -> str:

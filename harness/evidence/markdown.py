@@ -10,6 +10,7 @@ from harness.evidence import background, sections
 from harness.evidence.canonical import sha256
 from harness.evidence.model import Evidence, Kind, encode
 from harness.evidence.pictures import pictures
+from harness.evidence.reasons import tell
 from harness.evidence.sections import Section
 from harness.evidence.table import code, front_matter, prose, section, table
 from harness.evidence.words import Say, say
@@ -118,9 +119,10 @@ def _verdict(document: Evidence, words: Say) -> str:
             provider=where.provider,
             name=code(where.name),
         )
+    reason = tell(document.language)(document.claim.reason)
     emulator = words("This cluster is an emulator, not a real one.")
     lines = [
-        f"**{prose(verdict_sentence(document))}** {prose(document.claim.reason)}",
+        f"**{prose(verdict_sentence(document))}** {prose(reason)}",
         seen,
         f"**{emulator}**" if where is not None and where.emulator else "",
     ]

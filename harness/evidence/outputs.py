@@ -12,6 +12,7 @@ from harness.core.errors import UsageError
 from harness.evidence.files import write_whole
 from harness.evidence.markdown import TITLES, verdict_sentence
 from harness.evidence.model import Evidence
+from harness.evidence.reasons import tell
 from harness.evidence.stamps import moment_or_none
 from harness.evidence.table import code, percent, prose, section, table
 from harness.evidence.words import say
@@ -41,7 +42,7 @@ def step_summary(documents: Sequence[Evidence]) -> str:
         (
             f"{words(TITLES[document.kind])} {code(document.subject.key)}",
             f"**{document.claim.verdict.value}**",
-            prose(document.claim.reason),
+            prose(tell(document.language)(document.claim.reason)),
         )
         for document in documents
     )

@@ -10,6 +10,7 @@ from harness.core.readiness import gap_text
 from harness.core.verdict import Claim
 from harness.evidence import matrix
 from harness.evidence.model import Evidence, Threshold, VantageEvidence
+from harness.evidence.reasons import Tell, tell
 from harness.evidence.table import (
     code,
     counts,
@@ -33,18 +34,19 @@ def claims(document: Evidence, say: Say) -> str:
     shown = (
         document.claims if document.claim in document.claims else (document.claim, *document.claims)
     )
+    retell = tell(document.language)
     header = ("claim", "verdict", "reason", "first broken hop", "samples")
     rows = (
         (
             prose(claim.title) if claim.subject == document.claim.subject else _of_other(claim),
             f"**{claim.verdict.value}**",
-            prose(claim.reason),
+            prose(retell(claim.reason)),
             claim.hop.value if claim.hop else "",
             ", ".join(code(cite) for cite in claim.cites),
         )
         for claim in shown
     )
-    details = [detail for claim in shown if (detail := _claim_details(claim, say))]
+    details = [detail for claim in shown if (detail := _claim_details(claim, say, retell))]
     return section(say("Claims"), table([say(name) for name in header], rows), *details)
 
 
@@ -52,12 +54,12 @@ def _of_other(claim: Claim) -> str:
     return f"{prose(claim.title)}: {code(claim.subject)}"
 
 
-def _claim_details(claim: Claim, say: Say) -> str:
+def _claim_details(claim: Claim, say: Say, retell: Tell) -> str:
     lines = facts(
         [
             (say("diagnosis"), prose(claim.diagnosis or "")),
-            *((say("confirms"), prose(text)) for text in claim.confirms),
-            *((say("contradicts"), prose(text)) for text in claim.contradicts),
+            *((say("confirms"), prose(retell(text))) for text in claim.confirms),
+            *((say("contradicts"), prose(retell(text))) for text in claim.contradicts),
             (say("next"), code(claim.next_step) if claim.next_step else ""),
         ]
     )
