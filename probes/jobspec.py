@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from harness.core.dig import JsonObject
+from harness.core.dig import JsonObject, text_at
 from harness.ports import ResourceKind
 
 CONFIG_MAP = ResourceKind("", "v1", "configmaps", "ConfigMap")
 POD = ResourceKind("", "v1", "pods", "Pod")
 EVENT = ResourceKind("", "v1", "events", "Event")
 JOB = ResourceKind("batch", "v1", "jobs", "Job")
+NAMESPACE = ResourceKind("", "v1", "namespaces", "Namespace", namespaced=False)
 
 CONTAINER = "agent"
 JOB_LABEL = "batch.kubernetes.io/job-name"
@@ -21,11 +22,17 @@ _LABELS: Mapping[str, str] = {"app.kubernetes.io/managed-by": "vpm-harness"}
 # A mesh's sidecar would answer for the network that is to be probed, and outlive the engine.
 _POD_LABELS: Mapping[str, str] = {**_LABELS, "sidecar.istio.io/inject": "false"}
 _LEFTOVER_SECONDS = 60
+_ENFORCED = "pod-security.kubernetes.io/enforce"
+_UIDS_OF_OPENSHIFT = "openshift.io/sa.scc.uid-range"
+_NOBODY = 65534
 
 
 @dataclass(frozen=True, slots=True)
 class AgentJob:
-    """One run of the engine in a pod. `deadline` is in seconds from the Job's start."""
+    """One run of the engine in a pod. `deadline` is in seconds from the Job's start.
+
+    `user` says as whom, where the namespace asks for it; else it is the image's own user.
+    """
 
     name: str
     namespace: str
@@ -33,6 +40,20 @@ class AgentJob:
     plan: str
     agent: bytes
     deadline: int
+    user: JsonObject = field(default_factory=dict)
+
+
+def user_for(namespace: JsonObject | None) -> JsonObject:
+    """Who the engine must be in a namespace: not root where PodSecurity is `restricted`.
+
+    An image's own user may be root, so one is named; not on OpenShift, which gives a namespace
+    users of its own and refuses all others. What cannot be read asks for nothing.
+    """
+    if text_at(namespace, "metadata", "labels", _ENFORCED) != "restricted":
+        return {}
+    if text_at(namespace, "metadata", "annotations", _UIDS_OF_OPENSHIFT):
+        return {"runAsNonRoot": True}
+    return {"runAsNonRoot": True, "runAsUser": _NOBODY}
 
 
 def config_map(job: AgentJob) -> JsonObject:
@@ -79,7 +100,7 @@ def _pod_spec(job: AgentJob) -> JsonObject:
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}, **job.user},
         "containers": [
             {
                 "name": CONTAINER,

@@ -19,11 +19,13 @@ from probes.jobspec import (
     EVENT,
     JOB,
     JOB_LABEL,
+    NAMESPACE,
     POD,
     AgentJob,
     config_map,
     job_manifest,
     owned_by,
+    user_for,
 )
 from probes.vantage import engine_error
 
@@ -77,6 +79,7 @@ class PodVantage:
             plan=request.plan,
             agent=agent_bytes(),
             deadline=int(START_TIMEOUT + request.timeout) + 1,
+            user=self._user(),
         )
         with self._running(job):
             pod = self._finished_pod(job, timeout=START_TIMEOUT + request.timeout)
@@ -98,6 +101,14 @@ class PodVantage:
         job = self._running_job
         if job is not None:
             self.client.delete(JOB, job.namespace, job.name)
+
+    def _user(self) -> JsonObject:
+        """As whom the engine must run here."""
+        try:
+            return user_for(self.client.get(NAMESPACE, "", self.namespace))
+        except ClusterError:
+            # Many may not read namespaces, and few of those need it.
+            return {}
 
     @contextmanager
     def _running(self, job: AgentJob) -> Iterator[None]:

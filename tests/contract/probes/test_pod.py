@@ -13,7 +13,7 @@ import pytest
 from harness.core.errors import ProbeError
 from harness.ports import JsonObject, ProbeRequest, ResourceKind
 from harness.timing.clock import SystemClock
-from probes.jobspec import CONFIG_MAP, JOB, JOB_LABEL, POD
+from probes.jobspec import CONFIG_MAP, JOB, JOB_LABEL, NAMESPACE, POD
 from probes.pod import PodVantage
 from tests.support.fake_kube import FakeKube
 
@@ -67,6 +67,25 @@ def test_an_abandoned_probe_ends_soon_and_leaves_nothing(
         with pytest.raises(ProbeError, match="the pod p1 was deleted while it ran"):
             probing.result(timeout=10)
     assert client.list(JOB) == client.list(CONFIG_MAP) == []
+
+
+@pytest.mark.parametrize(("level", "user"), [("restricted", 65534), ("baseline", None)])
+def test_the_pod_suits_its_namespace(
+    vantage: PodVantage, tmp_path: Path, level: str, user: int | None
+) -> None:
+    client = vantage.client
+    assert isinstance(client, Endless)
+    labels = {"pod-security.kubernetes.io/enforce": level}
+    client.put(NAMESPACE, {"metadata": {"name": "default", "labels": labels}})
+    with ThreadPoolExecutor() as pool:
+        probing = pool.submit(vantage.probe, ProbeRequest("{}", tmp_path / "samples", 600.0))
+        assert client.watched.wait(30)
+        job: Any = client.list(JOB)[0]
+        vantage.abandon()
+        with pytest.raises(ProbeError):
+            probing.result(timeout=30)
+    spec = job["spec"]["template"]["spec"]
+    assert spec["securityContext"].get("runAsUser") == user
 
 
 def test_who_gave_up_makes_no_pod_any_more(vantage: PodVantage, tmp_path: Path) -> None:
