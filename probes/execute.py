@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
+from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
 from harness.core.errors import ProbeError, UsageError
@@ -18,6 +20,21 @@ _BOOT = (
     "fd = os.memfd_create('agent'); os.write(fd, source.read(size)); "
     "sys.argv = [f'/proc/self/fd/{fd}', '-']; runpy.run_path(sys.argv[0], run_name='__main__')"
 )
+# An engine in a pod outlives the kubectl that started it: it is found by the mark in its command.
+_END = (
+    "import os, signal, sys\n"
+    "for pid in filter(str.isdecimal, os.listdir('/proc')):\n"
+    "    try:\n"
+    "        with open(f'/proc/{pid}/cmdline', 'rb') as file:\n"
+    "            words = file.read().split(b'\\0')\n"
+    "        ours = words[1:4] == [b'-I', b'-S', b'-c'] and sys.argv[1].encode() in words\n"
+    "        if ours and int(pid) != os.getpid():\n"
+    "            os.kill(int(pid), signal.SIGTERM)\n"
+    "    except OSError:\n"
+    "        pass\n"
+)
+_END_TIMEOUT = 5.0
+_END_TRIES = 5
 _NO_SUCH_COMMAND = (126, 127)
 
 
@@ -55,6 +72,10 @@ class ExecVantage:
     name: str
     address: PodAddress
     kubectl: Kubectl
+    mark: str = field(default_factory=lambda: f"vpm-{secrets.token_hex(8)}")
+    _abandoned: Event = field(default_factory=Event)
+    _running: Event = field(default_factory=Event)
+    _ended: Event = field(default_factory=Event)
 
     def probe(self, request: ProbeRequest) -> ProbeResult:
         """Run the plan; the samples are in `request.samples` when it returns.
@@ -64,11 +85,17 @@ class ExecVantage:
             ProbeError: the pod has no Python, cannot be reached, or did not end in time.
         """
         agent = agent_bytes()
-        done = self.kubectl.run(
-            self._command(),
-            timeout=request.timeout,
-            stdin=f"{len(agent)}\n".encode() + agent + request.plan.encode(),
-        )
+        self._running.set()
+        if self._abandoned.is_set():
+            raise ProbeError(f"{self.name}: abandoned before it began")
+        try:
+            done = self.kubectl.run(
+                self._command(_BOOT),
+                timeout=request.timeout,
+                stdin=f"{len(agent)}\n".encode() + agent + request.plan.encode(),
+            )
+        finally:
+            self._ended.set()
         if done.timed_out:
             raise ProbeError(f"{self.name}: no end of the probes after {request.timeout:.0f} s")
         if done.exit_code in _NO_SUCH_COMMAND or "executable file not found" in done.stderr:
@@ -86,7 +113,18 @@ class ExecVantage:
         request.samples.write_text(done.stdout, encoding="utf-8")
         return ProbeResult(VantageIdentity(self.name, pod=self.address.pod), request.samples)
 
-    def _command(self) -> list[str]:
+    def abandon(self) -> None:
+        """End the engine of a `probe` that is under way, or is about to be; else nothing."""
+        self._abandoned.set()
+        if not self._running.is_set():
+            return
+        for _ in range(_END_TRIES):  # it may only be on its way there
+            if self._ended.is_set():
+                return
+            self.kubectl.run(self._command(_END), timeout=_END_TIMEOUT)
+            self._ended.wait(1.0)
+
+    def _command(self, program: str) -> list[str]:
         container = ["--container", self.address.container] if self.address.container else []
         command = ["exec", "--stdin", "--namespace", self.address.namespace, *container]
-        return [*command, self.address.pod, "--", "python3", "-I", "-S", "-c", _BOOT]
+        return [*command, self.address.pod, "--", "python3", "-I", "-S", "-c", program, self.mark]

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
 
-from harness.core.errors import ClusterError, ProbeError
+from harness.core.errors import ClusterError, CommandError, ProbeError
 from harness.core.observation import Artefact, ServiceObserved
 from harness.ports import Clock, Cluster, KubeClient, Kubectl, Vantage
 from harness.spec.model import ProbeAction
@@ -28,7 +28,7 @@ from probes.pod import PodVantage
 from probes.store import SampleStore
 from probes.vantage import LocalVantage
 
-Engine = TypeVar("Engine", PodVantage, LocalVantage)
+Engine = TypeVar("Engine", PodVantage, LocalVantage, ExecVantage)
 
 _SHARED = {
     DEVBOX: DEVBOX,
@@ -50,7 +50,7 @@ class ClusterPlaces:
         self._client = client
         self._kubectl = kubectl
         self._clock = clock
-        self._engines: list[PodVantage | LocalVantage] = []
+        self._engines: list[PodVantage | LocalVantage | ExecVantage] = []
         self._abandoned = False
 
     @cached_property
@@ -84,7 +84,7 @@ class ClusterPlaces:
             return self._kept(vantage) if isinstance(vantage, LocalVantage) else vantage
         if place.startswith(POD_PREFIX):
             address = pod_address(place, namespace=namespace)
-            return ExecVantage(name=place, address=address, kubectl=self._kubectl)
+            return self._kept(ExecVantage(name=place, address=address, kubectl=self._kubectl))
         raise ProbeError(f"{place}: there is no such vantage on this cluster")
 
     def _kept(self, engine: Engine) -> Engine:
@@ -105,7 +105,7 @@ class ClusterPlaces:
         self._abandoned = True
         for engine in self._engines:
             # A cluster that does not answer: its Job ends by its own deadline.
-            with suppress(ClusterError):
+            with suppress(ClusterError, CommandError):
                 engine.abandon()
 
     @property
