@@ -40,8 +40,10 @@ SERVICEACCOUNT = define(_CORE, "ServiceAccount", "serviceaccounts", "sa", "plain
 _APPS = "apps/v1"
 CONTROLLERREVISION = define(_APPS, "ControllerRevision", "controllerrevisions", "", "plain")
 DAEMONSET = define(_APPS, "DaemonSet", "daemonsets", "ds", "all status")
-DEPLOYMENT = define(_APPS, "Deployment", "deployments", "deploy", "all status")
-REPLICASET = define(_APPS, "ReplicaSet", "replicasets", "rs", "all status")
+DEPLOYMENT = define(
+    _APPS, "Deployment", "deployments", "deploy", "all status", subresources=["scale"]
+)
+REPLICASET = define(_APPS, "ReplicaSet", "replicasets", "rs", "all status", subresources=["scale"])
 STATEFULSET = define(_APPS, "StatefulSet", "statefulsets", "sts", "all status")
 HPA = define(
     "autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", "hpa", "all status"

@@ -64,7 +64,7 @@ APPROXIMATED = {
 }
 ABSENT = {
     "port-forward, attach, cp's tar stream over SPDY": "400 or 404; use exec over WebSocket",
-    "rollout, scale, edit of scale": "no scale subresource: 404",
+    "scale of StatefulSets and ReplicationControllers": "no scale subresource: 404",
     "eviction, binding, ephemeralcontainers": "404",
     "webhooks of one's own": "stored, never called",
     "quotas, limit ranges, network policies, pod disruption budgets": "stored, never enforced",

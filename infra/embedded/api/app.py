@@ -17,6 +17,7 @@ from infra.embedded.api import (
     read,
     reply,
     reviews,
+    scale,
     watch,
     write,
 )
@@ -44,6 +45,9 @@ _SUBRESOURCE: dict[tuple[str, str], tuple[str, Verb]] = {
     ("log", "GET"): ("get", pods.log),
     ("exec", "GET"): ("get", pods.upgrade_required),
     ("exec", "POST"): ("create", pods.upgrade_required),
+    ("scale", "GET"): ("get", scale.get),
+    ("scale", "PATCH"): ("patch", scale.change),
+    ("scale", "PUT"): ("update", scale.replace),
 }
 
 

@@ -13,7 +13,9 @@ _SUBRESOURCES: dict[str, tuple[str, list[str]]] = {
     "exec": ("PodExecOptions", ["create", "get"]),
     "finalize": ("Namespace", ["update"]),
     "log": ("Pod", ["get"]),
+    "scale": ("Scale", _STATUS_VERBS),
 }
+_SCALE = {"group": "autoscaling", "version": "v1"}  # the one response of another group
 _CUSTOM_VERBS = (
     "delete", "deletecollection", "get", "list", "patch", "create", "update", "watch",
 )  # fmt: skip
@@ -128,6 +130,7 @@ def _entries(kind: Kind) -> Iterable[Obj]:
             "name": f"{kind.plural}/{name}",
             "singularName": "",
             "namespaced": kind.namespaced,
+            **(_SCALE if response == "Scale" else {}),
             "kind": response,
             "verbs": verbs,
         }
@@ -195,5 +198,7 @@ def _resource(kind: Kind) -> Obj:
 
 def _gvk(kind: Kind, response: str) -> Obj:
     # The real server leaves group and version empty for kinds that are not custom.
+    if response == "Scale":
+        return {**_SCALE, "kind": response}
     known = (kind.group, kind.version) if kind.custom else ("", "")
     return {"group": known[0], "version": known[1], "kind": response}

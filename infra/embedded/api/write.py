@@ -31,7 +31,7 @@ async def create(api: Api, call: Call) -> Response:
     raw = await body.read(call.request)
     obj, duplicates = body.decode_object(raw, body.media_type(call.request))
     kind = call.target.kind
-    _check_type(kind, obj)
+    check_type(kind, obj)
     fields.check(call, obj, duplicates)
     _metadata(obj).pop("managedFields", None)
     return _stored(call, _insert(api, _as_stored(call), fields.converted(kind, obj)), code=201)
@@ -40,7 +40,7 @@ async def create(api: Api, call: Call) -> Response:
 async def replace(api: Api, call: Call) -> Response:
     raw = await body.read(call.request)
     obj, duplicates = body.decode_object(raw, body.media_type(call.request))
-    _check_type(call.target.kind, obj)
+    check_type(call.target.kind, obj)
     fields.check(call, obj, duplicates)
     kind, name = call.target.kind, call.target.name or ""
     old = api.store.get(kind, call.target.space, name)
@@ -48,7 +48,7 @@ async def replace(api: Api, call: Call) -> Response:
         message = "Invalid value: 0: must be specified for an update"
         cause = Cause("FieldValueInvalid", message, "metadata.resourceVersion")
         raise Invalid(kind, name, [cause])
-    return _stored(call, _save(api, _as_stored(call), old, fields.converted(kind, obj)))
+    return _stored(call, save(api, _as_stored(call), old, fields.converted(kind, obj)))
 
 
 async def change(api: Api, call: Call) -> Response:
@@ -61,9 +61,9 @@ async def change(api: Api, call: Call) -> Response:
     old = api.store.get(kind, call.target.space, name)
     decoded = body.decode(raw, media, what="patch")
     new = patch.apply(kind, versions.shown_object(kind, old), decoded.value, media)
-    _check_type(kind, new)
+    check_type(kind, new)
     fields.check(call, new, decoded.duplicates)
-    return _stored(call, _save(api, _as_stored(call), old, fields.converted(kind, new)))
+    return _stored(call, save(api, _as_stored(call), old, fields.converted(kind, new)))
 
 
 def _apply(api: Api, call: Call, raw: bytes) -> Response:
@@ -73,7 +73,7 @@ def _apply(api: Api, call: Call, raw: bytes) -> Response:
     if "fieldManager" not in call.request.query_params:
         raise BadRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: "
                          "is required for apply patch")  # fmt: skip
-    _check_type(kind, config)
+    check_type(kind, config)
     fields.check(call, config, duplicates)
     meta = _metadata(config)
     if meta.get("managedFields"):
@@ -92,7 +92,7 @@ def _apply(api: Api, call: Call, raw: bytes) -> Response:
     new, stored = fields.converted(kind, applied.obj), _as_stored(call)
     if live is None:
         return _stored(call, _insert(api, stored, new, applied.managed), code=201)
-    return _stored(call, _save(api, stored, live, new, applied.managed))
+    return _stored(call, save(api, stored, live, new, applied.managed))
 
 
 def _insert(api: Api, call: Call, obj: Obj, record: Managed | None = None) -> Obj:
@@ -114,7 +114,7 @@ def _insert(api: Api, call: Call, obj: Obj, record: Managed | None = None) -> Ob
     return api.store.create(kind, obj, dry_run=call.options.dry_run)
 
 
-def _save(api: Api, call: Call, old: Obj, new: Obj, record: Managed | None = None) -> Obj:
+def save(api: Api, call: Call, old: Obj, new: Obj, record: Managed | None = None) -> Obj:
     """Admit and store a changed object, and note who set its fields."""
     kind, sub, user = call.target.kind, call.target.subresource, call.user.name
     meta = _metadata(new)
@@ -196,7 +196,7 @@ def _place(call: Call, meta: Obj) -> None:
     meta["name"] = name
 
 
-def _check_type(kind: Kind, obj: Obj) -> None:
+def check_type(kind: Kind, obj: Obj) -> None:
     """The body must be of the kind that the path names; a body without a type is taken as such."""
     version, name = obj.get("apiVersion"), obj.get("kind")
     if version in (None, "") and name in (None, ""):

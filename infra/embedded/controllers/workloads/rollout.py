@@ -16,8 +16,13 @@ MAXIMUM = "deployment.kubernetes.io/max-replicas"
 
 
 def template_hash(template: Obj) -> str:
-    """Ten letters that stand for a pod template, in the alphabet of Kubernetes' names."""
-    text = json.dumps(template, sort_keys=True, separators=(",", ":"))
+    """Ten letters that stand for a pod template, in the alphabet of Kubernetes' names.
+
+    A template without a time of creation is the one with null for it: typed clients write either.
+    """
+    metadata = {"creationTimestamp": None, **(template.get("metadata") or {})}
+    same = {**template, "metadata": metadata}
+    text = json.dumps(same, sort_keys=True, separators=(",", ":"))
     number = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
     return "".join(_LETTERS[number // len(_LETTERS) ** i % len(_LETTERS)] for i in range(10))
 
