@@ -65,6 +65,12 @@ class ProbeMetrics:
             (*_LABELS, "outcome"),
             registry=self.registry,
         )
+        self._answers = Counter(
+            "vpm_probe_answers",
+            "Answers by status class; those to warm-up included.",
+            (*_LABELS, "status_class"),
+            registry=self.registry,
+        )
         self._valid = self._counter("vpm_probe_valid", "Attempts that say something.")
         self._good = self._counter("vpm_probe_good", "Valid attempts that passed every hop.")
         self._latency = Histogram(
@@ -129,6 +135,8 @@ class ProbeMetrics:
         self._good.labels(*labels).inc(probe.good)
         for outcome, count in probe.outcomes.items():
             self._attempts.labels(*labels, outcome).inc(count)
+        for name, count in probe.status_classes.items():
+            self._answers.labels(*labels, name).inc(count)
         statuses = probe.statuses
         status = max(statuses, key=lambda key: statuses[key]) if statuses else "0"
         self._status.labels(*labels).set(int(status))

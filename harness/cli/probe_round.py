@@ -120,7 +120,9 @@ def round_as_json(seen: Round) -> dict[str, Any]:
         "claim": asdict(seen.claim),
         "details": [asdict(claim) for claim in seen.details],
         "service": asdict(seen.service) if seen.service else None,
-        "probes": [asdict(probe) for probe in seen.probes],
+        "probes": [
+            {**asdict(probe), "status_classes": probe.status_classes} for probe in seen.probes
+        ],
         "samples": {vantage: list(samples) for vantage, samples in seen.samples.items()},
         "logs": dict(seen.logs),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -46,7 +46,8 @@ def render(seen: Round, *, verdict_first: bool = False) -> RenderableType:
 
 def _findings(seen: Round) -> list[RenderableType]:
     """What the verdict stands on."""
-    parts: list[RenderableType] = [_matrix(seen.probes), *_histograms(seen.probes)]
+    parts: list[RenderableType] = [_matrix(seen.probes), *_counts(seen.probes)]
+    parts += _histograms(seen.probes)
     parts += [
         Text(f"readiness gap from {probe.vantage}: {gap_text(probe.gap)}", style="dim")
         for probe in seen.probes
@@ -74,6 +75,21 @@ def _matrix(probes: Sequence[ProbeObserved]) -> Table:
 def _cell(cell: Cell) -> Text:
     word = _WORDS.get(cell.state, f"{cell.passed}/{cell.reached}")
     return Text(word, style=_CELLS[cell.state])
+
+
+def _counts(probes: Sequence[ProbeObserved]) -> Iterator[RenderableType]:
+    """Counts before everything that follows from them: by outcome and by status class."""
+    for probe in probes:
+        if not probe.total:
+            continue
+        warmup = f", {probe.warmup} warm-up" if probe.warmup else ""
+        parts = [f"{probe.good} good of {probe.valid} valid of {probe.total} in all{warmup}"]
+        parts += [_listed(counts) for counts in (probe.outcomes, probe.status_classes) if counts]
+        yield Text(f"{probe.vantage}: {'; '.join(parts)}")
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())
 
 
 def _histograms(probes: Sequence[ProbeObserved]) -> Iterator[RenderableType]:

@@ -155,6 +155,15 @@ class ProbeObserved:
     error: str | None = None
     kind: Literal["probe"] = "probe"
 
+    @property
+    def status_classes(self) -> Mapping[str, int]:
+        """Answers by status class, for example `{"2xx": 19, "5xx": 1}`."""
+        classes = sorted({f"{code[:1]}xx" for code in self.statuses})
+        return {
+            name: sum(n for code, n in self.statuses.items() if code[:1] == name[:1])
+            for name in classes
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class CommandRecord:

@@ -137,6 +137,8 @@ def test_a_person_sees_matrix_histogram_and_verdict() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "│ connect  │   0/20 │      20/20 │" in text
     assert "│ wait     │      · │      20/20 │" in text
+    assert "devbox: 0 good of 20 valid of 20 in all; connect_refused 20\n" in text
+    assert "in-cluster: 20 good of 20 valid of 20 in all; ok 20; 2xx 20" in text
     assert "in-cluster: p50 3 ms  p95 6 ms  p99 9 ms  max 10 ms  (n=20)" in text
     assert "INCONCLUSIVE default/hello service at hop connect of vantage devbox" in text
     assert "the gateway is not exposed on the host" in text
@@ -148,6 +150,7 @@ def test_a_program_gets_everything() -> None:
     assert content["verdict"] == "INCONCLUSIVE"
     assert content["claim"]["hop"] == "connect"
     assert [seen["vantage"] for seen in content["probes"]] == ["devbox", "in-cluster"]
+    assert [seen["status_classes"] for seen in content["probes"]] == [{}, {"2xx": 20}]
     assert len(content["samples"]["in-cluster"]) == 2
 
 
@@ -181,6 +184,8 @@ def test_metrics_are_served_under_the_names_of_blackbox_exporter() -> None:
         f"vpm_probe_valid_total{{{devbox}}} 40.0",
         f"vpm_probe_good_total{{{inside}}} 40.0",
         f"vpm_probe_latency_seconds_count{{{inside}}} 4.0",
+        'vpm_probe_answers_total{namespace="default",service="hello",status_class="2xx",'
+        'vantage="in-cluster"} 40.0',
     ):
         assert line in text.splitlines()
     phase = 'phase="processing",service="hello",vantage="in-cluster"'
