@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from infra.clusters.gateway import parse_gateway
 from infra.clusters.kept import Kept, gateway_of
 from infra.clusters.kind_config import HTTP_NODE_PORT, host_ports, shipped_config
 from infra.clusters.kind_create import control_plane
-from infra.clusters.kubeconfig import kubeconfig_files, pin
+from infra.clusters.kubeconfig import kubeconfig_files, pin, whole
 from infra.kube import KubernetesClient
 from probes.host import LOCAL, local_machine
 from probes.node import NODE, POD, node, pod
@@ -109,17 +110,19 @@ def _existing_findings(
         UsageError: no context, or a gateway that is not HOST:PORT.
     """
     address = parse_gateway(gateway) if gateway else None
-    try:
-        pinned = pin(context, files=(Path(kubeconfig),) if kubeconfig else kubeconfig_files())
-    except ClusterError as error:
-        return (Finding("context", Status.FAILURE, error.message, _CONTEXT_WHY, error.mend),)
-    subject = checkup.Subject(
-        api=KubernetesClient(pinned.kubeconfig, pinned.context, timeout=_API_TIMEOUT),
-        kubeconfig=pinned.kubeconfig,
-        context=pinned.context,
-        gateway=(address.host, address.http_port) if address else None,
-    )
-    return _cluster_findings(subject)
+    files = (Path(kubeconfig),) if kubeconfig else kubeconfig_files()
+    with ExitStack() as stack:
+        try:
+            pinned = stack.enter_context(whole(pin(context, files=files), files))
+        except ClusterError as error:
+            return (Finding("context", Status.FAILURE, error.message, _CONTEXT_WHY, error.mend),)
+        subject = checkup.Subject(
+            api=KubernetesClient(pinned.kubeconfig, pinned.context, timeout=_API_TIMEOUT),
+            kubeconfig=pinned.kubeconfig,
+            context=pinned.context,
+            gateway=(address.host, address.http_port) if address else None,
+        )
+        return _cluster_findings(subject)
 
 
 def _kept_findings(provider: str) -> Sequence[Finding]:

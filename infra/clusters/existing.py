@@ -23,7 +23,7 @@ from infra.clusters.gateway import (
     silent_gateway,
 )
 from infra.clusters.identity import ClusterApi, configured_domain, read_identity
-from infra.clusters.kubeconfig import PinnedContext, kubeconfig_files, pin
+from infra.clusters.kubeconfig import PinnedContext, kubeconfig_files, pin, whole
 from infra.clusters.preflight import check_serving, ingress_class
 from infra.clusters.resources import KOURIER_INGRESS_CLASS, KOURIER_NAMESPACE
 from infra.knative.bootstrap import DEFAULT_DOMAIN, Wanted
@@ -66,8 +66,15 @@ class ExistingDriver:
             UsageError: no context, or a gateway that is not HOST:PORT.
             ClusterError: one of `infra.clusters.errors`; nothing was changed.
         """
-        pinned = pin(request.context, allowed=request.allowed_contexts, files=_files(request))
+        files = _files(request)
+        pinned = pin(request.context, allowed=request.allowed_contexts, files=files)
         given = parse_gateway(request.gateway) if request.gateway else None
+        with whole(pinned, files) as one:
+            yield from self._open(one, request, given)
+
+    def _open(
+        self, pinned: PinnedContext, request: ClusterRequest, given: Gateway | None
+    ) -> Iterator[Cluster]:
         api = self._connect(pinned.kubeconfig, pinned.context)
         if request.bootstrap:
             self._install(api, pinned, request, given)
