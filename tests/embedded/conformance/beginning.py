@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -91,8 +91,11 @@ def _foreign_pods(entries: Sequence[Recorded]) -> set[str]:
     return {pod for pod in used if not any(f"run {pod}" in e.command for e in entries)}
 
 
-def make(what: Replay, entry: Recorded) -> None:
-    """What a recorded change was refused for existed: with nothing of what was refused."""
+def make(what: Replay, entry: Recorded) -> Iterator[str]:
+    """What a recorded change was refused for existed: with nothing of what was refused.
+
+    Gives the names of what had to be made, of which only that is known.
+    """
     for document in manifests(entry.stdin):
         meta = document["metadata"]
         base = {**document, "metadata": {k: meta[k] for k in ("name", "namespace") if k in meta}}
@@ -101,6 +104,7 @@ def make(what: Replay, entry: Recorded) -> None:
             kind = "ksvc"
         if what.cluster.kubectl("get", kind, str(meta.get("name")), "-n", space).code != 0:
             what.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(base))
+            yield str(meta.get("name"))
 
 
 def forget(what: Replay, entry: Recorded) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.embedded.conformance import beginning, circumstances, guard
+from tests.embedded.conformance import beginning, circumstances, guard, steps
 from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.embedded.conformance.outputs import (
     Counters,
@@ -21,6 +21,7 @@ from tests.embedded.conformance.outputs import (
     overtaken,
 )
 from tests.embedded.conformance.recorded import Recorded, entries, gaps, seconds, torn
+from tests.embedded.conformance.steps import Following
 from tests.support.cluster import KUBECTL
 
 _TIMEOUT = 150.0
@@ -36,7 +37,8 @@ def areas(root: Path) -> Iterator[Area]:
             name = str(path.relative_to(root).with_suffix(""))
             scale = circumstances.scale(path.parent, [entry.command for entry in found])
             scale = beginning.IDLE_SCALE if beginning.idle(found) else scale
-            uses, lasts = (path,), seconds(found) / scale
+            uses = tuple(filter(None, (path, steps.of(path, found).path)))
+            lasts = seconds(found) / scale
             yield Area(name, _replayer(found, path), uses, scale, lasts)
 
 
@@ -52,15 +54,27 @@ def _replayer(found: list[Recorded], path: Path) -> Any:
             beginning.install(what, "hello.yaml")
         elif not presumed.made:
             beginning.presume(what, found)
-        counters = Counters()
-        for gap, entry in zip(gaps(found), found, strict=True):
-            time.sleep(gap / what.pace)
-            presumed.before(entry.err)
-            skipped = presumed.skip(entry.command, entry.out + entry.err)
-            yield Case(entry.name, skipped=skipped) if skipped else _case(what, entry, counters)
+        follow = steps.of(path, found)
+        with follow.watch(what) as seen:
+            yield from _cases(what, found, presumed, follow)
+        yield from follow.cases(list(seen))
         presumed.end()
 
     return replay
+
+
+def _cases(
+    what: Replay, found: list[Recorded], presumed: circumstances.Circumstances, follow: Following
+) -> Iterator[Case]:
+    """The commands one after the other, with the recorded pauses and changes between them."""
+    counters = Counters()
+    for index, (gap, entry) in enumerate(zip(gaps(found), found, strict=True)):
+        time.sleep(gap / what.pace)
+        for change in follow.changes(index):
+            steps.make(what, change)
+        presumed.before(entry.err)
+        skipped = presumed.skip(entry.command, entry.out + entry.err)
+        yield Case(entry.name, skipped=skipped) if skipped else _case(what, entry, counters)
 
 
 def _case(what: Replay, entry: Recorded, counters: Counters) -> Case:
@@ -72,7 +86,7 @@ def _case(what: Replay, entry: Recorded, counters: Counters) -> Case:
     if _ABSENT.search(entry.out + entry.err) and "already exists" not in entry.err:
         beginning.forget(what, entry)
     if "error when patching" in entry.err:
-        beginning.make(what, entry)
+        counters.unknown(beginning.make(what, entry))
     if "rollout" in entry.command or "port-forward" in entry.command:
         return Case(entry.name, skipped="not served: see COVERAGE")
     try:
@@ -100,11 +114,12 @@ def _case(what: Replay, entry: Recorded, counters: Counters) -> Case:
     got = counters.align(entry.command, entry.out, out)
     documents = document_differences(entry.command, entry.out, got)
     if documents is None:
-        found += _lines("stdout", entry, entry.out, got)
+        found += _lines("stdout", entry, entry.out, got, counters)
     else:
         found += [f"stdout: {line}" for line in documents[:_LINES]]
     if got or comparable(entry.command, entry.out) or "No resources" not in err:
-        found += _lines("stderr", entry, entry.err, counters.align(entry.command, entry.err, err))
+        aligned = counters.align(entry.command, entry.err, err)
+        found += _lines("stderr", entry, entry.err, aligned, counters)
     return Case(entry.name, tuple(found))
 
 
@@ -116,9 +131,10 @@ def _here(what: Replay, entry: Recorded) -> str:
     return re.sub(r"(--server=|-s )https://[\w.]+:\d+", rf"\g<1>{what.server}", command)
 
 
-def _lines(stream: str, entry: Recorded, wanted: str, got: str) -> list[str]:
-    before = list(lines_of(comparable(entry.command, wanted)))
-    after = overtaken(before, list(lines_of(comparable(entry.command, got))))
+def _lines(stream: str, entry: Recorded, wanted: str, got: str, counters: Counters) -> list[str]:
+    before = counters.without(lines_of(comparable(entry.command, wanted)))
+    after = counters.without(lines_of(comparable(entry.command, got)))
+    after = overtaken(before, after)
     changed = [
         line
         for line in difflib.unified_diff(before, after, lineterm="", n=0)

@@ -33,6 +33,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r" {2,}", " "),
     )
 )
+# A pull that fails is tried again and again: at which half of it a controller looks is chance.
+_PULL_HALVES = re.compile(r'(ImagePullBackOff: )?Back-off pulling image "[^"]+": (?=ErrImagePull)')
+_PULL_FAILED = re.compile(r"ErrImagePull: ")
 # Fields of objects that have another value in each cluster.
 _FIELDS = frozenset(
     ["uid", "resourceVersion", "creationTimestamp", "managedFields", "selfLink", "lastProbeTime",
@@ -46,6 +49,11 @@ def text(output: str) -> str:
     for pattern, put in _RULES:
         output = pattern.sub(put, output)
     return output.strip()
+
+
+def either_half(shown: str) -> str:
+    """A failing pull's message, whichever of its two halves it tells of."""
+    return _PULL_FAILED.sub("", _PULL_HALVES.sub("", shown))
 
 
 def value(found: Any) -> Any:

@@ -10,7 +10,7 @@ a label selects for `logs`, and whether controllers wrote a status while it was 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -34,13 +34,24 @@ _WATCH_CUT = re.compile(r"^E.*reflector\.go.*context deadline exceeded.*\n", re.
 
 
 class Counters:
-    """Numbers of revisions, counted from the first one that both clusters showed.
+    """What a recording that begins after changes which it does not contain leaves open.
 
-    A recording may begin after changes that it does not contain.
+    Numbers of revisions are counted from the first one that both clusters showed; lines about
+    objects of which nothing more than their existence is known are left out.
     """
 
     def __init__(self) -> None:
         self._ahead: dict[str, int] = {}
+        self._unknown: set[str] = set()
+
+    def unknown(self, names: Iterable[str]) -> None:
+        """These objects had to be made as well as could be."""
+        self._unknown.update(names)
+
+    def without(self, lines: Iterable[str]) -> list[str]:
+        """The lines that are not about such objects."""
+        names = [rf"(?<![\w-]){re.escape(name)}(-\d{{5}})?(?![\w-])" for name in self._unknown]
+        return [line for line in lines if not any(re.search(name, line) for name in names)]
 
     def align(self, command: str, wanted: str, got: str) -> str:
         """`got` with the numbers that the recorded cluster had reached."""

@@ -30,6 +30,13 @@ def manifests(root: Path, folder: Path) -> Iterator[Manifest]:
             yield from filter(_is_service, reading.manifest_file(path))
 
 
+def files(folder: Path) -> Iterator[Manifest]:
+    """Services in the files of a folder, the shortest name first."""
+    for path in sorted(folder.glob("*.yaml"), key=lambda p: (len(p.name), p)):
+        if not path.name.startswith("ready-"):
+            yield from filter(_is_service, reading.manifest_file(path))
+
+
 def _is_service(document: Manifest) -> bool:
     group = str(document.get("apiVersion")).partition("/")[0]
     return document.get("kind") == "Service" and group == "serving.knative.dev"

@@ -11,14 +11,11 @@ from typing import Any
 
 import yaml
 
-from tests.embedded.conformance.normal import text
+from tests.embedded.conformance.normal import either_half, text
 from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.embedded.conformance.reading import document, manifest_file
 
 LONGEST_WAIT = 110.0  # real seconds after apply; later looks need a faster clock
-# A pull that fails is tried again and again: at which half of it a controller looks is chance.
-_PULL_HALVES = re.compile(r'(ImagePullBackOff: )?Back-off pulling image "[^"]+": (?=ErrImagePull)')
-_PULL_FAILED = re.compile(r"ErrImagePull: ")
 _USUAL_WAIT = {"": 60.0, " (late)": 100.0}  # real seconds
 _SOON = 150  # recorded seconds
 _AGE = re.compile(r"status-(\d+)s\.json$")
@@ -147,12 +144,6 @@ def compare(wanted: Mapping[str, Any], got: Mapping[str, Any]) -> Iterator[str]:
 
 def _conditions(status: Mapping[str, Any]) -> Mapping[str, str]:
     return {
-        c["type"]: _either_half(
-            text(f"{c['status']} {c.get('reason', '')}: {c.get('message', '')}")
-        )
+        c["type"]: either_half(text(f"{c['status']} {c.get('reason', '')}: {c.get('message', '')}"))
         for c in status.get("conditions") or ()
     }
-
-
-def _either_half(shown: str) -> str:
-    return _PULL_FAILED.sub("", _PULL_HALVES.sub("", shown))
