@@ -103,6 +103,11 @@ class ExecVantage:
                 f"{self.name}: this pod has no python3",
                 mend="probe from in-cluster, or from a pod whose image has Python 3.9 or later",
             )
+        if "(NotFound)" in done.stderr:
+            raise ProbeError(
+                f"there is no pod {self.address.namespace}/{self.address.pod}",
+                mend=f"kubectl -n {self.address.namespace} get pods",
+            )
         if done.truncated:
             raise ProbeError(
                 f"{self.name}: more samples than kubectl exec can bring back",

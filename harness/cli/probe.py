@@ -34,6 +34,8 @@ from probes.web import web_url
 
 # What any object's name may be; "localhost:8080/x" and "default/hello" are none.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+# What pydantic says before what is wrong.
+_NOISE = re.compile(r"^(Value error, |(Input|String|Tuple|List) (?=should))")
 _LOG_WIDTH = 240
 # Options that are called otherwise than the scenario's keys.
 _OPTIONS = {"vantages": "vantage", "headers": "header", "objectives": "objective"}
@@ -287,8 +289,11 @@ def _problems(error: ValidationError) -> Iterator[str]:
     details = error.errors()
     deep = {detail["loc"][0] for detail in details if len(detail["loc"]) > 1}
     for detail in details:
-        field = str(detail["loc"][0]) if detail["loc"] else "vantages"
+        if not detail["loc"]:  # about several options together: the message names them
+            yield _NOISE.sub("", detail["msg"])
+            continue
+        field = str(detail["loc"][0])
         if detail["type"] == "too_short" and field in deep:
             continue
-        message = detail["msg"].removeprefix("Value error, ")
+        message = _NOISE.sub("", detail["msg"])
         yield f"--{_OPTIONS.get(field, field)}: {detail['input']!r} {message}"

@@ -39,6 +39,23 @@ def _address(text: str) -> str:
         raise ValueError("is not an IPv4 or IPv6 address") from error
 
 
+def _server(text: str) -> str:
+    """ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT."""
+    bracketed = text.startswith("[")
+    host, _, port = text.removeprefix("[").rpartition("]" if bracketed else ":")
+    if not host or (":" in host and not bracketed):  # an address alone, perhaps IPv6's
+        host, port = text, ""
+    port = port.removeprefix(":") if bracketed else port
+    try:
+        ip_address(host)
+        known = not port or 0 < int(port) < 65536
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError("is not ADDRESS[:PORT] of a DNS server")
+    return text
+
+
 def _path(text: str) -> str:
     if not text.startswith("/"):
         raise ValueError("must begin with /")
@@ -186,7 +203,7 @@ class ProbeAction(Model):
     status: Annotated[StrictInt, Field(ge=100, le=599)] = 200
     body: BodyCheck | None = None
     dns: Literal["default", "system", "auto"] = "default"
-    resolver: StrictStr | None = Field(
+    resolver: Annotated[StrictStr, AfterValidator(_server)] | None = Field(
         default=None, description="ADDRESS:PORT of the DNS server to ask instead of the system's."
     )
     resolve: Annotated[StrictStr, AfterValidator(_address)] | None = Field(

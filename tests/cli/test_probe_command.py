@@ -76,7 +76,12 @@ def test_options_become_an_action() -> None:
         (["--vantage", "devbox,devbox"], "the vantage 'devbox' is listed twice"),
         (["--objective", "latency>=99%"], "--objective"),
         (["--rate", "fast"], "--rate: 'fast' is not a rate"),
-        (["--requests", "0"], "--requests: 0"),
+        (["--requests", "0"], "--requests: 0 should be greater than or equal to 1"),
+        (["--method", "get"], "--method: 'get' should match"),
+        (["--upload", "5"], "upload needs a method of POST, PUT, PATCH"),
+        (["--resolver", "bücher:53"], "--resolver: 'bücher:53' is not ADDRESS[:PORT]"),
+        (["--resolve", "bücher"], "--resolve: 'bücher' is not an IPv4 or IPv6 address"),
+        (["--path", "/é"], "--path: '/é' may only hold visible ASCII"),
         (["--header", "nothing"], "is not NAME:VALUE"),
         (["--objective", "success"], "is not an objective"),
         (["--watch", "--interval", "soon"], "--interval soon"),
@@ -108,6 +113,23 @@ def test_a_missing_service_is_told_with_what_there_is(
     found: tuple[tuple[str, str], ...], mend: str
 ) -> None:
     assert mend in mend_missing("hello", found)
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1", "127.0.0.1:5353", "::1", "[::1]:53", "[::1]"])
+def test_a_resolver_is_an_address_with_or_without_a_port(server: str) -> None:
+    assert read_options(given(probe, "hello", "--resolver", server)).action.resolver == server
+
+
+@pytest.mark.parametrize("server", ["", ":53", "127.0.0.1:0", "127.0.0.1:x", "[::1", "[::1]x"])
+def test_what_is_no_resolver_is_refused(server: str) -> None:
+    with pytest.raises(UsageError, match="is not ADDRESS"):
+        read_options(given(probe, "hello", "--resolver", server))
+
+
+def test_what_is_wrong_with_options_together_says_no_more() -> None:
+    with pytest.raises(UsageError) as caught:
+        read_options(given(probe, "hello", "--upload", "5"))
+    assert str(caught.value) == "upload needs a method of POST, PUT, PATCH"
 
 
 def test_all_bad_options_are_named_at_once() -> None:

@@ -64,7 +64,11 @@ def request(tmp_path: Path, plan: str = PLAN) -> ProbeRequest:
             "this pod has no python3",
         ),
         (replace(DONE, truncated=True), "more samples than kubectl exec can bring back"),
-        (replace(DONE, exit_code=1, stderr='pods "web" not found'), 'pods "web" not found'),
+        (
+            replace(DONE, exit_code=1, stderr='Error from server (NotFound): pods "web" not found'),
+            "there is no pod tools/web",
+        ),
+        (replace(DONE, exit_code=1, stderr="the pod is gone"), "the pod is gone"),
     ],
 )
 def test_what_goes_wrong_says_why(result: CommandResult, message: str, tmp_path: Path) -> None:
