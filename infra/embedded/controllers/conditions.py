@@ -120,7 +120,7 @@ class Conditions:
             other = self.get(dependent)
             if other is not None and other.is_false:  # a failure outweighs what is not known
                 if not self.has(READY, FALSE):
-                    self.mark_false(READY, other.reason, other.message)
+                    self.mark_false(READY, reason, message)  # upstream's, not the failure's own
                 return
         if type in self._dependents:
             self._set(Condition(READY, UNKNOWN, reason, message))

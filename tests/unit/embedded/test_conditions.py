@@ -66,6 +66,14 @@ def test_a_failure_outweighs_what_is_not_known() -> None:
     assert states(conditions)[READY] == (FALSE, "RevisionFailed")
 
 
+def test_a_failure_of_before_keeps_ready_false_with_the_new_reason() -> None:
+    """golden 05-gateway/traffic-split-timeline.txt at 91.82: a generation after a failure."""
+    conditions = fresh()
+    conditions.mark_false("RoutesReady", "RevisionMissing", "it is missing")
+    conditions.mark_unknown(READY, "NewObservedGenFailure", "not observed yet")
+    assert states(conditions)[READY] == (FALSE, "NewObservedGenFailure")
+
+
 def test_the_last_failure_is_shown() -> None:
     conditions = fresh()
     conditions.mark_false("ConfigurationsReady", "RevisionFailed", "")
