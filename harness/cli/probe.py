@@ -23,7 +23,7 @@ from harness.cli.options import run_options, to_run_options
 from harness.cli.probe_metrics import ProbeMetrics, parse_address
 from harness.cli.probe_round import Round, probe_round, round_as_json, url_round
 from harness.cli.probe_url import url_options
-from harness.cli.probe_view import render
+from harness.cli.probe_view import render, render_line
 from harness.core.errors import UsageError, VpmError
 from harness.options import RunOptions
 from harness.spec.model import VANTAGES, ProbeAction
@@ -124,11 +124,9 @@ def probe(context: click.Context, /, **given: Any) -> None:
         metrics = ProbeMetrics.served(asked.metrics) if asked.metrics else None
         if metrics is not None:
             stack.callback(metrics.close)
-        live = (
-            stack.enter_context(Live(console=_console(), auto_refresh=False))
-            if (asked.interval is not None and not asked.as_json)
-            else None
-        )
+        console = _console()
+        moving = asked.interval is not None and not asked.as_json and console.is_terminal
+        live = stack.enter_context(Live(console=console, auto_refresh=False)) if moving else None
         try:
             for seen in _rounds(asked, to_run_options(given)):
                 code = exit_code(seen)
@@ -202,6 +200,8 @@ def _show(seen: Round | VpmError, asked: Asked, live: Live | None) -> None:
         click.echo(json.dumps(round_as_json(seen)))
     elif live is not None:
         live.update(render(seen, verdict_first=True), refresh=True)
+    elif asked.interval is not None:
+        _console().print(render_line(seen))
     else:
         _console().print(render(seen))
 

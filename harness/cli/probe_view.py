@@ -44,6 +44,15 @@ def render(seen: Round, *, verdict_first: bool = False) -> RenderableType:
     return Group(*verdict, gap, *findings) if verdict_first else Group(*findings, gap, *verdict)
 
 
+def render_line(seen: Round) -> RenderableType:
+    """A round of many in a log: when it ended, the verdict, and why if it is not a PASS."""
+    ended = max((probe.until for probe in seen.probes), default="")
+    line = Text(f"{ended[:19]}Z ", style="dim").append_text(_claim_line(seen.claim))
+    passed = seen.claim.verdict is Verdict.PASS
+    reasons = [] if passed else [Text(f"  {why}", style="dim") for why in _reasons(seen.claim)]
+    return Group(line, *reasons)
+
+
 def _findings(seen: Round) -> list[RenderableType]:
     """What the verdict stands on."""
     parts: list[RenderableType] = [_matrix(seen.probes), *_counts(seen.probes)]
@@ -104,9 +113,12 @@ def _histograms(probes: Sequence[ProbeObserved]) -> Iterator[RenderableType]:
             style="bold",
         )
         most = max(count for _, count in probe.histogram)
+        digits = len(str(most))
         for bound, count in probe.histogram:
             bar = "█" * max(1, round(_BAR * count / most))
-            yield Text(f"  ≤ {_ms(bound):>10} {bar} {count}", style="cyan")
+            # The bar comes last: where a terminal is narrow, it is what may be cut.
+            line = f"  ≤ {_ms(bound):>10} {count:>{digits}} {bar}"
+            yield Text(line, style="cyan", no_wrap=True, overflow="crop")
 
 
 def _claim_line(claim: Claim) -> Text:

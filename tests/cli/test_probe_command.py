@@ -19,7 +19,7 @@ from harness.cli.missing import mend_missing
 from harness.cli.probe import probe, read_objective, read_options
 from harness.cli.probe_metrics import ProbeMetrics, parse_address
 from harness.cli.probe_round import Round, judge_probes, round_as_json
-from harness.cli.probe_view import render
+from harness.cli.probe_view import render, render_line
 from harness.core.errors import EnvironmentProblem, UsageError
 from harness.core.observation import Quantiles
 from harness.spec.model import ProbeAction
@@ -165,6 +165,14 @@ def test_a_person_sees_matrix_histogram_and_verdict() -> None:
     assert "INCONCLUSIVE default/hello service at hop connect of vantage devbox" in text
     assert "the gateway is not exposed on the host" in text
     assert "next: ss -ltn" in text
+
+
+def test_a_log_gets_a_line_for_a_round_and_the_reasons_if_it_did_not_pass() -> None:
+    console = Console(file=StringIO(), width=400)
+    console.print(render_line(a_round()))
+    first, *reasons = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert "Z INCONCLUSIVE default/hello service at hop connect of vantage devbox" in first
+    assert any("next: ss -ltn" in line for line in reasons)
 
 
 def test_a_program_gets_everything() -> None:
