@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 
 import pytest
 
+from probes.logs import FailureLogs
 from tests.support.cluster import Cluster, Ran, serve, start, stop
 from tests.support.kservices import ask, hello, ready
 from tests.support.processes import frozen, of_server
+from tests.support.product import Product
 from tests.support.wait import eventually
 
 SERVING, KOURIER = "knative-serving", "kourier-system"
@@ -31,12 +34,20 @@ SLOW = 60.0  # seconds that a busy machine may take
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster of this module's own with hello: other cases need the components all the time."""
+def begun(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Cluster, dict[str, str]]]:
+    """A cluster of this module's own with hello, and what its components had logged by then."""
     with serve(tmp_path_factory.mktemp("components") / "state", "components") as cluster:
         cluster.apply(hello("default", "World"))
         ready(cluster, "default")
-        yield cluster
+        yield cluster, {name: logs(cluster, space, name).out for space, name in EVERY}
+
+
+@pytest.fixture(scope="module")
+def installed(begun: tuple[Cluster, dict[str, str]]) -> Cluster:
+    """The cluster, whose components cases may take away: others need them all the time."""
+    return begun[0]
 
 
 def pods(cluster: Cluster, namespace: str, name: str) -> list[dict[str, Any]]:
@@ -209,11 +220,32 @@ def test_the_gateways_log(installed: Cluster) -> None:
 
 
 @pytest.mark.covers("components", "the others' logs tell what they do")
-@pytest.mark.parametrize("name", [name for namespace, name in EVERY if namespace == SERVING])
-def test_logs_of_the_others(cluster: Cluster, name: str) -> None:
-    first = json.loads(logs(cluster, SERVING, name).out.splitlines()[0])
-    assert {"severity": "INFO", "logger": name}.items() <= first.items()
-    assert first["message"].startswith("Started")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("activator", "default/hello-00001: ready pods: "),
+        ("autoscaler", "kpa-class-podautoscaler-controller default/hello-00001: "),
+        ("controller", "service-controller default/hello: brought up to date"),
+        ("net-kourier-controller", "Ingress default/hello: Ready"),
+        ("webhook", "CREATE services.serving.knative.dev default/hello by "),
+    ],
+)
+def test_logs_of_the_others(begun: tuple[Cluster, dict[str, str]], name: str, said: str) -> None:
+    lines = [json.loads(line) for line in begun[1][name].splitlines()]
+    assert {"severity": "INFO", "logger": name}.items() <= lines[0].items()
+    assert lines[0]["message"].startswith("Started")
+    assert [line for line in lines if line["message"].startswith(said)]
+
+
+@pytest.mark.covers("components", "the gateway's log is kept with failed samples")
+def test_logs_around_failed_samples(installed: Cluster) -> None:
+    product = Product(installed, "default")
+    answers(installed)
+    service = product.read("hello")
+    kept = FailureLogs(product.client, product.store).collect(service, prefix="01")
+    (gateway,) = (one.path for one in kept if one.path.endswith("-kourier-gateway.log"))
+    host = f"hello.default.{installed.info['domain']}"
+    assert host.encode() in product.store.files[gateway]
 
 
 @pytest.mark.covers("components", "no program can be run in them, and why is said")
@@ -309,6 +341,27 @@ def test_without_the_activator(installed: Cluster) -> None:
     with without(installed, SERVING, "activator"):
         eventually(lambda: "503" in answer(installed), timeout=SLOW, what="status 503")
     answers(installed)
+
+
+@pytest.mark.covers("components", "without the autoscaler a revision at zero stays there")
+def test_without_the_autoscaler(tmp_path: Path) -> None:
+    with serve(tmp_path / "state", "noscaling", "--time-scale", "20") as cluster:
+        cluster.apply(hello("default", "World"))
+        ready(cluster, "default")
+        mine = ("get", "pods", "-l", "serving.knative.dev/service=hello", "-o", "name")
+        eventually(lambda: not cluster.kubectl(*mine).out, timeout=SLOW, what="no pod")
+        with without(cluster, SERVING, "autoscaler"):
+            gateway = cluster.info["gateway"]
+            host = f"hello.default.{cluster.info['domain']}"
+            with socket.create_connection((gateway["address"], gateway["http"])) as waiting:
+                waiting.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+
+                def held() -> bool:
+                    return "requests wait" in logs(cluster, SERVING, "activator").out
+
+                eventually(held, timeout=SLOW, what="the activator holds the request")
+                assert not cluster.kubectl(*mine).out
+        answers(cluster)
 
 
 @pytest.mark.covers("components", "what a component would do is done when it is back")

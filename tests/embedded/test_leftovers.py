@@ -160,7 +160,8 @@ def test_envoy_is_started_again(tmp_path: Path) -> None:
 
 
 def test_envoy_is_killed_while_it_is_started_again(tmp_path: Path) -> None:
-    with serve(tmp_path / "state", "again") as cluster:
+    # Its container is restarted with the back-off of any: here a tenth of 10 s, 20 s, 40 s.
+    with serve(tmp_path / "state", "again", "--time-scale", "10") as cluster:
         with_hello(cluster)
         killed: set[int] = set()
 

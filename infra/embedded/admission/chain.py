@@ -1,5 +1,6 @@
 """The order of admission: defaults of the core kinds, then Knative's webhooks."""
 
+import logging
 from collections.abc import Mapping
 
 from infra.embedded.admission import core, definitions, required
@@ -9,6 +10,8 @@ from infra.embedded.errors import Cause, Invalid
 from infra.embedded.faults.definition import FAULT, why_refused
 from infra.embedded.kinds import CONFIGMAP, CRD
 from infra.embedded.store import Store
+
+_log = logging.getLogger(webhook.__name__)  # these lines are those of Knative's webhook
 
 
 def mutate(store: Store, attempt: Attempt) -> Obj:
@@ -40,8 +43,12 @@ def validate(store: Store, attempt: Attempt, warnings: list[str]) -> None:
     zero = _config(store, "config-autoscaler").get("allow-zero-initial-scale") == "true"
     said, refusal = webhook.validate(attempt, _config(store, "config-defaults"), zero_initial=zero)
     warnings += said
+    meta = attempt.obj["metadata"]
+    what = f"{attempt.operation} {attempt.kind} {meta.get('namespace', '')}/{meta.get('name', '')}"
     if refusal is not None:
+        _log.debug("%s by %s is refused: %s", what, attempt.user, refusal)
         raise refusal
+    _log.debug("%s by %s is admitted", what, attempt.user)
 
 
 def _check_fault(attempt: Attempt) -> None:

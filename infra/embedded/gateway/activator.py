@@ -5,6 +5,7 @@ what it carries: it waits, connects to a pod, and passes bytes.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,8 @@ from infra.embedded.kubelet.network import PodNetwork
 
 Pod = tuple[str, int]  # address and port of an app
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+_log = logging.getLogger(__name__)
+
 QUEUE_LENGTH = 10_000  # requests held for one revision
 _RETRY_SECONDS = 0.02  # a pod that was ready refuses: it is on its way out, or not yet back
 _TRIES = 50
@@ -85,6 +88,9 @@ class Revision:
         self._gone = False
         self._idle = idle
         self.throttle.limit = limit
+        if self.throttle.in_flight.keys() != set(pods):
+            _log.debug("%s: ready pods: %s", self._name, ", ".join(f"{a}:{p}" for a, p in pods)
+                       or "none")  # fmt: skip
         self.throttle.set_pods(pods)
         self._hand_out()
 
@@ -157,6 +163,8 @@ class Revision:
         if self._gone:
             raise RevisionGone
         future: asyncio.Future[Pod] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            _log.debug("%s: requests wait for a pod that can take them", self._name)
         self._waiting.append(future)
         either: tuple[asyncio.Future[Any], ...] = (future, gone)
         try:

@@ -187,6 +187,8 @@ class IngressStatus:
             return  # restarted: it was served, and is being served again
         status = ingress_status(old, generation, self._clock.stamp(), problem)
         self._store.update_status(KINGRESS, {**current, "status": status})
+        now = problem.reason if problem else "Ready"
+        _log.debug("Ingress %s/%s: %s", wanted.namespace, wanted.name, now)
 
 
 def _is_ready(status: Obj) -> bool:

@@ -99,6 +99,7 @@ class Manager:
     def _reconcile(self, work: _Work) -> None:
         controller = self._controllers[work.controller]
         log = logging.getLogger(type(controller).__module__)  # whose log it is tells whose work
+        before = self._store.revision
         try:
             again = controller.reconcile(work.key)
         except ReconcileError as error:
@@ -114,6 +115,8 @@ class Manager:
             log.exception("%s %s/%s; again in %.3gs", work.controller, *work.key, delay)
         else:
             self._queue.forget(work)
+            if self._store.revision != before:
+                log.debug("%s %s/%s: brought up to date", work.controller, *work.key)
             if again is not None:
                 self._queue.add_after(work, again)
 
