@@ -18,6 +18,7 @@ from harness.options import PROVIDERS
 from harness.ports import Cluster
 from harness.provider import choose_driver, request_for
 from harness.spec.model import ClusterSpec
+from harness.spec.words import ExitCode
 from infra.clusters.embedded_process import ServerInfo
 from infra.clusters.kept import (
     Kept,
@@ -115,14 +116,19 @@ def down(name: str, provider: str | None, confirm: str | None) -> None:
 @cluster.command(name="list")
 @_JSON
 def list_(as_json: bool) -> None:
-    """The clusters that the harness created and keeps."""
-    rows = [{**asdict(kept.record), "state": state_of(kept)} for kept in kept_clusters()]
+    """The clusters that the harness created and keeps; exit 4 when a record cannot be read."""
+    found, broken = kept_clusters()
+    rows = [{**asdict(kept.record), "state": state_of(kept)} for kept in found]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
-    elif not rows:
+    elif not rows and not broken:
         click.echo("no cluster is kept")
     for row in () if as_json else rows:
         click.echo(f"{row['name']}  {row['provider']}  {row['state']}  {row['context']}")
+    for error in broken:
+        click.echo(f"error: {error}", err=True)
+    if broken:
+        raise click.exceptions.Exit(ExitCode.ERROR)
 
 
 @cluster.command()

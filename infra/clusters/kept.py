@@ -20,7 +20,7 @@ from infra.clusters.images import Docker
 from infra.clusters.kind_cli import Kind
 from infra.clusters.kind_config import host_ports, shipped_config
 from infra.clusters.kind_create import Workshop, node_carries
-from infra.clusters.state import ClusterFolder, CreatedCluster, remembered
+from infra.clusters.state import ClusterFolder, CreatedCluster, remembered, remembered_folders
 from infra.clusters.teardown import refuse_unless_safe
 from infra.kube import KubernetesClient
 
@@ -60,9 +60,17 @@ class Kept:
         return self.folder.path / "data" / LOG_FILE
 
 
-def kept_clusters(home: Path | None = None) -> tuple[Kept, ...]:
-    """Every remembered cluster."""
-    return tuple(Kept(folder, record) for folder, record in remembered(home))
+def kept_clusters(home: Path | None = None) -> tuple[tuple[Kept, ...], tuple[ClusterError, ...]]:
+    """Every remembered cluster, and what is wrong with the records that cannot be read."""
+    kept: list[Kept] = []
+    broken: list[ClusterError] = []
+    for folder in remembered_folders(home):
+        try:
+            if record := folder.record():
+                kept.append(Kept(folder, record))
+        except ClusterError as error:
+            broken.append(error)
+    return tuple(kept), tuple(broken)
 
 
 def find_kept(name: str, *, provider: str | None = None, home: Path | None = None) -> Kept:
@@ -70,11 +78,12 @@ def find_kept(name: str, *, provider: str | None = None, home: Path | None = Non
 
     Errors:
         UsageError: there is none, or there are several and no provider was named.
+        ClusterError: its record cannot be understood; those of others do not matter.
     """
     found = [
-        kept
-        for kept in kept_clusters(home)
-        if kept.record.name == name and provider in (None, kept.record.provider)
+        Kept(folder, record)
+        for folder, record in remembered(home, name=name)
+        if provider in (None, record.provider)
     ]
     if len(found) == 1:
         return found[0]
@@ -83,7 +92,7 @@ def find_kept(name: str, *, provider: str | None = None, home: Path | None = Non
             f"there are {len(found)} clusters named {name}",
             mend="say which: --cluster " + " or ".join(kept.record.provider for kept in found),
         )
-    names = ", ".join(kept.record.name for kept in kept_clusters(home)) or "none"
+    names = ", ".join(folder.path.name for folder in remembered_folders(home)) or "none"
     raise UsageError(
         f"the harness keeps no cluster named {name}; it keeps: {names}",
         mend="vpm cluster up starts one; vpm cluster list shows what there is",

@@ -177,9 +177,23 @@ def _write(path: Path, record: CreatedCluster | Intent) -> None:
     write_atomically(path, json.dumps(asdict(record), indent=2) + "\n")
 
 
-def remembered(home: Path | None = None) -> Iterator[tuple[ClusterFolder, CreatedCluster]]:
-    """Every remembered cluster, sorted by provider and name."""
+def remembered_folders(
+    home: Path | None = None, *, name: str | None = None
+) -> Iterator[ClusterFolder]:
+    """The folder of every remembered cluster (of this name), sorted by provider and name."""
     for path in sorted((home or state_home()).glob(f"*/*/{_RECORD}")):
-        folder = ClusterFolder(path.parent)
+        if name in (None, path.parent.name):
+            yield ClusterFolder(path.parent)
+
+
+def remembered(
+    home: Path | None = None, *, name: str | None = None
+) -> Iterator[tuple[ClusterFolder, CreatedCluster]]:
+    """Every remembered cluster (of this name), sorted by provider and name.
+
+    Errors:
+        ClusterError: a record cannot be understood.
+    """
+    for folder in remembered_folders(home, name=name):
         if record := folder.record():
             yield folder, record

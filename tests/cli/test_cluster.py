@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from infra.clusters.embedded_process import starting
+from infra.clusters.state import ClusterFolder, CreatedCluster, write_atomically
 from infra.embedded.faults.model import PARAMETERS
 from tests.support.wait import eventually
 
@@ -124,6 +125,26 @@ def test_bad_usage(vpm: Vpm, arguments: tuple[str, ...], code: int, words: str) 
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_record_that_cannot_be_read_does_not_hide_the_others(vpm: Vpm, tmp_path: Path) -> None:
+    record = CreatedCluster(
+        "embedded", "good", "dev", str(tmp_path / "k"), "uid", "owner", "2026-01-02T03:04:05+00:00"
+    )
+    home = tmp_path / "vpm"
+    ClusterFolder.of("embedded", "good", home=home).remember(record)
+    damaged = ClusterFolder.of("embedded", "bad", home=home).path / "created.json"
+    write_atomically(damaged, "{")
+    try:
+        listed = vpm("cluster", "list")
+        named = [vpm("cluster", "kubeconfig", name) for name in ("good", "bad")]
+    finally:
+        damaged.unlink()
+        ClusterFolder.of("embedded", "good", home=home).forget()
+    assert listed.stdout == "good  embedded  stopped  dev\n"
+    assert f"error: {damaged} is not a record of a cluster" in listed.stderr
+    assert [listed.returncode, *(done.returncode for done in named)] == [4, 0, 4]
+    assert str(damaged) in named[1].stderr
 
 
 def test_faults_are_added_listed_and_removed(vpm: Vpm) -> None:
