@@ -95,6 +95,7 @@ class Gateway:
     """Where the gateway is reached from the devbox.
 
     `forwarded` says that it is so only for as long as this run: nobody else's URL leads there.
+    `namespace` is where its Service and pods are.
     """
 
     host: str
@@ -102,6 +103,7 @@ class Gateway:
     https_port: int | None = None
     ca_file: Path | None = None
     forwarded: bool = False
+    namespace: str = "kourier-system"
 
 
 class Fault(Protocol):

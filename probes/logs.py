@@ -13,7 +13,6 @@ from harness.ports import KubeClient
 from probes.jobspec import POD
 from probes.store import SampleStore
 
-GATEWAY_NAMESPACE = "kourier-system"
 _GATEWAY_SELECTOR = "app=3scale-kourier-gateway"
 _MOST_PODS = 4
 _LINES = 200
@@ -26,6 +25,7 @@ class FailureLogs:
 
     client: KubeClient
     store: SampleStore
+    gateway_namespace: str = "kourier-system"
 
     def collect(self, service: ServiceObserved, *, prefix: str) -> tuple[Artefact, ...]:
         """The logs of the service's pods and of the gateway, as files that begin with `prefix`.
@@ -35,7 +35,7 @@ class FailureLogs:
         selector = f"serving.knative.dev/service={service.service}"
         return (
             *self._of_pods(service.namespace, selector, prefix),
-            *self._of_pods(GATEWAY_NAMESPACE, _GATEWAY_SELECTOR, prefix),
+            *self._of_pods(self.gateway_namespace, _GATEWAY_SELECTOR, prefix),
         )
 
     def _of_pods(self, namespace: str, selector: str, prefix: str) -> Iterator[Artefact]:

@@ -98,7 +98,8 @@ class ClusterPlaces:
         self, service: ServiceObserved, store: SampleStore, *, prefix: str
     ) -> tuple[Artefact, ...]:
         """The logs behind failed attempts, as files of `store`."""
-        return FailureLogs(self._client, store).collect(service, prefix=prefix)
+        namespace = self._cluster.gateway.namespace
+        return FailureLogs(self._client, store, namespace).collect(service, prefix=prefix)
 
     def abandon(self) -> None:
         """Have every engine end soon, also those that are only about to start."""

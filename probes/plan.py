@@ -16,7 +16,6 @@ from harness.spec.model import ProbeAction
 DEVBOX, GATEWAY = "devbox", "gateway"
 IN_CLUSTER, IN_CLUSTER_GATEWAY = "in-cluster", "in-cluster-gateway"
 NODE, POD_PREFIX = "node", "kubectl://"
-INTERNAL_GATEWAY = "kourier.kourier-system.svc.cluster.local"
 # Attempts from one vantage; more than that are only counted by the engine.
 MOST_SAMPLES = 20_000
 # Clocks that differ by less than this (seconds) still start together.
@@ -66,7 +65,8 @@ def route_of(
     if vantage == NODE:
         return _through(service, action, node_gateway)
     if vantage == IN_CLUSTER_GATEWAY:
-        return _through(service, action, f"{INTERNAL_GATEWAY}:{_PORTS[action.scheme]}")
+        internal = f"kourier.{cluster.gateway.namespace}.svc.cluster.local"
+        return _through(service, action, f"{internal}:{_PORTS[action.scheme]}")
     raise UsageError(f"there is no vantage {vantage!r}")
 
 

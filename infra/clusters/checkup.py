@@ -21,7 +21,7 @@ from harness.core.finding import (
 )
 from harness.timing.clock import SystemClock
 from infra.clusters.errors import GatewayUnreachable
-from infra.clusters.gateway import answers, date_of, find_gateway, http_node_port
+from infra.clusters.gateway import answers, date_of, find_gateway, gateway_namespace, http_node_port
 from infra.clusters.identity import (
     KNATIVE_CONTROLLER,
     ClusterApi,
@@ -31,7 +31,6 @@ from infra.clusters.identity import (
 from infra.clusters.preflight import check_kubernetes, ingress_class, not_available
 from infra.clusters.resources import (
     KOURIER_INGRESS_CLASS,
-    KOURIER_NAMESPACE,
     KOURIER_SERVICE,
     KSERVICE,
     NODE,
@@ -136,10 +135,11 @@ def _domain(subject: Subject) -> Seen:
 
 
 def _service(subject: Subject) -> Seen:
-    service = subject.api.get(SERVICE, KOURIER_NAMESPACE, KOURIER_SERVICE)
+    namespace = gateway_namespace(subject.api)
+    service = subject.api.get(SERVICE, namespace, KOURIER_SERVICE)
     if service is None:
         return failure(
-            f"there is no Service {KOURIER_NAMESPACE}/{KOURIER_SERVICE}",
+            f"there is no Service {namespace}/{KOURIER_SERVICE}",
             "vpm cluster up --bootstrap",
         )
     kind, port = dig(service, "spec", "type"), http_node_port(service)

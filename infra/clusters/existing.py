@@ -18,6 +18,7 @@ from infra.clusters.gateway import (
     POD_TIMEOUT,
     answers,
     find_gateway,
+    gateway_namespace,
     parse_gateway,
     port_forward,
     silent_gateway,
@@ -25,7 +26,7 @@ from infra.clusters.gateway import (
 from infra.clusters.identity import ClusterApi, configured_domain, read_identity
 from infra.clusters.kubeconfig import PinnedContext, kubeconfig_files, pin, whole
 from infra.clusters.preflight import check_serving, ingress_class
-from infra.clusters.resources import KOURIER_INGRESS_CLASS, KOURIER_NAMESPACE
+from infra.clusters.resources import KOURIER_INGRESS_CLASS
 from infra.knative.bootstrap import DEFAULT_DOMAIN, Wanted
 from infra.knative.install import Installer
 from infra.kube import KubernetesClient
@@ -87,7 +88,11 @@ class ExistingDriver:
         )
         check_serving(api, identity, gateway_given=given is not None)
         with ExitStack() as stack:
-            gateway, notes = (given, ()) if given else self._find(api, pinned, stack)
+            notes: tuple[str, ...] = ()
+            if given:
+                gateway = replace(given, namespace=gateway_namespace(api))
+            else:
+                gateway, notes = self._find(api, pinned, stack)
             yield self._cluster(api, pinned, identity, request, gateway, notes)
 
     def diagnostics(self, cluster: Cluster, folder: Path) -> None:
@@ -123,7 +128,9 @@ class ExistingDriver:
             silence = error.message
         self._progress(f"{silence}; using kubectl port-forward")
         try:
-            forward = stack.enter_context(port_forward(_forwarding(pinned, self._kubectl)))
+            namespace = gateway_namespace(api)
+            argv = _forwarding(pinned, self._kubectl, namespace)
+            forward = stack.enter_context(port_forward(argv, namespace=namespace))
         except GatewayUnreachable as error:
             gateway = silent_gateway(api)
             if gateway is None:
@@ -155,12 +162,12 @@ class ExistingDriver:
         )
 
 
-def _forwarding(pinned: PinnedContext, kubectl: Path | None) -> list[str]:
+def _forwarding(pinned: PinnedContext, kubectl: Path | None, namespace: str) -> list[str]:
     return [
         str(kubectl or find_program("kubectl")),
         f"--kubeconfig={pinned.kubeconfig}",
         f"--context={pinned.context}",
-        f"--namespace={KOURIER_NAMESPACE}",
+        f"--namespace={namespace}",
         "port-forward",
         "--address=127.0.0.1",
         f"--pod-running-timeout={POD_TIMEOUT}s",

@@ -17,10 +17,12 @@ from harness.core.errors import UsageError
 from harness.ports import Gateway, JsonObject, KubeClient
 from infra.clusters.errors import GatewayUnreachable
 from infra.clusters.resources import (
+    DEPLOYMENT,
     KOURIER_NAMESPACE,
     KOURIER_SERVICE,
     NODE,
     SERVICE,
+    SERVING_NAMESPACE,
     dig,
 )
 from infra.kube import ApiError
@@ -30,6 +32,8 @@ _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 _FORWARD_TIMEOUT: Final = 20.0
 _MOST_NODES: Final = 3  # Every node forwards a NodePort: where some are silent, so are the others.
 _FORBIDDEN: Final = 403
+_CONTROLLER: Final = "net-kourier-controller"
+_NAMED_IN: Final = "KOURIER_GATEWAY_NAMESPACE"
 POD_TIMEOUT: Final = 5  # seconds that kubectl waits for a gateway's pod to forward to
 
 
@@ -124,15 +128,16 @@ def find_gateway(
     Errors:
         GatewayUnreachable: none does; the message says what was tried.
     """
-    service = api.get(SERVICE, KOURIER_NAMESPACE, KOURIER_SERVICE)
+    namespace = gateway_namespace(api)
+    service = api.get(SERVICE, namespace, KOURIER_SERVICE)
     tried: list[str] = []
     for candidate in candidates(service, _nodes(api, service), mapped=mapped):
         problem = check(candidate.host, candidate.port)
         if problem is None:
-            return Gateway(host=candidate.host, http_port=candidate.port)
+            return Gateway(candidate.host, candidate.port, namespace=namespace)
         tried.append(f"{candidate.because} {candidate.host}:{candidate.port}: {problem}")
     if service is None:
-        tried.append(f"Service {KOURIER_NAMESPACE}/{KOURIER_SERVICE} does not exist")
+        tried.append(f"Service {namespace}/{KOURIER_SERVICE} does not exist")
     raise GatewayUnreachable(
         "no gateway answers from this machine: " + ("; ".join(tried) or "nowhere to look"),
         mend="--vpm-gateway HOST:PORT, or give the Service an address that this machine reaches",
@@ -141,9 +146,27 @@ def find_gateway(
 
 def silent_gateway(api: KubeClient) -> Gateway | None:
     """Where the gateway ought to be, whether or not it answers there; None: nothing says where."""
-    service = api.get(SERVICE, KOURIER_NAMESPACE, KOURIER_SERVICE)
+    namespace = gateway_namespace(api)
+    service = api.get(SERVICE, namespace, KOURIER_SERVICE)
     first = next(iter(candidates(service, _nodes(api, service))), None)
-    return Gateway(host=first.host, http_port=first.port) if first else None
+    return Gateway(first.host, first.port, namespace=namespace) if first else None
+
+
+def gateway_namespace(api: KubeClient) -> str:
+    """Where kourier's gateway is, as its controller says; else where a release puts it."""
+    try:
+        controller = api.get(DEPLOYMENT, SERVING_NAMESPACE, _CONTROLLER)
+    except ApiError as error:
+        if error.status != _FORBIDDEN:
+            raise
+        return KOURIER_NAMESPACE
+    named = [
+        variable["value"]
+        for container in dig(controller, "spec", "template", "spec", "containers") or ()
+        for variable in container.get("env") or ()
+        if variable["name"] == _NAMED_IN and variable.get("value")
+    ]
+    return str(named[0]) if named else KOURIER_NAMESPACE
 
 
 def _nodes(api: KubeClient, service: JsonObject | None) -> Sequence[JsonObject]:
@@ -159,8 +182,10 @@ def _nodes(api: KubeClient, service: JsonObject | None) -> Sequence[JsonObject]:
 
 
 @contextmanager
-def port_forward(argv: Sequence[str]) -> Iterator[Gateway]:
+def port_forward(argv: Sequence[str], *, namespace: str = KOURIER_NAMESPACE) -> Iterator[Gateway]:
     """`kubectl port-forward` for the time of a with block; `argv` ends with `:80`.
+
+    `namespace` is the gateway's.
 
     Errors:
         GatewayUnreachable: kubectl ended, or named no port in time.
@@ -189,7 +214,7 @@ def port_forward(argv: Sequence[str]) -> Iterator[Gateway]:
                 )
             drain = threading.Thread(target=process.stdout.read, daemon=True)
             drain.start()
-            yield Gateway(host="127.0.0.1", http_port=port, forwarded=True)
+            yield Gateway("127.0.0.1", port, forwarded=True, namespace=namespace)
         finally:
             watchdog.cancel()
             process.terminate()

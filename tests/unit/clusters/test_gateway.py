@@ -9,15 +9,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import UsageError
+from harness.ports import JsonObject, ResourceKind
 from infra.clusters.errors import GatewayUnreachable
 from infra.clusters.gateway import (
     Candidate,
     candidates,
     find_gateway,
+    gateway_namespace,
     parse_gateway,
+    silent_gateway,
 )
-from infra.clusters.resources import KOURIER_NAMESPACE, NODE, SERVICE
+from infra.clusters.resources import (
+    DEPLOYMENT,
+    KOURIER_NAMESPACE,
+    NODE,
+    SERVICE,
+    SERVING_NAMESPACE,
+)
+from infra.kube import ApiError
 from tests.support.fake_kube import FakeKube, WithoutNodes, named
+
+
+class WithoutDeployments(FakeKube):
+    """A cluster whose Deployments this user may not read."""
+
+    def get(self, kind: ResourceKind, namespace: str, name: str) -> JsonObject | None:
+        if kind == DEPLOYMENT:
+            raise ApiError("deployments is forbidden", status=403)
+        return super().get(kind, namespace, name)
+
 
 NODES = [
     {
@@ -78,6 +98,39 @@ def only(host: str) -> Callable[[str, int], str | None]:
 def test_the_first_that_really_answers_is_taken(host: str, port: int) -> None:
     found = find_gateway(cluster(), check=only(host))
     assert (found.host, found.http_port) == (host, port)
+
+
+def controller(*environment: dict[str, object]) -> tuple[ResourceKind, dict[str, object]]:
+    """kourier's controller, with an environment as the recorded release has it."""
+    containers = [{"name": "controller", "env": list(environment)}]
+    spec = {"template": {"spec": {"containers": containers}}}
+    return named(DEPLOYMENT, SERVING_NAMESPACE, "net-kourier-controller", spec=spec)
+
+
+SYSTEM: dict[str, object] = {"name": "SYSTEM_NAMESPACE", "valueFrom": {"fieldRef": {}}}
+
+
+def test_the_gateway_is_looked_for_where_its_controller_says() -> None:
+    kube = FakeKube(
+        controller(SYSTEM, {"name": "KOURIER_GATEWAY_NAMESPACE", "value": "gateways"}),
+        named(SERVICE, "gateways", "kourier", **service(ingress=[{"ip": "203.0.113.7"}])),
+        named(SERVICE, KOURIER_NAMESPACE, "kourier", **service(ingress=[{"ip": "203.0.113.5"}])),
+    )
+    for found in (find_gateway(kube, check=lambda _host, _port: None), silent_gateway(kube)):
+        assert found is not None
+        assert (found.host, found.namespace) == ("203.0.113.7", "gateways")
+    with pytest.raises(GatewayUnreachable, match="Service gateways/kourier does not exist"):
+        find_gateway(
+            FakeKube(controller({"name": "KOURIER_GATEWAY_NAMESPACE", "value": "gateways"}))
+        )
+
+
+@pytest.mark.parametrize(
+    "kube",
+    [FakeKube(), FakeKube(controller(SYSTEM)), FakeKube(controller()), WithoutDeployments()],
+)
+def test_the_gateway_is_where_a_release_puts_it_when_nothing_else_is_said(kube: FakeKube) -> None:
+    assert gateway_namespace(kube) == KOURIER_NAMESPACE
 
 
 def test_when_none_answers_the_error_says_what_was_tried() -> None:
