@@ -8,10 +8,11 @@ import re
 import subprocess
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from tests.embedded.conformance import beginning, circumstances, guard, steps
+from tests.embedded.conformance import beginning, circumstances, guard, services, steps
 from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.embedded.conformance.outputs import (
     Counters,
@@ -51,7 +52,8 @@ def _replayer(found: list[Recorded], path: Path) -> Any:
             yield from (Case(entry.name, skipped=presumed.impossible) for entry in found)
             return
         if presumed.broken:
-            beginning.install(what, "hello.yaml")
+            for usual in islice(services.usual_ones(what.root), 1):
+                beginning.install(what, usual)
         elif not presumed.made:
             beginning.presume(what, found)
         follow = steps.of(path, found)

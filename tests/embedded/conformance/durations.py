@@ -23,7 +23,7 @@ from harness.timing.wait import WaitTimeout, until
 from tests.embedded.conformance import services
 from tests.embedded.conformance.load import Client, Target, ask, codes, during
 from tests.embedded.conformance.outcome import Area, Case, Replay
-from tests.embedded.conformance.reading import document
+from tests.embedded.conformance.reading import document, number
 from tests.embedded.conformance.services import Manifest, place
 
 _SLOWER, _SPARE = 2.0, 1.0
@@ -58,10 +58,9 @@ def areas(root: Path) -> Iterator[Area]:
         if parts:
             yield Area(name, _replayer(path, parts), (path,), seconds=60.0)
         elif "ready_event_s" in content:
-            yield Area(name, _one(path, ("hello.yaml",), content["ready_event_s"]), (path,))
+            yield Area(name, _one(path, 1, number(content["ready_event_s"])), (path,))
         elif "ready_gen2_s" in content:
-            both = ("hello.yaml", "hello-changed.yaml")
-            yield Area(name, _one(path, both, content["ready_gen2_s"]), (path,))
+            yield Area(name, _one(path, 2, number(content["ready_gen2_s"])), (path,))
         elif {"first_new_s", "wait_ready_s", "non200"} <= content.keys():
             yield Area(name, _update(path, content), (path,))
 
@@ -116,8 +115,8 @@ def _ready(what: Replay, name: str, namespace: str) -> bool:
 def _one_by_one(what: Replay, hello: Manifest, recorded: Mapping[str, Any]) -> Iterator[Case]:
     """Services one at a time: the order of stages, and how long READY and an answer take."""
     took, answered = [], []
-    for number in range(min(_RUNS, len(recorded["runs"]))):
-        name = f"one{number}"
+    for index in range(min(_RUNS, len(recorded["runs"]))):
+        name = f"one{index}"
         begin = time.monotonic()
         what.cluster.kubectl(
             "apply", "-f", "-", stdin=yaml.safe_dump(named(hello, name, _NAMESPACE))
@@ -137,9 +136,9 @@ def _one_by_one(what: Replay, hello: Manifest, recorded: Mapping[str, Any]) -> I
 def _deleted(what: Replay, _: Manifest, recorded: Sequence[Mapping[str, Any]]) -> Iterator[Case]:
     """Deletion of the services that were made one at a time, but for the first."""
     took = []
-    for number in range(1, _RUNS):
+    for index in range(1, _RUNS):
         begin = time.monotonic()
-        what.cluster.kubectl("delete", "ksvc", f"one{number}", "-n", _NAMESPACE)
+        what.cluster.kubectl("delete", "ksvc", f"one{index}", "-n", _NAMESPACE)
         took.append(time.monotonic() - begin)
     usual = statistics.median(run["s"] for run in recorded)
     yield Case("delete returns", tuple(late("median", usual, statistics.median(took))))
@@ -241,22 +240,23 @@ _MEASURED: tuple[tuple[str, Any], ...] = (
 )
 
 
-def _one(path: Path, names: Sequence[str], recorded: float) -> Any:
-    """READY of a service from files, of which the last one is measured."""
+def _one(path: Path, count: int, recorded: float) -> Any:
+    """READY of a folder's service in its first versions, of which the last one is measured."""
 
     def replay(what: Replay) -> Iterator[Case]:
-        files = [path.parent / name for name in names]
-        if not all(file.is_file() for file in files):
+        found = services.usual(path.parent)
+        name = place(found[1])[1] if found else ""
+        versions = services.versions(what.root, path.parent, name)[:count]
+        if len(versions) < count:
             yield Case("READY", skipped="the manifest is not recorded")
             return
         seconds = 0.0
-        for file in files:
-            manifest = yaml.safe_load(file.read_text())
+        for manifest in versions:
             begin = time.monotonic()
-            what.cluster.kubectl("apply", "-f", str(file))
-            namespace, name = place(manifest)
-            seconds = time.monotonic() - begin if _ready(what, name, namespace) else float("inf")
-            seconds = time.monotonic() - begin if seconds < float("inf") else seconds
+            text = yaml.safe_dump(dict(manifest))
+            what.cluster.kubectl("apply", "-f", "-", stdin=text)
+            ready = _ready(what, name, place(manifest)[0])
+            seconds = time.monotonic() - begin if ready else float("inf")
         yield Case("READY", tuple(late("after", recorded, seconds)))
 
     return replay

@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
+from tests.embedded.conformance import services
 from tests.embedded.conformance.normal import differences, value
 from tests.embedded.conformance.outcome import Area, Case, Replay
+from tests.embedded.conformance.services import Manifest, place
 
 _RESOURCES = {
     "ksvc": "services.serving.knative.dev",
@@ -23,33 +25,34 @@ _SHOWN = 12  # differences of one object
 
 
 def areas(root: Path) -> Iterator[Area]:
-    """The objects beside a recorded manifest `hello.yaml`."""
+    """The objects beside the manifest of their service."""
     for folder in sorted({path.parent for path in root.rglob("ready-*.yaml")}):
-        manifest = folder / "hello.yaml"
-        if manifest.is_file():
-            uses = (manifest, *folder.glob("ready-*.yaml"))
-            yield Area(f"{folder.relative_to(root)}/objects", _replayer(manifest), uses)
+        if found := services.usual(folder):
+            uses = (found[0], *folder.glob("ready-*.yaml"))
+            yield Area(f"{folder.relative_to(root)}/objects", _replayer(folder, found[1]), uses)
 
 
-def _replayer(manifest: Path) -> Any:
+def _replayer(folder: Path, manifest: Manifest) -> Any:
     def replay(what: Replay) -> Iterator[Case]:
         kubectl = what.cluster.kubectl
-        kubectl("delete", "ksvc", "--all")
-        kubectl("apply", "-f", str(manifest))
-        ready = kubectl("wait", "--for=condition=Ready", "ksvc/hello", "--timeout=60s", timeout=90)
+        namespace, name = place(manifest)
+        kubectl("delete", "ksvc", "--all", "-n", namespace)
+        services.apply(what, manifest)
+        wanted = ["--for=condition=Ready", f"ksvc/{name}", "-n", namespace, "--timeout=60s"]
+        ready = kubectl("wait", *wanted, timeout=90)
         yield Case("READY", () if ready.code == 0 else (ready.err,))
-        for path in sorted(manifest.parent.glob("ready-*.yaml")):
-            yield from _objects(what, path)
+        for path in sorted(folder.glob("ready-*.yaml")):
+            yield from _objects(what, namespace, path)
 
     return replay
 
 
-def _objects(what: Replay, path: Path) -> Iterator[Case]:
+def _objects(what: Replay, namespace: str, path: Path) -> Iterator[Case]:
     wanted = yaml.safe_load(path.read_text())
     items = wanted.get("items", [wanted])
     plural = path.stem.removeprefix("ready-").removesuffix("-managedfields")
     resource = _RESOURCES.get(plural, plural)
-    done = what.cluster.kubectl("get", resource, "-o", "json")
+    done = what.cluster.kubectl("get", resource, "-n", namespace, "-o", "json")
     if done.code != 0:
         yield Case(plural, (done.err.strip(),))
         return

@@ -81,7 +81,7 @@ def _change(root: Path, folder: Path, states: Sequence[State]) -> Change | None:
         return None  # another form has those that begin before the zero of their clock
     before, applied, unknown = [], [], set()
     for name, state in first.items():
-        versions = _versions(root, folder, name)
+        versions = services.versions(root, folder, name)
         added = name in new or (not state.verb and state.generation < 2)
         if len(versions) < (1 if added else 2):
             unknown.add(name)
@@ -91,17 +91,6 @@ def _change(root: Path, folder: Path, states: Sequence[State]) -> Change | None:
             before.append(versions[0])
             applied.append(versions[1])
     return Change(tuple(before), tuple(applied), frozenset(unknown))
-
-
-def _versions(root: Path, folder: Path, name: str) -> list[Manifest]:
-    """The different manifests of a service, those beside the stream first."""
-    beside = services.files(folder)
-    every = [*beside, *services.manifests(root, folder)]
-    found: list[Manifest] = []
-    for manifest in every:
-        if place(manifest)[1] == name and manifest not in found:
-            found.append(manifest)
-    return found
 
 
 def _replayer(states: Sequence[State], change: Change) -> Any:

@@ -30,11 +30,33 @@ def manifests(root: Path, folder: Path) -> Iterator[Manifest]:
             yield from filter(_is_service, reading.manifest_file(path))
 
 
-def files(folder: Path) -> Iterator[Manifest]:
+def files(folder: Path) -> Iterator[tuple[Path, Manifest]]:
     """Services in the files of a folder, the shortest name first."""
     for path in sorted(folder.glob("*.yaml"), key=lambda p: (len(p.name), p)):
         if not path.name.startswith("ready-"):
-            yield from filter(_is_service, reading.manifest_file(path))
+            yield from ((path, m) for m in reading.manifest_file(path) if _is_service(m))
+
+
+def usual(folder: Path) -> tuple[Path, Manifest] | None:
+    """The service that the recordings of a folder are about, and its file: the plainest one."""
+    plain = (found for found in files(folder) if not found[0].name.startswith("manifest-"))
+    return next(plain, None)
+
+
+def usual_ones(root: Path) -> Iterator[Manifest]:
+    """The usual services of all folders."""
+    for folder in sorted({path.parent for path in root.rglob("*.yaml")}):
+        if found := usual(folder):
+            yield found[1]
+
+
+def versions(root: Path, folder: Path, name: str) -> list[Manifest]:
+    """The different manifests of a service, those beside a recording first."""
+    found: list[Manifest] = []
+    for manifest in (*(m for _, m in files(folder)), *manifests(root, folder)):
+        if place(manifest)[1] == name and manifest not in found:
+            found.append(manifest)
+    return found
 
 
 def _is_service(document: Manifest) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.embedded.conformance import orders, reading
 from tests.embedded.conformance.following import following
+from tests.embedded.conformance.load import Target, ask
 from tests.embedded.conformance.outcome import Case, Replay
 from tests.embedded.conformance.recorded import Recorded
 from tests.embedded.conformance.sequences import State
@@ -118,8 +119,10 @@ def _target(shown: dict[str, object]) -> dict[str, object]:
 
 
 def make(what: Replay, change: Traffic) -> None:
-    """Change a service's traffic, and wait until it is so."""
+    """Change a service's traffic, wait until it is so, and look: its revisions have requests."""
     spec = f'{{"spec": {{"traffic": {change.targets}}}}}'
     kubectl, where = what.cluster.kubectl, ("-n", change.namespace)
     kubectl("patch", "ksvc", change.name, *where, "--type=merge", "-p", spec)
     kubectl("wait", "--for=condition=Ready", f"ksvc/{change.name}", *where, "--timeout=30s")
+    if what.cluster.embedded:
+        ask(Target.of(what.cluster.info, f"{change.name}.{change.namespace}"))

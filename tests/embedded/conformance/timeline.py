@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tests.embedded.conformance import services
 from tests.embedded.conformance.normal import text
 from tests.embedded.conformance.outcome import Area, Case, Replay
+from tests.embedded.conformance.services import Manifest, place
 from tests.support.wait import eventually
 
 _EVENT = re.compile(r"^ *\S+ EVENT (\w+) (\w+)/(\S+) (\w+): (.*?) \(x\w+\) from=")
@@ -27,12 +27,11 @@ History = Mapping[str, list[str]]
 
 
 def areas(root: Path) -> Iterator[Area]:
-    """Folders with `timeline.txt` and the manifest `hello.yaml` that it is about."""
+    """Folders with `timeline.txt` and the manifest of the service that it is about."""
     for path in sorted(root.rglob("timeline.txt")):
-        if (path.parent / "hello.yaml").exists():
+        if found := services.usual(path.parent):
             name = str(path.relative_to(root).with_suffix(""))
-            uses = (path, path.parent / "hello.yaml")
-            yield Area(f"{name} (events)", _replayer(path), uses)
+            yield Area(f"{name} (events)", _replayer(path, found[1]), (path, found[0]))
 
 
 def recorded(lines: Iterable[str]) -> History:
@@ -53,18 +52,16 @@ def _history(events: Iterable[tuple[str, str, str]]) -> History:
     return history
 
 
-def _replayer(path: Path) -> Any:
+def _replayer(path: Path, manifest: Manifest) -> Any:
     def replay(what: Replay) -> Iterator[Case]:
-        manifest = yaml.safe_load((path.parent / "hello.yaml").read_text())
-        name = manifest["metadata"]["name"]
+        where = ["-n", place(manifest)[0]]
         kubectl = what.cluster.kubectl
-        kubectl("delete", "ksvc", "--all")
-        eventually(lambda: not kubectl("get", "pods", "-o", "name").out, timeout=90)
-        kubectl("delete", "events", "--all")
-        kubectl("apply", "-f", str(path.parent / "hello.yaml"))
-        kubectl("wait", "--for=condition=Ready", f"ksvc/{name}", "--timeout=60s")
+        kubectl("delete", "ksvc", "--all", *where)
+        eventually(lambda: not kubectl("get", "pods", *where, "-o", "name").out, timeout=90)
+        kubectl("delete", "events", "--all", *where)
+        services.apply(what, manifest)
         wanted = recorded(path.read_text().splitlines())
-        got = shown(json.loads(kubectl("get", "events", "-o", "json").out)["items"])
+        got = shown(json.loads(kubectl("get", "events", *where, "-o", "json").out)["items"])
         for about in sorted(wanted.keys() | got.keys()):
             before, after = wanted.get(about, []), got.get(about, [])
             differences = () if before == after else (f"{before} -> {after}",)

@@ -139,3 +139,10 @@ def test_objects_that_are_missing_or_too_many() -> None:
     assert differences([], one) == ["0 -> 1 objects"]
     touched = [State(0.0, "MODIFIED", "Pod", "old", 1, {"phase": "Running"})]
     assert differences([], touched) == []
+
+
+def test_a_short_return_to_an_earlier_state_may_be_missing() -> None:
+    wanted = states((0.0, "Unknown A"), (0.4, "Unknown B"), (0.7, "Unknown A"), (0.8, "Unknown B"),
+                    (2.0, "True"))  # fmt: skip
+    assert differences(wanted, states((0, "Unknown A"), (1, "Unknown B"), (2, "True"))) == []
+    assert differences(wanted, states((0, "Unknown B"), (1, "Unknown A"), (2, "True"))) != []

@@ -21,6 +21,13 @@ LINES = (
 )
 
 
+SERVICE = """
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: shop}
+"""
+
+
 def event(about: str, reason: str, message: str, revision: int) -> dict[str, Any]:
     kind, name = about.split("/")
     return {
@@ -51,8 +58,8 @@ def test_the_order_of_one_objects_events_counts() -> None:
 
 
 def test_a_timeline_beside_its_manifest_is_an_area(tmp_path: Path) -> None:
-    for folder, names in {"a": ("timeline.txt", "hello.yaml"), "b": ("timeline.txt",)}.items():
+    for folder, names in {"a": ("timeline.txt", "shop.yaml"), "b": ("timeline.txt",)}.items():
         (tmp_path / folder).mkdir()
         for name in names:
-            (tmp_path / folder / name).touch()
+            (tmp_path / folder / name).write_text(SERVICE)
     assert [area.name for area in timeline.areas(tmp_path)] == ["a/timeline (events)"]
