@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import selectors
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,9 +14,9 @@ from typing import IO
 from harness.core.errors import CommandError
 from harness.core.redact import redact
 from harness.ports import Clock, CommandResult
+from harness.process import Output, follow
 
 MAX_OUTPUT = 1024 * 1024
-_CHUNK = 65_536
 # kubectl must not be led to another cluster or another diff program by the environment, nor
 # take other options from the preferences of whoever runs it (~/.kube/kuberc).
 _DROPPED = ("KUBECONFIG", "KUBECTL_", "KUBERNETES_")
@@ -83,8 +81,8 @@ class KubectlProcess:
             source.write(stdin or b"")
             source.seek(0)
             process = self._start(args, source)
-        output = _Output(self._max_output)
-        exit_code = self._finish(process, output, deadline=started + timeout)
+        output = Output(self._max_output)
+        exit_code = follow(process, output, deadline=started + timeout, clock=self._clock)
         return CommandResult(
             argv=("kubectl", *args),
             exit_code=exit_code,
@@ -116,61 +114,6 @@ class KubectlProcess:
             )
         except OSError as error:
             raise CommandError(f"cannot run {executable}: {error.strerror}") from error
-
-    def _finish(
-        self, process: subprocess.Popen[bytes], output: _Output, *, deadline: float
-    ) -> int | None:
-        try:
-            with selectors.DefaultSelector() as selector:
-                for name, stream in (("stdout", process.stdout), ("stderr", process.stderr)):
-                    selector.register(_some(stream), selectors.EVENT_READ, name)
-                while selector.get_map():
-                    if (left := deadline - self._clock.monotonic()) <= 0:
-                        return None
-                    for key, _ in selector.select(left):
-                        chunk = os.read(key.fd, _CHUNK)
-                        output.add(key.data, chunk)
-                        if not chunk:
-                            selector.unregister(key.fileobj)
-            return process.wait(max(0.0, deadline - self._clock.monotonic()))
-        except subprocess.TimeoutExpired:
-            return None
-        finally:
-            _end_group(process)
-
-
-class _Output:
-    """What a process wrote, up to a limit for each stream."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept = {"stdout": bytearray(), "stderr": bytearray()}
-        self.truncated = False
-
-    def add(self, name: str, chunk: bytes) -> None:
-        kept = self._kept[name]
-        room = self._limit - len(kept)
-        kept += chunk[:room]
-        self.truncated |= len(chunk) > room
-
-    def text(self, name: str) -> str:
-        return self._kept[name].decode("utf-8", "replace")
-
-
-def _some(stream: IO[bytes] | None) -> IO[bytes]:
-    if stream is None:
-        raise CommandError("kubectl was started without its output")
-    return stream
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    # Helpers of kubectl (diff, credential plugins) live in its group. Until the leader has been
-    # waited for, its number can not belong to another group.
-    if process.returncode is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    for stream in (process.stdout, process.stderr):
-        _some(stream).close()
 
 
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from harness.ports import Clock, CommandResult
+from harness.process import Output, follow
 from harness.timing.clock import SystemClock
 from infra.clusters.errors import ToolMissing
 
@@ -60,45 +60,33 @@ def run_command(
     """
     time = clock or SystemClock()
     began = time.monotonic()
-    try:
-        process = subprocess.Popen(
-            list(argv),
-            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **_NO_PREFERENCES, **(environment or {})},
-            cwd=folder,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ToolMissing(
-            f"{argv[0]} cannot be run: {error.strerror}", mend=f"install {Path(argv[0]).name}"
-        ) from error
-    code: int | None = None
-    with process:
+    with tempfile.TemporaryFile() as source:
+        source.write(stdin or b"")
+        source.seek(0)
         try:
-            stdout, stderr = process.communicate(stdin, timeout=timeout)
-            code = process.returncode
-        except subprocess.TimeoutExpired:
-            _kill_group(process)
-            stdout, stderr = process.communicate()
-        except BaseException:
-            _kill_group(process)
-            raise
+            process = subprocess.Popen(
+                list(argv),
+                stdin=source,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**os.environ, **_NO_PREFERENCES, **(environment or {})},
+                cwd=folder,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ToolMissing(
+                f"{argv[0]} cannot be run: {error.strerror}", mend=f"install {Path(argv[0]).name}"
+            ) from error
+    output = Output(_LIMIT)
+    code = follow(process, output, deadline=began + timeout, clock=time)
     return CommandResult(
         argv=tuple(argv),
         exit_code=code,
-        stdout=stdout[:_LIMIT].decode(errors="replace"),
-        stderr=stderr[:_LIMIT].decode(errors="replace"),
+        stdout=output.text("stdout"),
+        stderr=output.text("stderr"),
         seconds=time.monotonic() - began,
-        truncated=max(len(stdout), len(stderr)) > _LIMIT,
+        truncated=output.truncated,
     )
-
-
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and what it started: a session of its own was made for it."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def last_words(result: CommandResult, lines: int = 3) -> str:
