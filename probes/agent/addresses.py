@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 
@@ -21,10 +22,12 @@ def literal(host: str, port: int) -> Address | None:
             continue
         return (family, (host, port) if family == socket.AF_INET else (host, port, 0, 0))
     if _SCOPED.match(host):
-        family, _, _, _, sockaddr = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-        )[0]
-        return (family, sockaddr)
+        # A redirect can lead to anything that looks like one: then it is a name like others.
+        with contextlib.suppress(OSError):
+            family, _, _, _, sockaddr = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+            )[0]
+            return (family, sockaddr)
     return None
 
 

@@ -126,6 +126,19 @@ HTTP_CASES = (
     case("drips-body", drips(HEAD + b"Content-Length: 5000\r\n\r\n", b"a"), "transfer_timeout"),
     case("drips-unbounded-body", drips(HEAD + b"\r\n", b"a"), "transfer_timeout"),
     case("drips-chunks", drips(CHUNKED, b"1\r\na\r\n"), "transfer_timeout"),
+    # It never stops, so that nobody ever waits for it: the deadline must not depend on waiting.
+    case(
+        "floods-with-tiny-chunks",
+        floods(CHUNKED, b"1\r\na\r\n" * 10_000),
+        "transfer_timeout",
+        "too_large",
+    ),
+    case(
+        "floods-with-chunk-extensions",
+        floods(CHUNKED, (b"1;" + b"x" * 4000 + b"\r\na\r\n") * 16),
+        "transfer_timeout",
+        "too_large",
+    ),
     case("silent-in-header", answers(HEAD + b"X-A: b\r\n", then=Peer.hang), "transfer_timeout"),
     case("silent-in-body", answers(OK[:-2], then=Peer.hang), "transfer_timeout"),
     case("silent-in-chunk", answers(CHUNKED + b"5\r\nab", then=Peer.hang), "transfer_timeout"),
@@ -253,6 +266,21 @@ HTTP_CASES = (
         answers(b"HTTP/1.1 302 Found\r\nLocation: http://[::/x\r\nContent-Length: 0\r\n\r\n"),
         "status_mismatch",
         max_redirects=3,
+    ),
+    *(
+        case(
+            f"redirect-to-{name}",
+            answers(b"HTTP/1.1 302 No\r\nLocation: %s\r\nContent-Length: 0\r\n\r\n" % url),
+            "dns_not_found",
+            "dns_error",
+            "dns_timeout",
+            max_redirects=3,
+        )
+        for name, url in (
+            ("a-zero-byte", b"http://a%00b/"),
+            ("a-scope-that-is-none", b"http://[fe80::1%25nowhere]/"),
+            ("a-host-without-end", b"http://" + b"a" * 5000 + b"/"),
+        )
     ),
     case("leads-on-for-ever", leads_on_for_ever(), "status_mismatch", max_redirects=20),
     case(
