@@ -73,8 +73,11 @@ def _is_torn(path: Path) -> bool:
 
 
 def read_points(path: Path) -> tuple[HistoryPoint, ...]:
-    """The points of a history, oldest first; lines that a crash tore are left out."""
-    return tuple(_points(path)) if path.exists() else ()
+    """The points of a history, oldest first; lines that a crash tore are left out.
+
+    In the file they may stand in another order: git joins the lines of two branches.
+    """
+    return tuple(sorted(_points(path), key=lambda point: point.at)) if path.exists() else ()
 
 
 def _points(path: Path) -> Iterator[HistoryPoint]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.evidence import EvidenceStore
+from harness.evidence.history import HistoryPoint, append_points, read_points
 from harness.evidence.ledger import document_heads
 from harness.evidence.prune import prune
 from harness.evidence.recover import recover
@@ -21,6 +22,7 @@ from harness.evidence.verify import VerifyOptions, verify
 from tests.support.golden import COPIES, NOW, Golden
 from tests.support.stories import START, SteppedClock, Story, write_run
 
+ROOT = Path(__file__).resolve().parents[3]
 LATER = NOW + timedelta(hours=1)
 OPTIONS = VerifyOptions(now=LATER)
 PERSON = ("-c", "user.name=Test", "-c", "user.email=test@example.org")
@@ -121,6 +123,50 @@ def test_after_the_merge_the_copies_are_written_again(
     assert verify([repository.reports], options=OPTIONS) == ()
     copy = (repository.reports / "phase2/hello_ready.md").read_text(encoding="utf-8")
     assert other.run_id in copy
+
+
+@pytest.fixture
+def attributed(golden: Golden) -> None:
+    """The golden repository has the attributes that this one ships."""
+    shutil.copy(ROOT / ".gitattributes", golden.reports.parent)
+
+
+@pytest.mark.usefixtures("attributed")
+def test_with_the_shipped_attributes_no_file_is_a_mixture(
+    branches: tuple[Repository, Story, Story],
+) -> None:
+    repository, _, other = branches
+    copies = [
+        repository.root / name for name in repository.git("ls-files", "reports/phase2").split()
+    ]
+    ours = {path: path.read_bytes() for path in copies}
+    repository.git("merge", "-q", "--no-edit", "theirs", fails=True)
+    assert conflicts(repository) != set()
+    assert {path: path.read_bytes() for path in copies} == ours
+    mend(repository, newest=other)
+    assert verify([repository.reports], options=OPTIONS) == ()
+
+
+@pytest.mark.usefixtures("attributed")
+def test_histories_of_both_branches_are_joined_and_read_by_time(
+    branches: tuple[Repository, Story, Story],
+) -> None:
+    repository, mine, other = branches
+    history = repository.reports / "sli/nightly.jsonl"
+    for branch, story in (("theirs", mine), ("ours", other)):  # ours is the later one
+        repository.git("checkout", "-q", branch)
+        append_points(history, [point(story)])
+        repository.commit(f"history of {branch}")
+    repository.git("merge", "-q", "--no-edit", "theirs", fails=True)
+    assert "reports/sli/nightly.jsonl" not in conflicts(repository)
+    assert [found.run_id for found in read_points(history)] == [mine.run_id, other.run_id]
+    mend(repository, newest=other)
+    assert verify([repository.reports], options=OPTIONS) == ()
+
+
+def point(story: Story) -> HistoryPoint:
+    at = story.at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return HistoryPoint(story.run_id, at, "default/hello", "devbox", total=20, valid=20, good=20)
 
 
 def test_pruning_after_a_merge_keeps_the_newest_of_both_branches(
