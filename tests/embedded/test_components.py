@@ -203,6 +203,24 @@ def test_services_lead_to_pods(
     assert {port["port"] for port in one["ports"]} == ports
 
 
+@pytest.mark.covers("components", "the gateway's pod answers at its own address inside the cluster")
+def test_the_gateways_pod_answers(own: Cluster, namespace: str) -> None:
+    if own.info["pod_network"] == "loopback":
+        pytest.skip("pods share the host's network")
+    own.apply(hello(namespace, "Pod"))
+    ready(own, namespace)
+    (pod,) = pods(own, KOURIER, GATEWAY)
+    host = f"hello.{namespace}.svc.cluster.local"
+    url = f"http://{pod['status']['podIP']}:8081/"
+    asked = ("-sS", "-m", "10", "-H", f"Host: {host}", url)
+    run = ("run", "asker", "-n", namespace, "--image=curlimages/curl", "--restart=Never", "--")
+    assert own.kubectl(*run, *asked).code == 0
+    done = ("--for=jsonpath={.status.phase}=Succeeded", "pod/asker", "-n", namespace)
+    ended = own.kubectl("wait", *done, "--timeout=60s")
+    said = own.kubectl("logs", "asker", "-n", namespace).out
+    assert (ended.code, said) == (0, "Hello Pod!\n"), ended.err
+
+
 def logs(cluster: Cluster, namespace: str, name: str, *more: str) -> Ran:
     return cluster.kubectl("logs", "-n", namespace, f"deploy/{name}", *more)
 

@@ -104,6 +104,46 @@ def test_a_gateway_whose_service_selects_nothing(product: Product) -> None:
     eventually(lambda: look(product).verdict is Verdict.PASS, timeout=60)
 
 
+@contextmanager
+def scaled_to_nothing(cluster: Cluster, namespace: str, name: str) -> Iterator[None]:
+    """A component that somebody has taken away with kubectl scale."""
+
+    def scale(replicas: int, wanted: str) -> None:
+        what = (f"deployment/{name}", "-n", namespace)
+        done = cluster.kubectl("scale", *what, f"--replicas={replicas}")
+        assert done.code == 0, done.err
+        done = cluster.kubectl("wait", *what, f"--for=jsonpath={wanted}", "--timeout=60s")
+        assert done.code == 0, done.err
+
+    scale(0, "{.status.observedGeneration}")
+    pods = ("get", "pods", "-n", namespace, "-l", f"app={name}", "-o", "name")
+    eventually(lambda: not cluster.kubectl(*pods).out, timeout=60)
+    try:
+        yield
+    finally:
+        scale(1, "{.status.readyReplicas}=1")
+
+
+@pytest.mark.covers("faults from outside", "a gateway of no replicas refuses everybody")
+def test_a_gateway_of_no_replicas(product: Product) -> None:
+    if product.cluster.info["pod_network"] != "netns":
+        pytest.skip("only there pods reach the gateway's port itself")
+    with scaled_to_nothing(product.cluster, "kourier-system", "3scale-kourier-gateway"):
+        claim = look(product)
+        assert product.read("victim").mismatches == ()
+    expected = (Verdict.INCONCLUSIVE, "nothing-listens", Hop.CONNECT, "devbox")
+    assert found(claim) == expected, claim.reason
+
+
+@pytest.mark.covers("faults from outside", "without activators the gateway has nobody to ask")
+def test_no_activator(product: Product) -> None:
+    with scaled_to_nothing(product.cluster, "knative-serving", "activator"):
+        eventually(lambda: look(product, "victim", "gateway").verdict is not Verdict.PASS)
+        claim = look(product)
+    expected = (Verdict.INCONCLUSIVE, "no-healthy-upstream", Hop.STATUS, "devbox")
+    assert found(claim) == expected, claim.reason
+
+
 def nowhere(question: Question) -> bytes:
     return reply(question, rcode=3)
 

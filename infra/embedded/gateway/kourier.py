@@ -32,10 +32,10 @@ def is_external(service: Obj) -> bool:
 
 
 def exposes(service: Obj) -> bool:
-    """Whether the Service would lead from outside to the gateway's pods, had it any.
+    """Whether the Service leads from outside to the gateway's pods.
 
-    The gateway is a part of this process: its Service is taken at its word and not at its
-    endpoints, so that connections are refused once it was edited, as on a real cluster.
+    Envoy has the Service's port itself: the Service is taken at its word and not at its endpoints,
+    so that connections are refused once it was edited, as on a real cluster.
     """
     spec = service["spec"]
     selector = spec.get("selector")
