@@ -6,13 +6,14 @@
     apply     = "S5 apply:" "dev" [ name | path ]        in any case; nothing may follow it
 
 Quoted lines, code blocks and HTML comments are not read. A command that is negated, struck out
-or followed by more words is refused rather than guessed at: "please do not run" must not run.
+or followed by more words is refused rather than guessed at: "please do not run" must not run,
+also where it is indented right below other words, which Markdown does not take for code.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,7 +107,8 @@ def parse_comment(text: str) -> Asked:
     """
     if len(text) > MAX_COMMENT:
         raise AskRefused(f"The comment has more than {MAX_COMMENT} characters.")
-    lines = significant_lines(text)
+    read = list(_read_lines(text))
+    lines = [line for line, counts in read if counts]
     match = _ASK.match(lines[0]) if lines else None
     if match is None:
         raise NotAsked("the comment does not begin with /ask")
@@ -114,20 +116,26 @@ def parse_comment(text: str) -> Asked:
     for kind in DOCUMENTS:
         if rest.casefold() == kind:
             return _document(kind, text)
-    return _question_or_apply([rest, *lines[1:]] if rest else lines[1:])
+    return _question_or_apply(
+        [rest, *lines[1:]] if rest else lines[1:],
+        continued="\n".join(line for line, counts in read if not counts),
+    )
 
 
-def significant_lines(text: str) -> list[str]:
-    """The lines that count: not blank, quoted, in a code block or in an HTML comment."""
-    kept: list[str] = []
-    fence, quoted, below_item = "", False, False
+def _read_lines(text: str) -> Iterator[tuple[str, bool]]:
+    """The lines that are not blank, quoted, in a code block or in an HTML comment.
+
+    Each with whether it counts: an indented one right below words does not, and yet it is no
+    code. Markdown shows it as their end, so it may take them back.
+    """
+    fence, quoted, below_item, below_words = "", False, False, False
     for line in _LINE_END.split(_HTML_ASIDE.sub("\n", _HTML_COMMENT.sub("\n", text))):
         marker = _FENCE.match(line)
         if fence:
             if marker and marker[1].startswith(fence) and not line.strip(" `~"):
                 fence = ""
         elif marker:
-            fence = marker[1]
+            fence, below_words = marker[1], False
         else:
             # Markdown counts the lines right after a quoted one to the quotation.
             quoted = _is_quote(line) or (quoted and bool(line.strip()) and not _ITEM.match(line))
@@ -135,9 +143,9 @@ def significant_lines(text: str) -> list[str]:
             item = _ITEM.match(line.strip()) is not None
             counts = not quoted and ((item and below_item) or not _is_aside(line))
             below_item = item and counts
-            if counts:
-                kept.append(line.strip())
-    return kept
+            below_words = bool(line.strip()) and not quoted and (counts or below_words)
+            if below_words:
+                yield line.strip(), counts
 
 
 def choose(name: str, entries: Sequence[OverlayEntry]) -> OverlayEntry:
@@ -179,7 +187,7 @@ def _document(kind: Document, text: str) -> DocumentAsked:
     return DocumentAsked(kind, document)
 
 
-def _question_or_apply(lines: list[str]) -> Asked:
+def _question_or_apply(lines: list[str], *, continued: str) -> Asked:
     names: list[str] = []
     prose: list[str] = []
     for line in lines:
@@ -197,7 +205,7 @@ def _question_or_apply(lines: list[str]) -> Asked:
         )
     if not names:
         return Question(text)
-    negation = _NEGATION.search(text)
+    negation = _NEGATION.search(f"{text}\n{continued}")
     if negation:
         raise AskRefused(
             f"The comment says `{plain(negation[0])}`, so nothing will be applied. "

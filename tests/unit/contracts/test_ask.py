@@ -72,6 +72,15 @@ def test_an_item_below_an_item_counts(indent: str) -> None:
     assert parse_comment(comment) == ApplyAsked(("hello", "metrics-echo"))
 
 
+@pytest.mark.parametrize(
+    "code",
+    ["\n    do not", "```\nx\n```\n    do not", "> quoted\n    do not", "\n    x\n    do not"],
+)
+def test_words_in_code_take_nothing_back(code: str) -> None:
+    comment = f"/ask\nS5 apply: dev hello-ksvc\n{code}"
+    assert parse_comment(comment) == ApplyAsked(("hello-ksvc",))
+
+
 def test_items_below_words_are_code_when_they_are_deep() -> None:
     comment = "/ask\nwords\n\n    - S5 apply: dev hello\n      - S5 apply: dev hello"
     assert parse_comment(comment) == Question("words")
@@ -135,6 +144,11 @@ def test_what_is_quoted_or_code_does_not_count(line: str) -> None:
         "/ask\nplease \x0bS5 apply: dev hello-ksvc",
         "/ask\nplease \x85S5 apply: dev hello-ksvc",
         "/ask\nS5 apply: dev hello-ksvc\nまだ実行しないでください",
+        # indented below words is no code: Markdown shows it as their end
+        "/ask\nS5 apply: dev hello-ksvc\n    but please do not run it",
+        "/ask\nS5 apply: dev hello-ksvc\n\tcancel that",
+        "/ask\nS5 apply: dev hello-ksvc\n    well,\n        never",
+        "/ask S5 apply: dev hello-ksvc\n     実行しない",
         "/ask update_north_star",
         "/ask persist_report_mvp\n\n",
         "/ask " + "x" * 70_000,
