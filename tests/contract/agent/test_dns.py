@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -115,6 +119,42 @@ def test_each_resolver_gets_its_outcome(answer: Answer, outcome: str) -> None:
     assert sample.outcome == outcome, sample.detail
     assert sample.hop == ("none" if outcome == "ok" else "resolve")
     assert ("connect" in sample.phases) == (outcome == "ok")
+
+
+# A process of its own: sharing an interpreter with the engine, it would have to pause for it.
+FLOOD = """
+import socket
+with socket.socket(type=socket.SOCK_DGRAM) as sock:
+    sock.bind(("127.0.0.1", 0))
+    print(sock.getsockname()[1], flush=True)
+    question, client = sock.recvfrom(4096)
+    stray = bytes([question[0] ^ 1]) + question[1:]
+    while True:
+        try:
+            sock.sendto(stray, client)
+        except OSError:  # the client has gone
+            break
+"""
+
+
+@contextlib.contextmanager
+def flooding() -> Iterator[str]:
+    """A resolver that never stops giving answers to what was not asked."""
+    argv = [sys.executable, "-I", "-S", "-c", FLOOD]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"127.0.0.1:{process.stdout.readline().strip()}"
+        finally:
+            process.kill()
+
+
+def test_a_resolver_that_never_stops_is_given_up_in_time() -> None:
+    with flooding() as server:
+        asked = {"mode": "servers", "servers": [server]}
+        sample = probe("http://hello.test/", timeout=0.5, dns=asked)
+    assert sample.outcome == "dns_timeout", sample.detail
+    assert sample.duration_s < 10
 
 
 def test_nobody_listens_at_the_resolver() -> None:
