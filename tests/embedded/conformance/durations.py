@@ -250,12 +250,13 @@ def _one(path: Path, count: int, recorded: float) -> Any:
         if len(versions) < count:
             yield Case("READY", skipped="the manifest is not recorded")
             return
-        seconds = 0.0
+        seconds, namespace = 0.0, place(versions[0])[0]
+        what.cluster.kubectl("create", "namespace", namespace)
         for manifest in versions:
             begin = time.monotonic()
             text = yaml.safe_dump(dict(manifest))
             what.cluster.kubectl("apply", "-f", "-", stdin=text)
-            ready = _ready(what, name, place(manifest)[0])
+            ready = _ready(what, name, namespace)
             seconds = time.monotonic() - begin if ready else float("inf")
         yield Case("READY", tuple(late("after", recorded, seconds)))
 

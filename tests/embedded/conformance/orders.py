@@ -49,7 +49,9 @@ def areas(root: Path) -> Iterator[Area]:
             name = str(path.relative_to(root).with_suffix(""))
             last = max(state.at for state in states)
             scale = max(1.0, last / _REAL_SECONDS)
-            yield Area(f"{name} (order)", _replayer(states, change), (path,), scale, last / scale)
+            made = (*change.before, *change.applied)
+            uses = (path, *(file for file, m in services.files(path.parent) if m in made))
+            yield Area(f"{name} (order)", _replayer(states, change), uses, scale, last / scale)
 
 
 def recorded(path: Path) -> list[State]:
