@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +26,24 @@ def over_tls(leaf: Path, behave: Handler) -> Handler:
         behave(peer)
 
     return handler
+
+
+def bare(data: bytes) -> Handler:
+    """Say something below TLS, as somebody on the path or another process could."""
+
+    def then(peer: Peer) -> None:
+        os.write(peer.sock.fileno(), data)
+        peer.hang()
+
+    return then
+
+
+def takes_leave(peer: Peer) -> None:
+    """End the TLS stream as one should, and leave the connection open."""
+    assert isinstance(peer.sock, ssl.SSLSocket)
+    with contextlib.suppress(OSError):
+        peer.sock.unwrap()
+    peer.hang()
 
 
 def tls_probe(port: int, authority: Authority, **target: object) -> Sample:
@@ -126,9 +146,18 @@ def test_what_is_no_tls_server(behave: Handler, outcome: str, authority: Authori
         (answers(b"HTTP/1.1 200 OK\r\n\r\nabc"), "truncated"),
         (answers(OK[:-2], then=Peer.reset), "truncated"),
         (answers(OK + b"more"), "malformed_response"),
+        (answers(OK[:-2], then=takes_leave), "truncated"),
+        (answers(b"HTTP/1.1 200 OK\r\n\r\nabc", then=takes_leave), "ok"),
+        (answers(OK[:-2], then=bare(b"\x17\x03\x03\x00\x20" + b"\0" * 32)), "malformed_response"),
+        (answers(OK[:-2], then=bare(b"\x17\x03\x03\xff\xff")), "malformed_response"),
+        (answers(OK[:-2], then=bare(b"lo, in plain")), "malformed_response"),
+        (answers(then=bare(b"\x17\x03\x03\x00\x20" + b"\0" * 32)), "tls_error"),
+        (answers(then=bare(OK)), "tls_error"),
     ],
     ids=["silent", "resets", "closes", "silent-in-body", "closes-in-body",
-         "unbounded-body-without-alert", "resets-in-body", "longer-than-length"],
+         "unbounded-body-without-alert", "resets-in-body", "longer-than-length",
+         "says-goodbye-in-body", "says-goodbye-after-unbounded-body", "forged-record-in-body",
+         "too-long-a-record-in-body", "plain-text-in-body", "forged-record", "plain-text"],
 )  # fmt: skip
 def test_bad_servers_behind_tls(behave: Handler, outcome: str, authority: Authority) -> None:
     with serve(over_tls(authority.leaf("good.test"), behave)) as server:
