@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -17,6 +21,7 @@ from harness.runner.status import STATUS, read_status
 
 GITHUB = "https://api.github.com"
 TIMEOUT = 20.0
+PATIENCE = 60.0
 MAX_FILE = 4 * 1024 * 1024
 _REPOSITORY = re.compile(r"[A-Za-z0-9-]+/(?!\.{1,2}$)[\w.-]+", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -26,12 +31,16 @@ _REFUSED_IN_REFS = re.compile(r"\.(?=\.|lock$)")
 
 @dataclass(frozen=True, slots=True)
 class PullRequests:
-    """GitHub's pull requests of one repository (`owner/name`), through its API."""
+    """GitHub's pull requests of one repository (`owner/name`), through its API.
+
+    `patience` bounds a whole answer, in seconds: one that drips never runs into a timeout.
+    """
 
     repository: str
     token: str
     api: str = GITHUB
     base: str = "main"
+    patience: float = PATIENCE
 
     def find(self, branch: str) -> str | None:
         """The URL of the branch's pull request, open or closed; None when there is none.
@@ -79,14 +88,18 @@ class PullRequests:
         self._check()
         url = f"{self.api.rstrip('/')}/repos/{self.repository}/pulls"
         try:
-            response = httpx.request(
-                method,
-                url,
-                params=params,
-                json=json,
-                headers=self._headers(),
-                timeout=TIMEOUT,
-                follow_redirects=True,  # GitHub's answer for a repository that was renamed
+            response = _within(
+                self.patience,
+                partial(
+                    httpx.request,
+                    method,
+                    url,
+                    params=params,
+                    json=json,
+                    headers=self._headers(),
+                    timeout=TIMEOUT,
+                    follow_redirects=True,  # GitHub's answer for a repository that was renamed
+                ),
             )
             value: object = response.json() if response.is_success else None
         except (httpx.HTTPError, httpx.InvalidURL) as error:  # a redirect may lead nowhere
@@ -142,6 +155,28 @@ class GitPublisher:
         if self.pulls:
             return self.pulls.offer(branch, title=title, body=status.reason)
         return branch
+
+
+def _within(seconds: float, ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """The answer, if it is whole by then; httpx bounds only the time between two of its bytes.
+
+    Errors:
+        httpx.HTTPError: as of `ask`, or there is no whole answer.
+    """
+    answer: Future[httpx.Response] = Future()
+
+    def wait() -> None:
+        try:
+            answer.set_result(ask())
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            answer.set_exception(error)
+
+    # A daemon: whoever still waits for the rest does not keep the program from its end.
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        raise httpx.ReadTimeout(f"no whole answer within {seconds:g} s") from None
 
 
 def _is_http(url: str) -> bool:

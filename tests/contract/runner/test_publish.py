@@ -6,8 +6,8 @@ import json
 import socketserver
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -269,14 +269,32 @@ def test_what_is_no_answer_of_github_is_told(answer: bytes, said: str) -> None:
         PullRequests("owner/name", "t0ken", api=api).offer("b", title="t", body="")
 
 
+@pytest.mark.parametrize("begin", [b"HTTP/1.1 200 OK\r\nX-Wait: ", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_an_answer_that_drips_is_given_up(begin: bytes) -> None:
+    """No byte is late, in head or body, and the answer never ends."""
+    over = threading.Event()
+
+    def drip(send: Callable[[bytes], None]) -> None:
+        send(begin)
+        while not over.wait(0.05):
+            send(b" ")
+
+    with _serving(drip) as api:
+        pulls = PullRequests("acme/repo", "token", api, patience=1.0)
+        with pytest.raises(CommandError, match="cannot be reached: no whole answer within 1 s"):
+            pulls.find("vpm/run/x")
+        over.set()
+
+
 @contextmanager
-def _answering(answer: bytes) -> Iterator[str]:
-    """A server that says the same to everybody, and hangs up; its base URL."""
+def _serving(answer: Callable[[Callable[[bytes], None]], None]) -> Iterator[str]:
+    """A server that answers everybody as it is told, and hangs up; its base URL."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             self.request.recv(65536)
-            self.request.sendall(answer)
+            with suppress(OSError):
+                answer(self.request.sendall)
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -284,6 +302,11 @@ def _answering(answer: bytes) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
+
+
+def _answering(answer: bytes) -> AbstractContextManager[str]:
+    """A server that says the same to everybody, and hangs up; its base URL."""
+    return _serving(lambda send: send(answer))
 
 
 def test_a_renamed_repository_is_followed(github: tuple[str, type[FakeGitHub]]) -> None:
