@@ -128,14 +128,8 @@ HTTP_CASES = (
     case("drips-chunks", drips(CHUNKED, b"1\r\na\r\n"), "transfer_timeout"),
     # It never stops, so that nobody ever waits for it: the deadline must not depend on waiting.
     case(
-        "floods-with-tiny-chunks",
-        floods(CHUNKED, b"1\r\na\r\n" * 10_000),
-        "transfer_timeout",
-        "too_large",
-    ),
-    case(
-        "floods-with-chunk-extensions",
-        floods(CHUNKED, (b"1;" + b"x" * 4000 + b"\r\na\r\n") * 16),
+        "floods-with-padded-chunks",
+        floods(CHUNKED, (b"1;" + b"x" * 60 + b"\r\na\r\n") * 1000),
         "transfer_timeout",
         "too_large",
     ),
