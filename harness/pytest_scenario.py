@@ -139,10 +139,7 @@ class StepItem(pytest.Item):
 
     def runtest(self) -> None:
         """Do the step and what it needs; raise StepFailed when it is not accepted."""
-        try:
-            run = self.config.stash[RUNS].get(self.path, self.plan)
-        except VpmError as error:
-            pytest.fail(str(error), pytrace=False)
+        run = self.config.stash[RUNS].get(self.path, self.plan)
         record = run.step(self.name)
         verdict = run.verdict(self.name)
         self.user_properties.append(("vpm.verdict", verdict.verdict.value))

@@ -4,6 +4,7 @@
     ├── UsageError              bad usage or a bad file: exit code 2
     │   └── SpecError           all problems of what a person wrote, each with its place
     └── EnvironmentProblem      the check could not run: exit code 4
+        ├── NotWritten          a file of a run cannot be written
         ├── ClusterError        a cluster cannot be created, reached or used
         ├── CommandError        a tool is missing or could not be run
         └── ProbeError          a vantage could not send its probes
@@ -50,6 +51,17 @@ class SpecError(UsageError):
 
 class EnvironmentProblem(VpmError):
     """The check itself could not run; says nothing about the service."""
+
+
+class NotWritten(EnvironmentProblem):
+    """A file of a run cannot be written, for example to a disk that is full."""
+
+    def __init__(self, path: object, error: OSError) -> None:
+        super().__init__(
+            f"{path} cannot be written: {error.strerror or error}",
+            mend="make room there, or let this user write there; vpm evidence recover RUN "
+            "completes a run that was cut off",
+        )
 
 
 class ClusterError(EnvironmentProblem):

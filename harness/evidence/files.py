@@ -8,7 +8,7 @@ import stat
 import tempfile
 from pathlib import Path, PurePosixPath
 
-from harness.core.errors import UsageError
+from harness.core.errors import NotWritten, UsageError
 
 TEMPORARY = ".writing-"
 """How the name of a file begins while it is being written."""
@@ -19,7 +19,17 @@ def write_whole(path: Path, content: bytes, *, replace: bool) -> None:
 
     Errors:
         UsageError: the file is already there and `replace` is False: run folders only grow.
+        NotWritten: the disk is full, or the folder is somebody else's.
     """
+    try:
+        _write_whole(path, content, replace=replace)
+    except FileExistsError as error:
+        raise UsageError(f"{path} is already there; a run only adds files") from error
+    except OSError as error:
+        raise NotWritten(path, error) from error
+
+
+def _write_whole(path: Path, content: bytes, *, replace: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
     try:
@@ -33,8 +43,6 @@ def write_whole(path: Path, content: bytes, *, replace: bool) -> None:
         else:
             # A hard link, unlike a rename, fails when the name is taken.
             os.link(temporary, path)
-    except FileExistsError as error:
-        raise UsageError(f"{path} is already there; a run only adds files") from error
     finally:
         Path(temporary).unlink(missing_ok=True)
     _sync_folder(path.parent)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from harness.core.errors import UsageError
+from harness.core.errors import NotWritten, UsageError
 from harness.core.record import Event, RunRecord, decode_event, encode_event, fold_events
 
 JOURNAL = "journal.jsonl"
@@ -24,10 +24,17 @@ class Journal:
         self._file = path.open("xb")
 
     def append(self, event: Event) -> None:
-        """Write one event; when this returns it survives a crash of the machine."""
-        self._file.write(encode_event(event))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        """Write one event; when this returns it survives a crash of the machine.
+
+        Errors:
+            NotWritten: the disk is full. What is missing is written before the next event.
+        """
+        try:
+            self._file.write(encode_event(event))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise NotWritten(self.path, error) from error
 
     def close(self) -> None:
         """Close the file; further events are a mistake of the caller."""

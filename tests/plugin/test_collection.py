@@ -166,6 +166,26 @@ def test_the_summary_is_printed_once_with_and_without_workers(
     assert sum(line.startswith("sample: ") for line in result.outlines) == 1
 
 
+def test_a_disk_without_room_is_told_and_not_shown_as_our_own_mistake(
+    repository: pytest.Pytester,
+) -> None:
+    """A limit on the size of files stands for the disk."""
+    limited = (
+        "import resource, sys, pytest;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500));"
+        "sys.exit(pytest.main(sys.argv[1:]))"
+    )
+    result = repository.run(
+        sys.executable, "-c", limited, "scenarios", *NOWHERE, "-pno:cacheprovider", "--capture=no"
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        ["*/reports/runs/sample_*/journal.jsonl cannot be written: File too large", "*mend: make*"]
+    )
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*harness/run/*.py*")
+
+
 def test_the_header_says_which_cluster_and_why(repository: pytest.Pytester) -> None:
     result = repository.runpytest("scenarios", "--vpm-cluster=embedded", "--collect-only")
     result.stdout.fnmatch_lines(["vpm: embedded cluster (--vpm-cluster=embedded asks for it)"])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.errors import UsageError
+from harness.core.errors import NotWritten, UsageError
 from harness.core.observation import ErrorObserved
 from harness.core.record import (
     Event,
@@ -43,6 +46,33 @@ def write(path: Path, events: tuple[Event, ...]) -> Path:
 
 def test_events_come_back(tmp_path: Path) -> None:
     assert tuple(read_events(write(tmp_path / "j", EVENTS))) == EVENTS
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """Files may not grow beyond a size: to a writer that is a disk without room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("left", [0, 1, 20])
+def test_what_found_no_room_is_written_when_there_is_some(tmp_path: Path, left: int) -> None:
+    first, second, *rest = EVENTS
+    with Journal(tmp_path / "j") as journal:
+        journal.append(first)
+        with (
+            room_for((tmp_path / "j").stat().st_size + left),
+            pytest.raises(NotWritten, match=r"/j cannot be written: File too large"),
+        ):
+            journal.append(second)
+        assert tuple(read_events(tmp_path / "j")) == (first,)
+        for event in rest:
+            journal.append(event)
+    assert tuple(read_events(tmp_path / "j")) == EVENTS
 
 
 @pytest.mark.parametrize("cut", range(1, 40, 6))
