@@ -244,7 +244,6 @@ def test_many_samples_are_compressed(make_prober: MakeProber, store: MemoryStore
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"resolver": "nowhere"}, "dns.servers[0]: expected ADDRESS[:PORT] of a resolver"),
         ({"rate": "1000000/s"}, "rate: expected 0.001 to 100000 per s"),
         ({"headers": {"User-Agent": "kube-probe/1.33"}}, "headers: User-Agent: 'kube-probe/1.33'"),
         ({"headers": {"X-A": "b\r\nX-C: d"}}, "headers: the value of X-A has characters"),
