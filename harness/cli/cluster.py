@@ -19,6 +19,7 @@ from harness.ports import Cluster
 from harness.provider import choose_driver, request_for
 from harness.spec.model import ClusterSpec
 from harness.spec.words import ExitCode
+from infra.clusters.components import COMPONENTS, component_log
 from infra.clusters.embedded_process import ServerInfo
 from infra.clusters.kept import (
     Kept,
@@ -158,9 +159,18 @@ def status(name: str, provider: str | None, as_json: bool) -> None:
 @_named
 @_PROVIDER
 @click.option("--lines", default=100, show_default=True, help="how many lines of the end")
-def logs(name: str, provider: str | None, lines: int) -> None:
-    """The log of the embedded cluster NAME."""
+@click.option(
+    "--of",
+    "component",
+    type=click.Choice(COMPONENTS),
+    help="the log of one of Knative's components instead",
+)
+def logs(name: str, provider: str | None, lines: int, component: str | None) -> None:
+    """The log of the embedded cluster NAME, or of a component of any."""
     kept = find_kept(name, provider=provider)
+    if component is not None:
+        click.echo(component_log(kept.api, component, lines=lines), nl=False)
+        return
     if kept.record.provider != "embedded":
         raise UsageError(
             "only the embedded cluster has one log",

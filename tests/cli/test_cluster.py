@@ -95,6 +95,9 @@ def test_a_cluster_is_started_found_again_and_ended(vpm: Vpm) -> None:
     named = vpm("cluster", "kubeconfig", "--name", "vpm-mini")
     assert named.stdout.strip() == facts["kubeconfig"]
     assert "vpm-mini" in vpm("cluster", "logs").stdout
+    activator = vpm("cluster", "logs", "--of", "activator", "--lines", "1")
+    assert json.loads(activator.stdout)["logger"] == "activator"
+    assert vpm("cluster", "logs", "--of", "gateway").returncode == 0
     by_context = vpm(
         "cluster", "up", "--cluster", "existing", "--context", facts["context"],
         "--kubeconfig", facts["kubeconfig"], "--json",

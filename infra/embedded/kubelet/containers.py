@@ -14,7 +14,7 @@ from infra.embedded.kubelet.channel import NodeError
 from infra.embedded.kubelet.environment import ConfigError
 from infra.embedded.kubelet.images import Image
 from infra.embedded.kubelet.inner import Component, Held, name_of
-from infra.embedded.kubelet.logs import ContainerLog
+from infra.embedded.kubelet.logs import MAX_BYTES, MAX_COMPONENT_BYTES, ContainerLog
 from infra.embedded.kubelet.node import Backoff, cancel
 from infra.embedded.kubelet.probing import Prober
 from infra.embedded.kubelet.pulling import pull
@@ -124,7 +124,8 @@ class ContainerRunner:
         """One run, from its creation to its end; returns the exit code."""
         name, folder = self.spec["name"], self._sandbox.folder
         self._sandbox.event(events.NORMAL, "Created", f"Created container: {name}")
-        log = ContainerLog(folder / name / f"{self.state.restarts}.log", self._node.clock)
+        most = MAX_COMPONENT_BYTES if image.builtin == "component" else MAX_BYTES
+        log = ContainerLog(folder / name / f"{self.state.restarts}.log", self._node.clock, most)
         self.logs = [*self.logs[-1:], log]
         container_id = f"embedded://{os.urandom(32).hex()}"
         self.state.container_id = container_id

@@ -15,6 +15,8 @@ _log = logging.getLogger(__name__)
 BLOCK = 65536
 MESSAGE_BYTES, MESSAGE_LINES = 2048, 80  # what a termination message takes from the log
 MAX_BYTES = 50 * 1024 * 1024  # of one container's log; then its older half is dropped
+# Of the log of a part of this process, which a gateway under load fills in minutes.
+MAX_COMPONENT_BYTES = 10 * 1024 * 1024
 _LAST_BLOCKS = 64  # that are read from a pipe whose log ends, should somebody still write into it
 MAX_LINE = 1024 * 1024  # a longer line is cut into lines
 
@@ -34,8 +36,9 @@ class LogOptions:
 class ContainerLog:
     """The log of one run of a container: lines `<time> <text>` in a file."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
+    def __init__(self, path: Path, clock: Clock, most: int = MAX_BYTES) -> None:
         self.path = path
+        self._most = most
         self._clock = clock
         self._size = 0
         self._dropped = 0  # bytes that were before what is in the file now
@@ -119,7 +122,7 @@ class ContainerLog:
         try:
             self._file.write(text)
             self._size += len(text)
-            if self._size > MAX_BYTES:
+            if self._size > self._most:
                 self._shorten()
         except OSError as error:  # a full disk loses lines of a log, not the pod
             _log.warning("%s: %s", self.path, error)
@@ -127,7 +130,9 @@ class ContainerLog:
 
     def _shorten(self) -> None:
         """Drop the older half, up to the beginning of a line."""
-        kept = self.path.read_bytes()[-(MAX_BYTES // 2) :]
+        with self.path.open("rb") as stream:
+            stream.seek(-(self._most // 2), os.SEEK_END)
+            kept = stream.read()
         kept = kept[kept.index(b"\n") + 1 :]
         self._file.seek(0)
         self._file.write(kept)

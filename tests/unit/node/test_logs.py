@@ -6,15 +6,25 @@ import asyncio
 import os
 from pathlib import Path
 
+import pytest
+
 from infra.embedded.clock import Clock
-from infra.embedded.kubelet.logs import MAX_BYTES, MAX_LINE, ContainerLog, LogOptions
+from infra.embedded.kubelet.logs import (
+    MAX_BYTES,
+    MAX_COMPONENT_BYTES,
+    MAX_LINE,
+    ContainerLog,
+    LogOptions,
+)
 
 
-def log_of(folder: Path, chunks: list[bytes], options: LogOptions) -> list[bytes]:
+def log_of(
+    folder: Path, chunks: list[bytes], options: LogOptions, most: int = MAX_BYTES
+) -> list[bytes]:
     """What `kubectl logs` shows of a process that wrote these chunks and ended."""
 
     async def run() -> list[bytes]:
-        log = ContainerLog(folder / "0.log", Clock(1.0))
+        log = ContainerLog(folder / "0.log", Clock(1.0), most)
         for chunk in chunks:
             await asyncio.to_thread(_write, log.output, chunk)
         log.release()
@@ -35,11 +45,12 @@ def test_lines_and_an_unfinished_one(tmp_path: Path) -> None:
     assert shown == [b"one\n", b"two\n", b"three\n"]
 
 
-def test_the_newest_lines_of_a_log_that_is_too_large_are_kept(tmp_path: Path) -> None:
-    line, number = b"x" * 999 + b"\n", MAX_BYTES // 1000
-    shown = log_of(tmp_path, [line * number, b"the last\n"], LogOptions(tail=2))
+@pytest.mark.parametrize("most", [MAX_BYTES, MAX_COMPONENT_BYTES])
+def test_the_newest_lines_of_a_log_that_is_too_large_are_kept(tmp_path: Path, most: int) -> None:
+    line, number = b"x" * 999 + b"\n", most // 1000
+    shown = log_of(tmp_path, [line * number, b"the last\n"], LogOptions(tail=2), most)
     assert shown == [line, b"the last\n"]
-    assert (tmp_path / "0.log").stat().st_size <= MAX_BYTES
+    assert most // 4 < (tmp_path / "0.log").stat().st_size <= most
 
 
 def test_a_line_without_end_is_cut(tmp_path: Path) -> None:
