@@ -40,6 +40,7 @@ _TYPES = """
   source-refused          source=ADDRESS or NETWORK: its connections are refused
   api-slow                seconds=2
   api-down                the API server answers 503
+  component-down          name=controller: a component of Knative is scaled to nothing
   webhook-down            Knative's admission webhook does not answer
 """
 

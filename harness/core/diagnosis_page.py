@@ -39,8 +39,8 @@ and expects the row; by a world of bare sockets that is broken without the produ
 A test names the rows without a drill:
 
 - `unknown`: see above.
-- `clock-skew`: a pod has the clock of its node, which only the kernel's owner could set wrong.
-- `not-reconciled`: a drill can break the API server, not let it work while controllers stand still.
+- `clock-skew`: a pod has the clock of its node. No namespace of the kernel gives it another (there
+  are none for the time of day), and to set the node's is to set the whole machine's.
 
 The situation *requests do not get through* without READY is that of callers who did not look at the
 control plane; its causes are the same rows.

@@ -9,6 +9,7 @@ from typing import Protocol
 from infra.embedded.clock import Clock
 from infra.embedded.errors import Conflict, NotFound
 from infra.embedded.faults.api import ApiFault
+from infra.embedded.faults.components import take_away
 from infra.embedded.faults.definition import FAULT, definition
 from infra.embedded.faults.model import Broken, Fault, FaultError, broken
 from infra.embedded.following import follow
@@ -116,6 +117,7 @@ class Faults:
             await self._gateway.break_(wanted.gateway)
         self._dns.faults = wanted.dns
         self._api(wanted.api)
+        await take_away(self._store, wanted.components, self._now.components)
         self._now = wanted
 
     def _hold(self, fault: Obj) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from infra.embedded.faults.api import ApiFault
+from infra.embedded.faults.components import NAMES
 from infra.embedded.gateway.faults import AppFault, Exposure, GatewayFaults
 from infra.embedded.gateway.tls import Flaw
 from infra.embedded.kubelet.dns import DnsFault
@@ -22,6 +23,7 @@ class Broken:
     gateway: GatewayFaults = field(default_factory=GatewayFaults)
     dns: tuple[DnsFault, ...] = ()
     api: ApiFault = field(default_factory=ApiFault)
+    components: frozenset[str] = frozenset()
 
 
 # Parameters: name -> (JSON type, default).  A parameter without a default must be given.
@@ -51,6 +53,7 @@ PARAMETERS: Mapping[str, Mapping[str, tuple[type, object]]] = {
     "api-slow": {"seconds": (float, 2.0)},
     "api-down": {},
     "webhook-down": {},
+    "component-down": {"name": (str, "controller")},
 }
 _COMMON = ("type", "forSeconds")
 MAX_BODY = 4096  # bytes: what Envoy answers by itself
@@ -96,6 +99,8 @@ class Fault:
                 raise FaultError(f"{kind}: {wrong}")
         if len(values.get("body", "").encode()) > MAX_BODY:
             raise FaultError(f"{kind}: body must be at most {MAX_BODY} bytes")
+        if kind == "component-down" and values["name"] not in NAMES:
+            raise FaultError(f"{kind}: name must be one of {', '.join(NAMES)}")
         if source := values.get("source"):
             values["source"] = _network(source)
         if service := values.get("service"):
@@ -147,4 +152,5 @@ def broken(faults: Sequence[Fault]) -> Broken:
             dns.append(DnsFault(**fault.parameters, missing=missing, failing=failing))
     inside = "inside-not-exposed" in types
     gateway = GatewayFaults(exposure, flaw, tuple(refused), tuple(apps), inside_closed=inside)
-    return Broken(gateway, tuple(dns), api)
+    gone = frozenset(f.parameters["name"] for f in faults if f.type == "component-down")
+    return Broken(gateway, tuple(dns), api, gone)

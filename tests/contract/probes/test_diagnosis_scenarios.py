@@ -18,7 +18,6 @@ FAULTS = Path(__file__).parents[3] / "scenarios" / "faults"
 NOT_SHOWN: Mapping[str, str] = {
     "unknown": "every outcome of the engine has a row above it",
     "clock-skew": "a pod has the clock of its node: only the kernel's owner could set it",
-    "not-reconciled": "it takes controllers that stand still while the API server works",
 }
 
 

@@ -55,6 +55,7 @@ def effect(kind: str, **parameters: Any) -> Broken:
         ("api-slow", {"seconds": 3}, Broken(api=ApiFault(delay=3.0))),
         ("api-down", {}, Broken(api=ApiFault(down=True))),
         ("webhook-down", {}, Broken(api=ApiFault(no_webhook=True))),
+        ("component-down", {}, Broken(components=frozenset({"controller"}))),
     ],
 )
 def test_what_a_fault_breaks(kind: str, parameters: dict[str, Any], expected: Broken) -> None:
@@ -91,6 +92,7 @@ def test_faults_add_up() -> None:
         ({"type": "app-slow", "seconds": -1}, "seconds must not be negative"),
         ({"type": "app-error", "percent": 101}, "percent must be 0 to 100, not 101"),
         ({"type": "app-error", "status": True}, "status must be a int, not True"),
+        ({"type": "component-down", "name": "etcd"}, "name must be one of controller, activator"),
         ({"type": "source-refused"}, "needs the parameter 'source'"),
         (
             {"type": "source-refused", "source": "x"},
