@@ -112,12 +112,13 @@ class _Cluster:
     async def _serve(self, front: BreakableApi) -> None:
         """Start the parts and run them until cancelled; the failure of one ends the cluster."""
         components = await self._parts.start(self._address, self._where, front)
-        components += [self._definitions.controller(self._store), self._timekeeper]
         async with asyncio.TaskGroup() as group:
             for component in components:
                 group.create_task(_run_for_ever(component))
             await self._parts.settle()
             self._announce()
+            for component in (self._definitions.controller(self._store), self._timekeeper):
+                group.create_task(_run_for_ever(component))
 
     @property
     def _where(self) -> tuple[str, int]:

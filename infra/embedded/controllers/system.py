@@ -68,8 +68,15 @@ _GATEWAY_PORTS = {
     "http2-external": 8080, "http2-internal": 8081, "https-external": 8443, "http-probe": 8090,
     "https-probe": 9443, "metrics": 9000,
 }  # fmt: skip
-# As recorded in 01-discovery, without delays: what they ask is at hand from the start.
+# As recorded in 01-discovery, without delays: what they ask is at hand from the start.  The gateway
+# comes first, so that Envoy starts while the others do.
 _WORKLOADS = (
+    _Workload(
+        GATEWAY, _GATEWAY_PORTS,
+        ("200m", "200Mi"), ("1", "800Mi"),
+        _READY, _READY | {"failureThreshold": 6}, account="", namespace=KOURIER_SYSTEM,
+        container="kourier-gateway", surge="100%", unavailable=0, kourier=True,
+    ),
     _Workload(
         "activator", {**_METRICS, "http1": 8012, "h2c": 8013},
         ("300m", "60Mi"), ("1", "600Mi"),
@@ -100,12 +107,6 @@ _WORKLOADS = (
         ("200m", "200Mi"), ("1", "500Mi"),
         _XDS, _XDS | {"failureThreshold": 6}, account="net-kourier", container="controller",
         surge="100%", unavailable=0, kourier=True,
-    ),
-    _Workload(
-        GATEWAY, _GATEWAY_PORTS,
-        ("200m", "200Mi"), ("1", "800Mi"),
-        _READY, _READY | {"failureThreshold": 6}, account="", namespace=KOURIER_SYSTEM,
-        container="kourier-gateway", surge="100%", unavailable=0, kourier=True,
     ),
 )  # fmt: skip
 NAMES = tuple((workload.namespace, workload.name) for workload in _WORKLOADS)
