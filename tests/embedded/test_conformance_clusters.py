@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.embedded.conformance.clusters import Clusters
-from tests.embedded.conformance.outcome import Area, Case
+from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.embedded.conformance.running import Plan, results
+from tests.support.cluster import serve
 
 
 def test_none_begins_after_the_end(tmp_path: Path) -> None:
@@ -28,3 +30,25 @@ def test_a_cluster_that_does_not_start_is_a_difference(tmp_path: Path) -> None:
     [case] = result.cases
     assert (case.name, result.area) == ("the cluster", area)
     assert "does not start" in case.differences[0]
+
+
+def test_a_given_cluster_is_cleared_between_areas(tmp_path: Path) -> None:
+    def leaves(what: Replay) -> Iterator[Case]:
+        kubectl = what.cluster.kubectl
+        kubectl("create", "namespace", "left")
+        kubectl("create", "deployment", "left", "--image=dev.local/hello:v1")
+        kubectl("wait", "--for=condition=Available", "deployment/left", "--timeout=60s", timeout=90)
+        kubectl("delete", "deployment", "left")
+        yield Case("left", (kubectl("get", "namespace", "left", "-o", "name").out,))
+
+    def finds(what: Replay) -> Iterator[Case]:
+        kubectl = what.cluster.kubectl
+        listed = (kubectl("get", kind, "-o", "name").out for kind in ("pods", "events"))
+        ended = kubectl("wait", "--for=delete", "namespace/left", "--timeout=60s", timeout=90)
+        yield Case("found", (*listed, ended.err))
+
+    with serve(tmp_path / "cluster", "given") as cluster:
+        plan = Plan(tmp_path, kubeconfig=cluster.kubeconfig)
+        left, found = results([Area("leaves", leaves), Area("finds", finds)], plan)
+    assert left.cases[0].differences == ("namespace/left\n",)
+    assert found.cases[0].differences == ("", "", "")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.embedded.conformance import services
+from tests.embedded.conformance import emptying, services
 from tests.embedded.conformance.outcome import Replay
 from tests.embedded.conformance.reading import manifests
 from tests.embedded.conformance.recorded import Recorded, applied
@@ -22,13 +22,10 @@ IDLE_SCALE = 8.0
 
 def clean(what: Replay, entries: Sequence[Recorded]) -> None:
     """Begin without leftovers of other areas: services, their pods, their events."""
-    kubectl = what.cluster.kubectl
     for namespace in sorted({"default", *_namespaces(what.root, entries)}):
         if namespace != "default":
-            kubectl("create", "namespace", namespace)
-        kubectl("delete", "ksvc,configuration,route,revision", "--all", "-n", namespace)
-        kubectl("delete", "pod", "--all", "-n", namespace, "--grace-period=1", timeout=90)
-        kubectl("delete", "events", "--all", "-n", namespace)
+            what.cluster.kubectl("create", "namespace", namespace)
+        emptying.empty(what.cluster, namespace)
 
 
 def _namespaces(root: Path, entries: Sequence[Recorded]) -> set[str]:

@@ -17,12 +17,12 @@ from pathlib import Path
 import httpx
 
 from harness.timing.wait import WaitTimeout
+from tests.embedded.conformance import emptying
 from tests.embedded.conformance.clusters import Clusters
 from tests.embedded.conformance.guard import Guarded
 from tests.embedded.conformance.outcome import Area, Case, Replay
 from tests.support.cluster import Cluster, existing
 
-_LEFT = "service.serving.knative.dev,configuration,route,revision"
 _KEPT = {"default", "kube-node-lease", "kube-public", "kube-system", "knative-serving",
          "kourier-system"}  # fmt: skip
 PROBLEMS = (  # of a recording in a form of its own, and of a cluster that does not answer
@@ -134,8 +134,6 @@ def _tidy(cluster: Cluster, before: set[str]) -> None:
     """Remove what an area made, so that the next one does not find it in its lists."""
     made = sorted(_namespaces(cluster) - before - _KEPT)
     for namespace in ("default", *made):
-        cluster.kubectl("delete", _LEFT, "--all", "-n", namespace, "--wait=false")
+        emptying.empty(cluster, namespace)
     for namespace in made:
         cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-    cluster.kubectl("delete", "pod", "--all", "--grace-period=1", timeout=90)
-    cluster.kubectl("delete", "events", "--all")
