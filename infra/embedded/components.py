@@ -13,7 +13,7 @@ from infra.embedded.clock import Clock, rfc3339_micro
 from infra.embedded.control_plane import ControlPlane
 from infra.embedded.controllers.system import GATEWAY, NAMES
 from infra.embedded.faults import BreakableApi
-from infra.embedded.gateway import EnvoyError, Gateway
+from infra.embedded.gateway import Gateway
 from infra.embedded.kinds import DEPLOYMENT, POD
 from infra.embedded.kubelet.inner import ENDED
 from infra.embedded.kubelet.logs import ContainerLog
@@ -163,7 +163,7 @@ async def settled(store: Store, parts: Mapping[str, Part | HeldGateway], gateway
     try:
         async for _ in changes:
             if gateway.failure is not None:
-                raise EnvoyError(str(gateway.failure))
+                raise gateway.failure
             if all(parts[name].held and is_up for name, is_up in _wanted(store)):
                 return
     finally:

@@ -58,7 +58,7 @@ class Gateway:
         self._turn = asyncio.Lock()  # one container after the other has Envoy
         self._live = asyncio.Event()  # Envoy serves
         self._confirmed = False
-        self.failure: EnvoyError | OSError | None = None  # why Envoy was last not started
+        self.failure: EnvoyError | None = None  # why Envoy was last not started
         self._activator = Activator(f"{self._sockets}/revision", network)
         self._load = load.Load()
         self._status = IngressStatus(store, clock, lambda: self._front.probed)
@@ -98,7 +98,7 @@ class Gateway:
                 return await self._envoy.ended()
             except (EnvoyError, OSError) as error:
                 log.write(str(error))
-                self.failure = error
+                self.failure = EnvoyError(f"{error}: see {log.path}")
                 return _FAILED
             finally:
                 self._live.clear()
