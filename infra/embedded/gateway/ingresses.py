@@ -62,8 +62,16 @@ class Ingresses:
         if "deletionTimestamp" in meta:
             self.routings.pop(key, None)
         elif matters:
-            self.routings[key] = routing(event.obj)
+            self._take(key, event.obj)
         return matters
+
+    def _take(self, key: str, ingress: Obj) -> None:
+        """What a KIngress asks for now; one that makes no sense is not served."""
+        self.routings.pop(key, None)
+        try:
+            self.routings[key] = routing(ingress)
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            _log.warning("the Ingress %s is not served: %s: %s", key, type(error).__name__, error)
 
     def compatible(self) -> dict[str, Routing]:
         """The routings without those that have a host of an older one: these are rejected."""
