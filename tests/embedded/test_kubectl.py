@@ -287,3 +287,18 @@ def test_server_side_apply(cluster: Cluster, namespace: str) -> None:
         )
     other = cluster.kubectl(*apply, "--field-manager=other", stdin=CHANGED)
     assert 'conflict with "kubectl": .spec.template.spec.containers' in other.err
+
+
+@pytest.mark.covers("kubectl", "explain marks the fields that must be there")
+@pytest.mark.parametrize(
+    ("path", "marked", "free"),
+    [
+        ("pod.spec.containers", "name", "image"),
+        ("deployment.spec", "selector", "replicas"),
+        ("service.spec.ports", "port", "targetPort"),
+    ],
+)
+def test_explained_fields(cluster: Cluster, path: str, marked: str, free: str) -> None:
+    shown = cluster.kubectl("explain", path).out
+    assert re.search(rf"^  {marked}\t<\S+> -required-$", shown, re.MULTILINE), shown
+    assert re.search(rf"^  {free}\t<\S+>$", shown, re.MULTILINE), shown

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from infra.embedded.api.marked import REQUIRED
 from infra.embedded.api.shapes import Shape, of_kind
 from infra.embedded.kinds import Kind, Registry
 
@@ -155,7 +156,13 @@ def _object(shape: Shape, schemas: dict[str, Obj], *, inline: bool) -> Obj:
         for name, child in sorted(shape.fields.items())
     }
     keeps = {"x-kubernetes-preserve-unknown-fields": True} if shape.open else {}
-    return {"type": "object", "properties": properties, **keeps}
+    return {"type": "object", "properties": properties, **keeps, **_required(shape)}
+
+
+def _required(shape: Shape) -> Obj:
+    """The fields that must be there, of a built-in type or as a CRD's schema says."""
+    marked = REQUIRED.get(shape.go.rpartition(".")[2]) or shape.schema.get("required") or ()
+    return {"required": sorted(set(marked) & shape.fields.keys())} if marked else {}
 
 
 def _of(shape: Shape, schemas: dict[str, Obj], *, inline: bool) -> Obj:
