@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from functools import partial
 
 from harness.core.observation import LoadObserved, ProbeObserved, Quantiles
@@ -158,7 +157,7 @@ def _load(load: LoadObserved, report: Report) -> Iterator[Finding]:
         window = moment(load.until) - moment(load.at)
     except ValueError:
         return
-    if load.seconds > 0 and window + timedelta(seconds=1) < timedelta(seconds=load.seconds):
+    if load.seconds > 0 and window.total_seconds() + 1 < load.seconds:
         yield report("load.seconds", f"at most {window.total_seconds():.3g} s", load.seconds)
 
 

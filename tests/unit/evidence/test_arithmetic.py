@@ -129,6 +129,13 @@ EXTREMES = st.sampled_from(
 )
 
 
+@pytest.mark.parametrize("seconds", [1e14, 1e308])
+def test_a_load_of_longer_than_all_time_is_a_finding(seconds: float) -> None:
+    value = json.loads(encode(PARTLY["load"]))
+    changed = decode(json.dumps(with_value(value, ("load", "seconds"), seconds)).encode())
+    assert any(f.field == "load.seconds" for f in arithmetic_findings("x", changed))
+
+
 @given(data=st.data())
 def test_no_value_stops_the_checks_or_the_rendering(data: st.DataObject) -> None:
     document = data.draw(st.sampled_from([*PARTLY.values(), *BROKEN.values()]))
