@@ -18,6 +18,7 @@ from tests.embedded.conformance import (
     discovery,
     durations,
     exchanges,
+    following,
     objects,
     orders,
     report,
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             done.append(result)
             _write(report.area(result), sys.stdout)
     except (KeyboardInterrupt, SystemExit):
+        following.end()
         _write(["ended by a signal: the clusters are down"], sys.stderr)
         os._exit(_SIGNALLED)  # areas may still sleep for minutes
     if not arguments.area:

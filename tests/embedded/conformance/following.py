@@ -36,6 +36,7 @@ PLACES = {
     "Endpoints": ("api/v1", "endpoints"),
     "EndpointSlice": ("apis/discovery.k8s.io/v1", "endpointslices"),
 }
+_PROXIES: set[subprocess.Popen[str]] = set()  # that live
 _PORT = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
@@ -84,6 +85,7 @@ def _proxy(cluster: Cluster) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
+    _PROXIES.add(process)
     try:
         assert process.stdout is not None
         found = _PORT.search(process.stdout.readline())
@@ -93,3 +95,10 @@ def _proxy(cluster: Cluster) -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+        _PROXIES.discard(process)
+
+
+def end() -> None:
+    """End all proxies, for a process that is to end at once."""
+    for process in tuple(_PROXIES):
+        process.kill()
