@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 MASK = "REDACTED"
 
 _NAMES = (
-    r"(?:password|passwd|passphrase|pwd|secret(?:[_-]?(?:key|value))?|token(?:[_-]?value)?|api[_-]?key|access[_-]?key(?:[_-]?id)?"
-    r"|client-key-data|client-certificate-data|private[_-]?key|credentials?|session[_-]?id)"
+    r"(?:passwords?|passwd|passphrase|pwd|secret(?:[_-]?(?:key|value))?|tokens?(?:[_-]?value)?|api[_-]?key|access[_-]?key(?:[_-]?id)?"
+    r"|account[_-]?key|client-key-data|client-certificate-data|private[_-]?key|credentials?|session[_-]?id"
+    r"|dockerconfigjson|dockercfg)"
 )
 _QUOTE = r"\\*[\"']"
 """A quote, also one that was escaped because the text stands in another JSON text."""
@@ -39,7 +40,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     # environment and headers as objects: name and value apart, in either order
     _rule(
         rf"(?P<keep>\b(?:name|key){_QUOTE}?\s*:\s*(?:{_QUOTE})?(?:[\w.-]*{_NAMES}|{_HEADERS})"
-        rf"(?:{_QUOTE})?{_GAP}(?:{_QUOTE})?value(?:{_QUOTE})?\s*:\s*(?P<q>{_QUOTE}))"
+        rf"(?:{_QUOTE})?{_GAP}(?:{_QUOTE})?(?:raw_)?value(?:{_QUOTE})?\s*:\s*(?P<q>{_QUOTE}))"
         r"(?:(?!(?P=q))(?:\\.|.))+"
     ),
     _rule(
@@ -58,8 +59,8 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     # headers: quoted values up to their quote, bare ones up to the end of the line
     _rule(
-        rf"(?P<keep>\b(?:{_HEADERS})(?:{_QUOTE})?\s*[:=,]\s*\[?\s*(?P<q>{_QUOTE}))"
-        r"(?:(?!(?P=q))(?:\\.|.))+"
+        rf"(?P<keep>\b(?:{_HEADERS})(?:{_QUOTE})?\s*[:=,]\s*(?:\[\]string\{{|\[)?\s*(?P<q>{_QUOTE}))"
+        rf"(?!(?:raw_)?value{_QUOTE})(?:(?!(?P=q))(?:\\.|.))+"
     ),
     _rule(
         rf"(?P<keep>\b(?:{_HEADERS})[ \t]*[:=][ \t]*)(?!{_QUOTE}|\[|{MASK})"
@@ -71,20 +72,51 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\b(?:gh[pousr]|github_pat)_\w{20,}"), MASK),
     (re.compile(r"\b(?:glpat-[\w-]{16,}|xox[abprs]-[\w-]{8,})"), MASK),
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[\w-]{30,}"), MASK),
+    (re.compile(r"\b(?:[rs]k_(?:live|test)_\w{16,}|sk-[\w-]{20,}|npm_[A-Za-z0-9]{30,})"), MASK),
+    _rule(r"(?P<keep>hooks\.slack\.com/services/)[\w/]+"),
+    _rule(r"(?P<keep>base64url\.bearer\.authorization\.k8s\.io\.)[\w=-]+"),
+    # a PEM block in base64, of anything but a certificate or a public key, also over lines
+    (
+        re.compile(
+            r"LS0tLS1CRUdJTi(?!BDRVJU|BQVUJM)[\w+/=]{6,}(?:(?:\s|\\+[rn])+[\w+/]{20,}={0,2})*"
+        ),
+        MASK,
+    ),
+    # a kubeconfig's key in somebody's words about it
+    _rule(r"(?P<keep>client-(?:key|certificate)-data[^\n]{0,80}?)(?<![\w+/=])[\w+/]{16,}={0,2}"),
     # addresses: user:password@ and query parameters
-    _rule(r"(?P<keep>://[^\s/:@\"']*:)[^\s/@\"']+(?P<end>@)", rf"\g<keep>{MASK}\g<end>"),
+    _rule(r"(?P<keep>://[^\s/:@\"']*:)[^\s/\"']+(?P<end>@)", rf"\g<keep>{MASK}\g<end>"),
     _rule(r"(?P<keep>://)[^\s/:@\"']{12,}(?P<end>@)", rf"\g<keep>{MASK}\g<end>"),
     _rule(
         r"(?P<keep>[?&][\w.-]*(?:token|key|secret|password|sig|signature|auth|code|session)=)"
         r"[^&\s\"'#<>\\]+"
     ),
+    _rule(r"(?P<keep>%(?:3F|26)[\w.-]*(?:token|key|secret|password|code|session)%3D)[^&%\s\"'<>\\]+"),
     # docker's config
     _rule(rf"(?P<keep>{_QUOTE}auth{_QUOTE}\s*:\s*{_QUOTE})[\w+/=-]{{6,}}"),
     # options and assignments
-    _rule(rf"(?P<keep>--[\w-]*{_NAMES}[= ]\s*)(?!{_QUOTE})[^\s\"'\\]+"),
-    _rule(r"(?P<keep>(?:^|\s)-u\s+[^\s:]+:)\S+"),
+    _rule(rf"(?P<keep>(?<!-)--[\w-]{{0,60}}{_NAMES}[= ]\s*)(?!{_QUOTE})[^\s\"'\\]+"),
     _rule(
-        rf"(?P<keep>{_NAMES}(?:{_QUOTE})?[ \t]*[:=][ \t]*(?P<q>{_QUOTE}))"
+        rf"(?P<keep>(?<!-)--[\w-]{{0,60}}{_NAMES}{_QUOTE}\s*,\s*(?P<q>{_QUOTE}))(?:(?!(?P=q))(?:\\.|.))+"
+    ),
+    _rule(
+        rf"(?P<keep>-[ \t]+(?:{_QUOTE})?--[\w-]{{0,60}}{_NAMES}(?:{_QUOTE})?[ \t]*\n"
+        rf"[ \t+]*-[ \t]+(?:{_QUOTE})?)[^\s\"']+"
+    ),
+    _rule(r"(?P<keep>(?:^|\s)(?:-u\s*|--(?:proxy-)?user[\s=]+)[\"']?[^\s:\"']+:)[^\s\"']+"),
+    _rule(
+        rf"(?P<keep>{_NAMES}{_QUOTE}\s*:\s*\[\s*(?P<q>{_QUOTE}))[^\[\]{{}}]*\]",
+        rf"\g<keep>{MASK}\g<q>]",
+    ),
+    _rule(r"(?P<keep>\blogin\s+\S+\s+password\s+)\S+"),
+    _rule(rf"(?P<keep><[\w.:-]{{0,60}}{_NAMES}>)[^<>]+(?P<end></)", rf"\g<keep>{MASK}\g<end>"),
+    # Envoy's keys, where its JSON was cut off
+    _rule(
+        rf"(?P<keep>private_key{_QUOTE}\s*:\s*\{{\s*{_QUOTE}inline_(?:bytes|string){_QUOTE}\s*:\s*"
+        rf"(?P<q>{_QUOTE}))(?:(?!(?P=q))(?:\\.|.))+"
+    ),
+    _rule(
+        rf"(?P<keep>{_NAMES}(?:{_QUOTE})?[ \t]*(?:=>|[:=])[ \t]*(?P<q>{_QUOTE}))"
         r"(?:(?!(?P=q))(?:\\.|.))+"
     ),
     _rule(
@@ -95,12 +127,14 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
 
 _HINT = re.compile(
     rf"{_NAMES}|{_HEADERS}|bearer|basic|-----BEGIN|eyJ|gh[pousr]_|github_pat_|glpat-|xox|AKIA|ASIA"
-    r"|AIza|://[^\s/]*@|[?&][\w.-]+=|auth|-u\s",
+    r"|AIza|://[^\s/]*@|[?&][\w.-]+=|auth|\s-u|--(?:proxy-)?user|[rs]k_(?:live|test)_|\bsk-|npm_"
+    r"|hooks\.slack|LS0tLS1CRUdJTi|%3D",
     re.IGNORECASE,
 )
 """What every secret that a rule finds contains: most text holds none of it and is left alone."""
 
 _SECRET_KEY = re.compile(rf"[\w.-]*{_NAMES}|{_HEADERS}|auth", re.IGNORECASE)
+_SECRET_OPTION = re.compile(rf"--[\w-]*{_NAMES}", re.IGNORECASE)
 _SECRET_KIND = re.compile(rf"(?m)\bkind(?:{_QUOTE})?:\s*(?:{_QUOTE})?Secret\b")
 _YAML_LINE = re.compile(r"(?P<indent>[ \t+-]*)(?P<key>[\w./-]+:)?")
 _YAML_DATA = frozenset({"data:", "stringData:", "binaryData:"})
@@ -145,7 +179,10 @@ def _clean(value: object) -> object:
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, list):
-        return [_clean(item) for item in value]
+        return [
+            _masked(item) if _is_secret_option(before) else _clean(item)
+            for before, item in zip([None, *value], value, strict=False)
+        ]
     if not isinstance(value, dict):
         return value
     secret = value.get("kind") == "Secret"
@@ -153,11 +190,16 @@ def _clean(value: object) -> object:
     return {
         key: _masked(item)
         if (secret and f"{key}:" in _YAML_DATA)
-        or (named and key == "value")
+        or (named and key in ("value", "raw_value"))
         or _SECRET_KEY.fullmatch(key)
         else _clean(item)
         for key, item in value.items()
     }
+
+
+def _is_secret_option(word: object) -> bool:
+    """Whether a word of a command line says that the next one is a secret."""
+    return isinstance(word, str) and _SECRET_OPTION.fullmatch(word) is not None
 
 
 def _masked(value: object) -> object:

@@ -7,6 +7,7 @@ import json
 
 PLANTED = "hunter2-9f8e7d6c5b4a"
 ENCODED = base64.b64encode(PLANTED.encode()).decode()
+PEM = base64.b64encode(f"-----BEGIN PRIVATE KEY-----\n{PLANTED * 6}\n".encode()).decode()
 SECRET = {"apiVersion": "v1", "kind": "Secret", "data": {"password": ENCODED, "x": ENCODED}}
 
 FORMS = {
@@ -61,4 +62,35 @@ FORMS = {
         f"10:00 [app] {line}\n"
         for line in ("-----BEGIN EC PRIVATE KEY-----", PLANTED, "-----END EC PRIVATE KEY-----")
     ),
+    "basic in a query": f"GET /x?authorization=Basic%20{ENCODED}&a=1 HTTP/1.1",
+    "aws in an env": f"- name: AWS_SECRET_ACCESS_KEY\n  value: {PLANTED}/a+b\n",
+    "aws in describe": f"      AWS_ACCESS_KEY_ID:      {PLANTED}\n",
+    "jwt in a cookie of an access log": (
+        f'"GET / HTTP/1.1" 200 cookie="theme=dark; session=eyJhbGciOiJI.eyJzdWIiOiJ4.{PLANTED}"'
+    ),
+    "go header": f'http.Header{{"Cookie":[]string{{"sid={PLANTED}"}}}}',
+    "kubectl about a key": f'error: client-key-data: illegal base64 data at input "{ENCODED}"',
+    "kubectl about a line": f"error: yaml: line 18: could not find ':' client-key-data {ENCODED}",
+    "key in base64 over lines": "tls.key =\n" + "".join(
+        f"  {PEM[start : start + 64]}\n" for start in range(0, len(PEM), 64)
+    ),
+    "key in base64 escaped": json.dumps({"log": f"{PEM[:64]}\n{PEM[64:]}"}),
+    "option in a list": f'args: ["serve", "--db-password", "{PLANTED}"]',
+    "option in a json list": json.dumps({"args": ["serve", "--token", PLANTED, "--port"]}),
+    "option in a yaml list": f"args:\n  - --token\n  - {PLANTED}\n",
+    "json list": json.dumps({"tokens": [PLANTED]}),
+    "xml": f"<db><password>{PLANTED}</password></db>",
+    "hash": f':password=>"{PLANTED}"',
+    "curl long user": f"curl --user admin:{PLANTED} http://x",
+    "curl user without a blank": f"curl -uadmin:{PLANTED} http://x",
+    "netrc": f"machine example.org login me password {PLANTED}",
+    "url user with an at": f"postgres://app:a@{PLANTED}@db:5432/x",
+    "url in a url": f"GET /login?next=%2Fcb%3Faccess_token%3D{PLANTED}%26x%3D1",
+    "storage account": f"AccountName=a;AccountKey={ENCODED};EndpointSuffix=x",
+    "slack": f"https://hooks.slack.com/services/T0/B0/{PLANTED.replace('-', '')}",
+    "payment key": "sk_live_" + "a1B2" * 9,
+    "websocket": f"Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.{ENCODED}",
+    "envoy key": json.dumps({"private_key": {"inline_bytes": ENCODED}}),
+    "envoy key cut off": f'{{"a": [{{"private_key": {{"inline_string": "{PLANTED}"}}}}',
+    "envoy header": json.dumps({"header": {"key": "authorization", "raw_value": ENCODED}}),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.redact import MASK, redact, redact_bytes
-from tests.support.secrets import ENCODED, FORMS, PLANTED
+from tests.support.secrets import ENCODED, FORMS, PEM, PLANTED
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -19,6 +19,7 @@ def test_no_form_of_a_secret_survives(form: str) -> None:
     assert PLANTED.replace("-", "_") not in text
     assert ENCODED not in text
     assert "a1B2a1B2" not in text
+    assert not any(PEM[start : start + 30] in text for start in range(40, len(PEM) - 30))
     assert "AKIAABCDEFGHIJKLMNOP" not in text
     assert text.startswith("before\n")
 
@@ -39,6 +40,12 @@ def test_json_stays_json(form: str) -> None:
         '{"outcome": "ok", "peer": "127.0.3.1:80", "status": 200}',
         "http://hello.default.127.0.0.1.sslip.io/delay?ms=200",
         "secretKeyRef:\n  name: db",
+        'args: ["--port", "80", "--user-agent", "curl"]',
+        'resources: ["secrets", "serviceaccounts/token"]',
+        "certificate-authority-data: LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUM=",
+        "<title>password reset</title>",
+        "task-runner-with-a-long-name-of-its-own and npm_config_globalconfig_of_the_user_himself",
+        "python -u app.py",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
