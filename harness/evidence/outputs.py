@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.openmetrics.exposition import generate_latest
 
-from harness.core.errors import UsageError
+from harness.core.errors import NotWritten, UsageError
 from harness.evidence.files import write_whole
 from harness.evidence.markdown import TITLES, verdict_sentence
 from harness.evidence.model import Evidence
@@ -82,9 +82,13 @@ def write_outputs(environment: Mapping[str, str], documents: Sequence[Evidence])
             append_step_summary(Path(page), documents)
         if metrics:
             write_whole(Path(metrics), openmetrics(documents), replace=True)
-    except OSError as error:
+    except (OSError, NotWritten) as error:
+        if isinstance(error, NotWritten):
+            what = error.message
+        else:
+            what = f"{error.filename or page} cannot be written: {error.strerror}"
         raise UsageError(
-            f"{error.filename or page or metrics}: cannot be written: {error.strerror}",
+            what,
             mend="let GITHUB_STEP_SUMMARY and VPM_OPENMETRICS name files that can be written",
         ) from error
 

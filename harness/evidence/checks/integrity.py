@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from harness.core.errors import UsageError
 from harness.core.observation import Artefact
-from harness.evidence.canonical import MAX_DOCUMENT_BYTES, NotJson, parse_object
+from harness.evidence.canonical import MAX_DOCUMENT_BYTES, NotJson, json_lines, parse_object
 from harness.evidence.checks.finding import Finding, shown
 from harness.evidence.checks.load import LoadedRun, file_hash
 from harness.evidence.files import read_regular
@@ -28,12 +28,15 @@ def entry_findings(run: LoadedRun) -> Iterator[Finding]:
     if entry.run_id != run.folder.name:
         yield Finding(name, "run_id", run.folder.name, shown(entry.run_id), "ledger")
     try:
-        digest = digest_of(
-            parse_object(read_regular(run.folder / FILE_NAME, limit=MAX_DOCUMENT_BYTES))
-        )
+        content = read_regular(run.folder / FILE_NAME, limit=MAX_DOCUMENT_BYTES)
+        value = parse_object(content)
     except (NotJson, OSError) as error:
         yield Finding(name, "", "JSON", shown(error), "ledger")
         return
+    digest = digest_of(value)
+    if content != json_lines(value):
+        # No other file has the newest entry's hash: its blanks are looked at here.
+        yield Finding(name, "", "the spelling in which entries are written", "another", "ledger")
     if digest != entry.digest:
         yield Finding(name, "digest", digest, shown(entry.digest), "ledger")
 

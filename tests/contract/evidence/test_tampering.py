@@ -154,6 +154,16 @@ def test_every_kind_has_a_document_whose_fields_are_changed(
     assert kinds == set(get_args(Kind))
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"\n}", b"\n }"), (b"\n}\n", b"\n}"), (b'": ', b'":'), (b"}\n", b"}\n\n")]
+)
+def test_a_blank_in_the_newest_entry_is_found(golden: Golden, old: bytes, new: bytes) -> None:
+    """No later entry has its hash."""
+    entry = golden.run / "ledger.json"
+    entry.write_bytes(entry.read_bytes().replace(old, new, 1))
+    assert {finding.rule for finding in findings(golden)} == {"ledger"}
+
+
 def mend_hashes(folder: Path) -> None:
     """Make a run's ledger entry agree with whatever the folder holds now."""
     run = load_run(folder, "run")
