@@ -104,6 +104,9 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"[ \t+]*-[ \t]+(?:{_QUOTE})?)[^\s\"']+"
     ),
     _rule(r"(?P<keep>(?:^|\s)(?:-u\s*|--(?:proxy-)?user[\s=]+)[\"']?[^\s:\"']+:)[^\s\"']+"),
+    _rule(r"(?P<keep>(?:^|\s)(?:-b\s*|--cookie[\s=]+)[\"']?[^\s;\"'=]+=)[^\s\"']+"),
+    _rule(r"(?P<keep>\bsshpass\s+-p\s*)\S+"),
+    _rule(r"(?P<keep>\bmysql(?:admin|dump)?\b[^\n]{0,200}?\s-p)[^\s\"']+"),
     _rule(
         rf"(?P<keep>{_NAMES}{_QUOTE}\s*:\s*\[\s*(?P<q>{_QUOTE}))[^\[\]{{}}]*\]",
         rf"\g<keep>{MASK}\g<q>]",
@@ -128,7 +131,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
 _HINT = re.compile(
     rf"{_NAMES}|{_HEADERS}|bearer|basic|-----BEGIN|eyJ|gh[pousr]_|github_pat_|glpat-|xox|AKIA|ASIA"
     r"|AIza|://[^\s/]*@|[?&][\w.-]+=|auth|\s-u|--(?:proxy-)?user|[rs]k_(?:live|test)_|\bsk-|npm_"
-    r"|hooks\.slack|LS0tLS1CRUdJTi|%3D",
+    r"|hooks\.slack|LS0tLS1CRUdJTi|%3D|\s-b|--cookie|sshpass|mysql",
     re.IGNORECASE,
 )
 """What every secret that a rule finds contains: most text holds none of it and is left alone."""
