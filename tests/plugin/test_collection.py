@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
@@ -169,21 +170,24 @@ def test_the_summary_is_printed_once_with_and_without_workers(
 def test_a_disk_without_room_is_told_and_not_shown_as_our_own_mistake(
     repository: pytest.Pytester,
 ) -> None:
-    """A limit on the size of files stands for the disk."""
+    """A limit on the size of files stands for the disk; what pytest says goes through a pipe."""
     limited = (
         "import resource, sys, pytest;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1500, 1500));"
         "sys.exit(pytest.main(sys.argv[1:]))"
     )
-    result = repository.run(
-        sys.executable, "-c", limited, "scenarios", *NOWHERE, "-pno:cacheprovider", "--capture=no"
-    )
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(
+    arguments = ("scenarios", *NOWHERE, "-pno:cacheprovider", "--capture=no")
+    ended = subprocess.run(
+        (sys.executable, "-c", limited, *arguments),
+        cwd=repository.path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED, ended.stderr
+    said = pytest.LineMatcher(ended.stdout.splitlines())
+    said.fnmatch_lines(
         ["*/reports/runs/sample_*/journal.jsonl cannot be written: File too large", "*mend: make*"]
     )
-    result.stdout.no_fnmatch_line("*Traceback*")
-    result.stdout.no_fnmatch_line("*harness/run/*.py*")
+    said.no_fnmatch_line("*Traceback*")
+    said.no_fnmatch_line("*harness/run/*.py*")
 
 
 def test_the_header_says_which_cluster_and_why(repository: pytest.Pytester) -> None:
