@@ -262,10 +262,14 @@ def test_logs_around_failed_samples(installed: Cluster) -> None:
     product = Product(installed, "default")
     answers(installed)
     service = product.read("hello")
-    kept = FailureLogs(product.client, product.store).collect(service, prefix="01")
-    (gateway,) = (one.path for one in kept if one.path.endswith("-kourier-gateway.log"))
     host = f"hello.default.{installed.info['domain']}"
-    assert host.encode() in product.store.files[gateway]
+
+    def kept() -> bool:  # Envoy keeps lines for a moment
+        logs = FailureLogs(product.client, product.store).collect(service, prefix="01")
+        (gateway,) = (one.path for one in logs if one.path.endswith("-kourier-gateway.log"))
+        return host.encode() in product.store.files[gateway]
+
+    eventually(kept, timeout=SLOW, what="the request in the gateway's log")
 
 
 @pytest.mark.covers("components", "no program can be run in them, and why is said")
@@ -279,7 +283,7 @@ def test_nothing_runs_in_them(own: Cluster) -> None:
 def test_a_killed_gateway(installed: Cluster) -> None:
     answers(installed)
     before = status(installed, KOURIER, GATEWAY)["restartCount"]
-    # Envoy keeps lines for up to a second, and a killed one loses them.
+    # Envoy keeps lines for a moment, and a killed one loses them.
     wanted = '"GET / HTTP/1.1" 200'
     eventually(lambda: wanted in logs(installed, KOURIER, GATEWAY).out, timeout=SLOW)
     (envoy,) = of_server(installed, "envoy")

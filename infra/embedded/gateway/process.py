@@ -14,7 +14,7 @@ from infra.embedded.node import kernel
 START_SECONDS = 20.0
 _UPDATES = r"/stats?filter=^cluster_manager\.cds\.update_(success|rejected)$"
 _POLL = 0.005
-_FLUSH_MILLISECONDS = 1000  # until a line of the access log is written; else ten seconds
+_FLUSH_MILLISECONDS = 200  # until a line of the access log is written; else ten seconds
 _TRIES = 100
 
 
