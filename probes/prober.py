@@ -18,6 +18,7 @@ from harness.core.errors import UsageError, VpmError
 from harness.core.identity import VantageIdentity
 from harness.core.observation import SKIPPED, Artefact, ProbeObserved, ServiceObserved
 from harness.core.readiness import readiness_gap
+from harness.core.redact import redact
 from harness.core.sli import summarise
 from harness.ports import Clock, ProbeRequest, Vantage
 from harness.spec.model import ProbeAction
@@ -95,7 +96,7 @@ class Prober:
             except VpmError as error:
                 asked[vantage] = replace(asked[vantage], error=str(error))
                 continue
-            asked[vantage] = replace(asked[vantage], url=route.url)
+            asked[vantage] = replace(asked[vantage], url=redact(route.url))
             target = f"{number:02d}-{_slug(service.service)[:_LONGEST_NAME]}-{_slug(vantage)}"
             place = self._places.place_of(vantage)
             by_place.setdefault(place, []).append(Probe(vantage, target, route))

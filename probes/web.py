@@ -40,7 +40,8 @@ def web_url(text: str) -> str:
         )
     if not (parts.path + parts.query).isascii():
         raise UsageError(f"{text}: percent-encode what is not ASCII behind the host")
-    name = f"[{host}]" if ":" in host else _ascii_host(host)
+    # RFC 6874 writes the zone of a link-local address behind %25; the system wants a plain %.
+    name = f"[{host.replace('%25', '%')}]" if ":" in host else _ascii_host(host)
     authority = name if port is None else f"{name}:{port}"
     return urlunsplit((parts.scheme, authority, parts.path or "/", parts.query, ""))
 
@@ -50,6 +51,8 @@ def _ascii_host(host: str) -> str:
 
     Names that the standard library's older rules would change (ß, emoji) are not guessed at.
     """
+    if "%" in host:
+        raise UsageError(f"the host {host} is percent-encoded", mend="write the name as it is")
     if host.isascii():
         return host
     try:

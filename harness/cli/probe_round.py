@@ -15,6 +15,7 @@ from harness.core.diagnose import diagnose, diagnose_url, reachable_claim, sli_c
 from harness.core.errors import UsageError
 from harness.core.judge import service_claim
 from harness.core.observation import ProbeObserved, ServiceObserved
+from harness.core.redact import redact
 from harness.core.verdict import Claim
 from harness.run.tools import Prober, Tools
 from harness.spec.model import LoadAction, ProbeAction
@@ -53,8 +54,12 @@ def probe_round(tools: Tools, action: ProbeAction, *, namespace: str, folder: Pa
 
 
 def url_round(prober: Prober, url: str, action: ProbeAction, *, folder: Path) -> Round:
-    """Probe a URL from this machine, and judge what can be judged without a control plane."""
-    target = ServiceObserved(service=url, namespace="", found=False, at="", url=url)
+    """Probe a URL from this machine, and judge what can be judged without a control plane.
+
+    The prober knows where to send to; what is shown of the URL has no secrets in its query.
+    """
+    shown = redact(url)
+    target = ServiceObserved(service=shown, namespace="", found=False, at="", url=shown)
     probes = tuple(prober.probe(target, action))
     details = tuple(
         claim

@@ -43,7 +43,8 @@ def make_request(
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or _DEFAULT_PORT[parts.scheme]
-    shown = f"[{host}]" if ":" in host else host
+    # The zone of a link-local address means something on this machine alone.
+    shown = f"[{host.partition('%')[0]}]" if ":" in host else host
     authority = shown if port == _DEFAULT_PORT[parts.scheme] else f"{shown}:{port}"
     own = [("Host", authority), ("User-Agent", USER_AGENT), ("Accept", "*/*")]
     given = {name.lower() for name, _ in headers}

@@ -12,7 +12,7 @@ from harness.cli.probe import probe
 from harness.core.errors import UsageError
 from harness.core.verdict import ExitCode
 from probes.web import web_url
-from tests.contract.probes.web import ECHO, closed_port, serve, serve_silence
+from tests.contract.probes.web import ECHO, Answer, closed_port, serve, serve_silence
 
 QUICK = ("--requests=3", "--rate=50/s")
 
@@ -102,6 +102,7 @@ def test_the_defaults_of_those_options_are_no_mistake() -> None:
         ("https://example.org?a=1#part", "https://example.org/?a=1"),
         ("http://[::1]:8080/x", "http://[::1]:8080/x"),
         ("http://bücher.example/", "http://xn--bcher-kva.example/"),
+        ("http://[fe80::1%25eth0]/", "http://[fe80::1%eth0]/"),
     ],
 )
 def test_a_url_is_made_fit_for_the_engine(written: str, meant: str) -> None:
@@ -118,6 +119,7 @@ def test_a_url_is_made_fit_for_the_engine(written: str, meant: str) -> None:
         ("http://[::1/", "is not a URL"),
         ("http://h/a b", "white space"),
         ("http://h/bücher", "percent-encode"),
+        ("http://127.0.0.%31/", "the host 127.0.0.%31 is percent-encoded"),
         ("http://straße.example/", "the host straße.example is not ASCII"),
     ],
 )
@@ -130,3 +132,20 @@ def test_credentials_in_a_url_are_refused_and_not_shown() -> None:
     with pytest.raises(UsageError, match="holds credentials") as caught:
         web_url("http://user:hunter2@example.org/")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)])
+def test_a_secret_in_the_query_is_sent_and_not_shown(option: tuple[str, ...]) -> None:
+    asked = set()
+
+    class Noting(Answer):
+        def do_GET(self) -> None:
+            asked.add(self.path)
+            super().do_GET()
+
+    with serve(lambda _: (500, {}, b""), handler=Noting) as port:
+        done = run(f"http://127.0.0.1:{port}/x?token=hunter2hunter2&a=b", *option)
+    assert done.exit_code == ExitCode.FAIL, done.output
+    assert asked == {"/x?token=hunter2hunter2&a=b"}
+    assert "hunter2" not in done.output
+    assert "token=REDACTED&a=b" in done.output

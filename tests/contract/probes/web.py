@@ -34,9 +34,11 @@ class Answer(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(reply: Callable[[str], tuple[int, dict[str, str], bytes]]) -> Iterator[int]:
+def serve(
+    reply: Callable[[str], tuple[int, dict[str, str], bytes]], handler: type[Answer] = Answer
+) -> Iterator[int]:
     """A server on a loopback port that answers by the request's Host; gives the port."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.reply = reply  # type: ignore[attr-defined]
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

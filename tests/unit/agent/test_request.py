@@ -47,7 +47,12 @@ def test_given_headers_replace_the_probers_own() -> None:
 
 @pytest.mark.parametrize(
     ("url", "host"),
-    [("http://[::1]/", "[::1]"), ("http://[::1]:81/", "[::1]:81"), ("https://x:443/", "x")],
+    [
+        ("http://[::1]/", "[::1]"),
+        ("http://[::1]:81/", "[::1]:81"),
+        ("http://[fe80::1%eth0]/", "[fe80::1]"),
+        ("https://x:443/", "x"),
+    ],
 )
 def test_the_host_header(url: str, host: str) -> None:
     assert f"Host: {host}" in lines_of(request_of(Target(name="a", url=url)))
