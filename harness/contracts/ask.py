@@ -13,6 +13,7 @@ also where it is indented right below other words, which Markdown does not take 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -43,8 +44,10 @@ _MENTION = re.compile(r"s5\s*apply|s5\W+apply", re.IGNORECASE)
 _NAME = re.compile(r"^[A-Za-z0-9._/-]{1,255}$")
 _NEGATION = re.compile(
     r"\b(?:not|cannot|\w+n['’]t|dont|never|cancel|abort|stop|revoke[ds]?|withdraw|hold\s+off|on\s+hold"
+    r"|hold\s+(?:on|it)|postponed?"
     r"|please\s+wait|no\s+apply|without\s+applying|ignore\s+(?:this|that|the))\b|~~"
-    r"|しない|するな|ではない|せずに|やめ|不要|中止|保留|禁止|停止|取り消|取消|キャンセル|ストップ",
+    r"|しない|ないで|(?<!すみ)ません|するな|ではない|せずに|やめ|待って|不要|だめ|ダメ"
+    r"|中止|保留|禁止|停止|延期|見送|撤回|取り消|取消|キャンセル|ストップ",
     re.IGNORECASE,
 )
 
@@ -197,7 +200,7 @@ def _question_or_apply(lines: list[str], *, continued: str) -> Asked:
         else:
             prose.append(line)
     text = "\n".join(prose)
-    mentioned = next((line for line in prose if _MENTION.search(line)), None)
+    mentioned = next((line for line in prose if _MENTION.search(_as_read(line))), None)
     if mentioned is not None:
         raise AskRefused(
             f"`{plain(mentioned)}` speaks of an S5 apply but is not one. "
@@ -205,7 +208,7 @@ def _question_or_apply(lines: list[str], *, continued: str) -> Asked:
         )
     if not names:
         return Question(text)
-    negation = _NEGATION.search(f"{text}\n{continued}")
+    negation = _NEGATION.search(_as_read(f"{text}\n{continued}"))
     if negation:
         raise AskRefused(
             f"The comment says `{plain(negation[0])}`, so nothing will be applied. "
@@ -214,6 +217,19 @@ def _question_or_apply(lines: list[str], *, continued: str) -> Asked:
     return ApplyAsked(tuple(dict.fromkeys(names)))
 
 
+def _as_read(text: str) -> str:
+    """Words as a person sees them: full and half width are one, what is not shown is gone."""
+    usual = unicodedata.normalize("NFKC", text)
+    return "".join(letter for letter in usual if unicodedata.category(letter) != "Cf")
+
+
 def plain(text: str) -> str:
-    """Text of a comment, safe inside a reply's code span."""
-    return re.sub(r"[^\x20-\x5f\x61-\x7e]", "?", text)[:80]
+    """Text of a comment, safe inside a reply's code span; a `?` is what looks like another."""
+    return "".join(letter if _is_plain(letter) else "?" for letter in text)[:80]
+
+
+def _is_plain(letter: str) -> bool:
+    """Whether a letter is ASCII or, as kana and kanji are, unlike any that is."""
+    if letter.isascii():
+        return letter.isprintable() and letter != "`"
+    return letter.isalpha() and unicodedata.east_asian_width(letter) == "W"

@@ -149,6 +149,20 @@ def test_what_is_quoted_or_code_does_not_count(line: str) -> None:
         "/ask\nS5 apply: dev hello-ksvc\n\tcancel that",
         "/ask\nS5 apply: dev hello-ksvc\n    well,\n        never",
         "/ask S5 apply: dev hello-ksvc\n     実行しない",
+        "/ask\nS5 apply: dev hello-ksvc\nまだ適用しません",
+        "/ask\nS5 apply: dev hello-ksvc\nちょっと待って",
+        "/ask\nS5 apply: dev hello-ksvc\nまだ流さないで",
+        "/ask\nS5 apply: dev hello-ksvc\n今回は見送ります",
+        "/ask\nS5 apply: dev hello-ksvc\n来週に延期",
+        "/ask\nS5 apply: dev hello-ksvc\n撤回します",
+        "/ask\nS5 apply: dev hello-ksvc\nhold on",
+        "/ask\nS5 apply: dev hello-ksvc\nThis is postponed.",
+        # what only looks otherwise: half and full width, letters that are not seen
+        "/ask\nS5 apply: dev hello-ksvc\nｷｬﾝｾﾙ",
+        "/ask\nS5 apply: dev hello-ksvc\nｄｏ ｎｏｔ run it",
+        "/ask\nS5 apply: dev hello-ksvc\ndo no\u200bt run it",
+        "/ask Ｓ５ ａｐｐｌｙ： dev hello-ksvc",
+        "/ask S5 app\u200dly: dev hello-ksvc",
         "/ask update_north_star",
         "/ask persist_report_mvp\n\n",
         "/ask " + "x" * 70_000,
@@ -157,6 +171,29 @@ def test_what_is_quoted_or_code_does_not_count(line: str) -> None:
 def test_what_is_not_clear_is_refused(comment: str) -> None:
     with pytest.raises(AskRefused):
         parse_comment(comment)
+
+
+@pytest.mark.parametrize(
+    "words", ["よろしくお願いします", "すみません、お願いします", "急ぎです 🎉", "確認しました。"]
+)
+def test_polite_words_take_nothing_back(words: str) -> None:
+    assert parse_comment(f"/ask\nS5 apply: dev hello-ksvc\n{words}") == ApplyAsked(("hello-ksvc",))
+
+
+@pytest.mark.parametrize(
+    ("comment", "told"),
+    [
+        ("/ask\nS5 apply: dev hello-ksvc\n中止してください", "`中止`"),
+        ("/ask S5 apply: dev hello-ksvc ください", "`S5 apply: dev hello-ksvc ください`"),
+        # what is there in place of a letter that it looks like is pointed out
+        ("/ask S5 apply： dev hello-ksvc", "`S5 apply? dev hello-ksvc`"),
+        ("/ask S5 apply: dev `x` \u202ex", "`S5 apply: dev ?x? ?x`"),
+    ],
+)
+def test_a_refusal_quotes_what_can_be_read(comment: str, told: str) -> None:
+    with pytest.raises(AskRefused) as caught:
+        parse_comment(comment)
+    assert told in str(caught.value)
 
 
 @pytest.mark.parametrize(
