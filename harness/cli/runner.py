@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,15 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from harness.cli.options import run_options, to_run_options
-from harness.cli.runner_records import approve, keygen, publish, release, rollback, schema
+from harness.cli.runner_records import (
+    approve,
+    keygen,
+    publish,
+    release,
+    rollback,
+    schema,
+    where_it_counts,
+)
 from harness.contracts.paths import shown
 from harness.core.errors import VpmError
 from harness.core.observation import ContractObserved
@@ -94,7 +102,8 @@ def run(
     execute = mode == "exec"
     observed: list[ContractObserved] = []
     troubles: list[Trouble] = []
-    with _open(settings, to_run_options(choices)) as opened:
+    with _open(settings, to_run_options(choices)) as make:
+        opened = make()
         for file in files:
             try:
                 news = opened.execute(file, again=again) if execute else opened.preview(file)
@@ -141,11 +150,11 @@ def serve(
     work = drain if mode == "exec" else preview_all
     tell = _teller(as_json)
     end_as_at_ctrl_c()
-    with _open(settings, to_run_options(choices)) as opened, _progress(once), _ending(once):
-        _tell_stranded(opened)
+    with _open(settings, to_run_options(choices)) as make, _progress(once), _ending(once):
+        _tell_stranded(make())
         last: set[tuple[Path, int]] = set()
         patience = 0.0 if once else PATIENCE
-        for _ in rounds(settings.inbox, interval=interval):
+        for opened in _each_under_its_policy(make, rounds(settings.inbox, interval=interval)):
             # A dry run moves nothing: what was shown once, and is the same, is not shown again.
             waiting = {(path, _changed(path)) for path in opened.pending(patience=patience)}
             if mode == "exec" or waiting - last:
@@ -186,24 +195,19 @@ for command in (approve, release, rollback, publish, keygen, schema):
 
 
 def _approval(examiner: Examiner, examined: Examined) -> str:
-    refusals = {
-        provider: examiner.approval_refusal(examined, provider=provider)
-        for provider in ("embedded", "kind", "existing")
-    }
-    counts = [provider for provider, refusal in refusals.items() if refusal is None]
-    missing = next((str(refusal) for refusal in refusals.values() if refusal), "")
-    return f"counts on {', '.join(counts)}" if counts else f"none that counts: {missing}"
+    return where_it_counts(lambda on: examiner.approval_refusal(examined, provider=on))
 
 
 @contextmanager
-def _open(settings: RunnerSettings, options: RunOptions) -> Iterator[Runner]:
+def _open(settings: RunnerSettings, options: RunOptions) -> Iterator[Callable[[], Runner]]:
+    """Open the cluster; what is given makes a runner on it under the policy of that moment."""
     policy = load_policy(settings.policy)  # a bad policy is told before a cluster is opened
     # The wiring imports every provider; lint, approve and the others do without.
     from harness.app import open_cluster
 
     clock = SystemClock()
     with open_cluster(options, contexts=policy.contexts) as cluster:
-        yield Runner(
+        yield lambda: Runner(
             settings=settings,
             kubectl=KubectlProcess(
                 kubeconfig=cluster.kubeconfig, context=cluster.context, clock=clock
@@ -213,6 +217,26 @@ def _open(settings: RunnerSettings, options: RunOptions) -> Iterator[Runner]:
             clock=clock,
             approvals=FileApprovals(settings.approvals),
         )
+
+
+def _each_under_its_policy(make: Callable[[], Runner], rounds: Iterable[None]) -> Iterator[Runner]:
+    """A runner for each round: a signer who was removed meanwhile must not count any longer.
+
+    While the policy cannot be read, as in the midst of an edit, nothing is run.
+    """
+    told: str | None = None
+    for _ in rounds:
+        try:
+            opened = make()
+        except VpmError as error:
+            if told is None:  # nothing is watched yet: the command ends
+                raise
+            if told != str(error):
+                click.echo(f"error: {error}; no contract runs until it is mended", err=True)
+            told = str(error)
+        else:
+            told = ""
+            yield opened
 
 
 def _changed(path: Path) -> int:

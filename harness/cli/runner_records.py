@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from harness.contracts.forms import safe_name
 from harness.contracts.model import MAX_PERSON, PERSON, json_schema
 from harness.contracts.policy import Policy
+from harness.contracts.refusal import Refusal
 from harness.core.errors import UsageError
 from harness.runner.approvals import FileApprovals
 from harness.runner.approve import Approved, Approver, Consent
@@ -39,7 +41,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 def _person(_context: click.Context, _option: click.Parameter, value: str) -> str:
     """The name of somebody who approves or decides, as an approval can hold it."""
     if len(value) > MAX_PERSON or not re.fullmatch(PERSON, value):
-        wanted = f"letters, digits, blanks and _.@+- are wanted, at most {MAX_PERSON}"
+        wanted = f"letters (a-z, A-Z), digits, blanks and _.@+- are wanted, at most {MAX_PERSON}"
         raise click.BadParameter(wanted)
     return value
 
@@ -87,11 +89,20 @@ def approve(
         _tell_approved(approver.approve(contract, consent, embed=embed))
 
 
+def where_it_counts(refusal_on: Callable[[str], Refusal | None]) -> str:
+    """On which providers an approval counts, else why it counts on none."""
+    refusals = {provider: refusal_on(provider) for provider in ("embedded", "kind", "existing")}
+    counts = [provider for provider, refusal in refusals.items() if refusal is None]
+    missing = next((str(refusal) for refusal in refusals.values() if refusal), "")
+    return f"counts on {', '.join(counts)}" if counts else f"none that counts: {missing}"
+
+
 def _tell_approved(done: Approved) -> None:
     click.echo(f"{done.approval.level} approval of {done.contract.id} by {done.approval.by}")
     click.echo(f"  over:   {done.approval.over}")
     click.echo(f"  target: {done.contract.target}")
     click.echo(f"  kept:   {done.path}")
+    click.echo(f"  worth:  {where_it_counts(done.refusal_on)}")
     if done.requeued:
         click.echo(f"  waits again: {done.requeued}")
 

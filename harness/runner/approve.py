@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.contracts.approval import Subject, sign
+from harness.contracts.approval import Subject, sign, unmet
 from harness.contracts.difftext import diff_digest
 from harness.contracts.forms import safe_name
 from harness.contracts.model import Approval, Contract, dump, extended
-from harness.contracts.refusal import ContractRefused
+from harness.contracts.refusal import ContractRefused, Refusal
 from harness.core.errors import UsageError
 from harness.ports import Approvals
 from harness.runner.apply import DIFF
@@ -38,11 +39,15 @@ class Consent:
 
 @dataclass(frozen=True, slots=True)
 class Approved:
-    """What was approved, where it was written, and whether the contract waits again."""
+    """What was approved, where it was written, and whether the contract waits again.
+
+    `refusal_on` says why the approval does not count for a provider, or None.
+    """
 
     contract: Contract
     approval: Approval
     path: Path
+    refusal_on: Callable[[str], Refusal | None]
     requeued: Path | None = None
 
 
@@ -73,14 +78,19 @@ class Approver:
             )
         path = self._find(reference)
         examined = self._examiner.examine_file(path, received=consent.at)
-        contract, approval = self._consent(path, examined, consent)
+        contract, approval, subject = self._consent(path, examined, consent)
+
+        def refusal_on(provider: str) -> Refusal | None:
+            rules = self._examiner.policy.approvals
+            return unmet([approval], subject=subject, provider=provider, rules=rules)
+
         if embed:
             write_atomic(path, dump(contract.model_copy(update={"approval": approval})))
-            return Approved(contract, approval, path)
+            return Approved(contract, approval, path, refusal_on)
         kept = self._approvals.record(approval, target=str(contract.target))
         refused = path.parent == self._settings.inbox / FOLDER_OF[State.REFUSED]
         requeued = self._queue.submit(contract.id, dump(contract)) if refused else None
-        return Approved(contract, approval, kept, requeued)
+        return Approved(contract, approval, kept, refusal_on, requeued)
 
     def _find(self, reference: str) -> Path:
         given = Path(reference)
@@ -101,7 +111,7 @@ class Approver:
 
     def _consent(
         self, path: Path, examined: Examined, consent: Consent
-    ) -> tuple[Contract, Approval]:
+    ) -> tuple[Contract, Approval, Subject]:
         if consent.contexts and examined.contract:
             examined = self._for_more(path, examined.contract, consent.contexts)
         contract = examined.contract
@@ -111,9 +121,10 @@ class Approver:
             raise UsageError(f"{path}: applies nothing, so it needs no approval")
         diff = self._diff(consent.diff_of)
         subject = Subject(over=examined.subject.over, target=examined.subject.target, diff=diff)
+        by, at = consent.by, consent.at
         if consent.pem is not None:
-            return contract, sign(by=consent.by, at=consent.at, subject=subject, pem=consent.pem)
-        return contract, Approval(by=consent.by, at=consent.at, over=subject.over, diff=diff)
+            return contract, sign(by=by, at=at, subject=subject, pem=consent.pem), subject
+        return contract, Approval(by=by, at=at, over=subject.over, diff=diff), subject
 
     def _for_more(self, path: Path, contract: Contract, contexts: tuple[str, ...]) -> Examined:
         try:

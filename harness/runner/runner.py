@@ -16,7 +16,7 @@ from harness.core.identity import ClusterIdentity
 from harness.core.observation import ContractObserved
 from harness.ports import Approvals, Clock, KubeClient, Kubectl
 from harness.runner.examine import Examiner
-from harness.runner.files import read_once
+from harness.runner.files import NotAFile, read_once
 from harness.runner.folder import Console
 from harness.runner.ledger import Entry, Ledger
 from harness.runner.lock import Busy
@@ -229,5 +229,7 @@ def load_policy(path: Path) -> Policy:
 def _read(path: Path, limit: int) -> bytes:
     try:
         return read_once(path, limit)
+    except NotAFile as error:
+        raise UsageError(str(error)) from error
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ def rounds(inbox: Path, *, interval: float) -> Iterator[None]:
     The interval also covers file systems that do not tell of changes. Ends at Ctrl-C.
     """
     inbox.mkdir(parents=True, exist_ok=True)
+    # It warns of each Ctrl-C, which is how a watch is meant to end.
+    logging.getLogger("watchfiles").setLevel(logging.ERROR)
     yield
     changes = watch(
         inbox,

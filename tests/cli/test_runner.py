@@ -79,7 +79,7 @@ def test_a_name_that_no_approval_can_hold(
 ) -> None:
     result = runner(*arguments, f"--by={name}")
     assert result.returncode == 2
-    assert "Invalid value for '--by': letters, digits" in result.stderr
+    assert "Invalid value for '--by': letters (a-z, A-Z), digits" in result.stderr
     assert not Path("key.pem").exists()
 
 
@@ -204,8 +204,19 @@ def test_a_signer_is_made_and_its_approval_counts(desk: Desk, runner: Vpm) -> No
 
     assert approved.returncode == 0, approved.stderr
     assert approved.stdout.startswith("signed approval of apply_hello by team\n")
+    assert "counts on embedded, kind, existing" in approved.stdout
     assert oct(key.stat().st_mode & 0o777) == "0o600"
     assert desk.runner().execute(contract).state == "succeeded"
+
+
+def test_an_approval_that_does_not_count_says_so(desk: Desk, runner: Vpm) -> None:
+    key = desk.repo / "key.pem"
+    runner("keygen", "--by", "stranger", "--out", str(key))
+    contract = str(desk.contract(signed=False))
+    signed = runner("approve", contract, "--by", "stranger", "--key", str(key))
+    assert "none that counts: " in signed.stdout
+    assert "the policy names no signer stranger" in signed.stdout
+    assert "counts on embedded\n" in runner("approve", contract, "--by", "stranger").stdout
 
 
 def test_several_contracts_are_approved_at_once(desk: Desk, runner: Vpm) -> None:

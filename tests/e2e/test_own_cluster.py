@@ -207,3 +207,28 @@ def test_a_signal_ends_serve_in_good_order(
     assert "Traceback" not in errors
     assert processes_mentioning(str(team.repo)) == []
     assert team.repo.joinpath("codex/inbox/_running/for_ever.json").exists() == busy
+
+
+def test_serve_goes_by_the_policy_of_the_moment(team: Team) -> None:
+    team.prepare("policy")
+    inbox, policy = team.repo / "codex" / "inbox", team.repo / POLICY
+    allowed = policy.read_text()
+
+    def files(contract: str, folder: str) -> None:
+        eventually((inbox / folder / contract).exists, timeout=60, what=f"{contract} in {folder}")
+
+    noop = json.dumps({"task": "noop", "actions": []})
+    (inbox / "first.json").write_text(noop)
+    serving = team.start("runner", "serve", "--mode=exec", "--interval=0.2", *WHERE)
+    files("first.json", "_done")
+    policy.write_text("kinds: [")
+    (inbox / "second.json").write_text(noop)
+    assert serving.stderr is not None
+    said = next(line for line in serving.stderr if "policy.yaml" in line)
+    assert "no contract runs until it is mended" in said
+    assert (inbox / "second.json").exists()
+    policy.write_text(re.sub(r", noop", "", allowed))
+    files("second.json", "_refused")
+    serving.terminate()
+    _, errors = serving.communicate(timeout=60)
+    assert (serving.returncode, "Traceback" in errors) == (0, False), errors
