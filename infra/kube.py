@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from harness.core.errors import ClusterError
 from harness.ports import Clock, JsonObject, ResourceKind
 from harness.timing.clock import SystemClock
-from infra.kube_errors import ApiError, Unreachable, api_error
+from infra.kube_errors import ApiError, NotAnApi, Unreachable, api_error
+from infra.kube_login import LOGIN_TIMEOUT, log_in
 from infra.kube_user import impersonation
 
 __all__ = ["ApiError", "KubernetesClient", "Unreachable", "is_loopback", "resource_path", "warm_up"]
@@ -82,8 +82,8 @@ class KubernetesClient:
                 if error.status == 404:
                     return ()
                 raise
-            items.extend(page["items"])
-            token = page["metadata"].get("continue")
+            items.extend(_said(page, "items"))
+            token = _said(page, "metadata").get("continue")
             if not token:
                 return tuple(items)
 
@@ -121,8 +121,8 @@ class KubernetesClient:
         only = f"metadata.name={name}"
         while (left := deadline - self._clock.monotonic()) > 0:
             listed = self._server.json("get", path, field_selector=only)
-            yield from listed["items"]
-            version = listed["metadata"].get("resourceVersion")
+            yield from _said(listed, "items")
+            version = _said(listed, "metadata").get("resourceVersion")
             for event in self._server.events(path, selector=only, version=version, seconds=left):
                 if event["type"] == "ERROR" or self._clock.monotonic() >= deadline:
                     break
@@ -146,11 +146,11 @@ class KubernetesClient:
             if error.status == 404:
                 return False
             raise
-        return any(resource["name"] == kind.plural for resource in found["resources"])
+        return any(resource["name"] == kind.plural for resource in _said(found, "resources"))
 
     def server_version(self) -> str:
         """The Kubernetes version without its `v`, for example `1.33.13`."""
-        return str(self._server.json("get", "/version")["gitVersion"]).removeprefix("v")
+        return str(_said(self._server.json("get", "/version"), "gitVersion")).removeprefix("v")
 
 
 class _Server:
@@ -168,19 +168,27 @@ class _Server:
 
         settings = Configuration()
         settings.retries = 1
-        try:
-            load_kube_config(  # type: ignore[no-untyped-call]
-                str(self._kubeconfig),
-                self._context,
-                client_configuration=settings,
-                persist_config=False,
-            )
-        except (ConfigException, OSError, ValueError) as error:
-            raise ClusterError(
-                f"context {self._context!r} of {self._kubeconfig} cannot be used: {error}",
-                mend="cluster, user and context must be in one file: kubectl config view "
-                f"--flatten --minify --context {self._context} > FILE",
-            ) from error
+
+        def login() -> None:
+            try:
+                load_kube_config(  # type: ignore[no-untyped-call]
+                    str(self._kubeconfig),
+                    self._context,
+                    client_configuration=settings,
+                    persist_config=False,
+                )
+            except ConfigException as error:
+                raise ValueError(str(error)) from error
+
+        # Who wants an answer soon (a check-up) does not wait for somebody who logs in elsewhere.
+        patience = min(LOGIN_TIMEOUT, 4 * self._timeouts[1])
+        log_in(
+            login,
+            settings,
+            kubeconfig=self._kubeconfig,
+            context=self._context,
+            timeout=patience,
+        )
         if is_loopback(settings.host):
             settings.proxy = None  # As kubectl does, whatever the environment says.
         client = ApiClient(settings)
@@ -271,8 +279,15 @@ def _decoded(data: bytes, path: str) -> Json:
     try:
         decoded: Json = json.loads(data)
     except ValueError as error:
-        raise ClusterError(
-            f"the answer to {path} is not JSON: {data[:80]!r}",
-            mend="check that the kubeconfig's server is a Kubernetes API, not a proxy's login page",
-        ) from error
+        raise NotAnApi(f"the answer to {path} is not JSON: {data[:80]!r}") from error
+    if not isinstance(decoded, dict):
+        raise NotAnApi(f"the answer to {path} is no object: {data[:80]!r}")
     return decoded
+
+
+def _said(answer: Json, key: str) -> Any:
+    """What every answer of a Kubernetes API to such a request has."""
+    try:
+        return answer[key]
+    except KeyError as error:
+        raise NotAnApi(f"an answer has no {key!r}: {json.dumps(answer)[:80]}") from error

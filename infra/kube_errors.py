@@ -17,18 +17,30 @@ _MENDS: Final = {
     500: "an admission webhook or the API server itself failed: `vpm doctor` names which",
     503: "the API server is not ready: try again when its pods are Ready",
 }
+_NOBODY: Final = (
+    "the request came without credentials: look at what the kubeconfig says of the context's user"
+)
 
 
 class ApiError(ClusterError):
     """The API server refused a request; `status` is the HTTP status, 0 without an answer."""
 
     def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message, mend=_MENDS.get(status))
+        nobody = status == 403 and '"system:anonymous"' in message
+        super().__init__(message, mend=_NOBODY if nobody else _MENDS.get(status))
         self.status = status
 
 
 class Unreachable(ClusterError):
     """No answer at all from the API server."""
+
+
+class NotAnApi(ClusterError):
+    """Something answers that is not a Kubernetes API server."""
+
+    def __init__(self, message: str) -> None:
+        mend = "check that the kubeconfig's server is a Kubernetes API, not a proxy's login page"
+        super().__init__(message, mend=mend)
 
 
 def api_error(error: Any, method: str, path: str, *, context: str) -> ApiError:

@@ -17,9 +17,7 @@ def impersonation(kubeconfig: Path, context: str) -> Mapping[str, str]:
     Errors:
         ClusterError: it acts in a way that cannot be sent.
     """
-    content = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-    name = _named(content.get("contexts"), context, "context").get("user")
-    user = _named(content.get("users"), name, "user")
+    user = user_of(kubeconfig, context)
     groups = user.get("as-groups") or ()
     if len(groups) > 1 or user.get("as-user-extra"):
         raise ClusterError(
@@ -32,6 +30,13 @@ def impersonation(kubeconfig: Path, context: str) -> Mapping[str, str]:
         "Impersonate-Group": groups[0] if groups else None,
     }
     return {header: str(value) for header, value in headers.items() if value}
+
+
+def user_of(kubeconfig: Path, context: str) -> dict[str, Any]:
+    """What a kubeconfig that can be used says of the context's user."""
+    content = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+    name = _named(content.get("contexts"), context, "context").get("user")
+    return _named(content.get("users"), name, "user")
 
 
 def _named(entries: Sequence[Mapping[str, Any]] | None, name: object, key: str) -> dict[str, Any]:

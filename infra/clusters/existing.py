@@ -77,6 +77,8 @@ class ExistingDriver:
         self, pinned: PinnedContext, request: ClusterRequest, given: Gateway | None
     ) -> Iterator[Cluster]:
         api = self._connect(pinned.kubeconfig, pinned.context)
+        # A server that accepts and is silent, or somebody's login, may take a minute.
+        self._progress(f"asking the cluster of context {pinned.context}")
         if request.bootstrap:
             self._install(api, pinned, request, given)
         identity = read_identity(

@@ -105,7 +105,8 @@ def test_a_port_forward_is_the_last_resort(
     with driver.open(request_(gateway=None)) as cluster:
         assert (cluster.gateway.http_port, cluster.gateway.forwarded) == (40123, True)
         assert "reached by kubectl port-forward" in cluster.notes[0]
-    assert "kourier does not exist; using kubectl port-forward" in lines[0]
+    assert lines[0] == "asking the cluster of context dev"
+    assert "kourier does not exist; using kubectl port-forward" in lines[1]
     install(tmp_path / "bin", "kubectl", [Call(forward, stderr="error: no pods\n", exit=1)])
     with (
         pytest.raises(GatewayUnreachable, match=r"kourier does not exist; .*no pods"),

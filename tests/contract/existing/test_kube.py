@@ -130,19 +130,29 @@ def test_an_api_that_does_not_answer(tmp_path: Path) -> None:
         KubernetesClient(kubeconfig, "gone").server_version()
 
 
-def test_a_server_that_is_not_kubernetes(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"<html>", "is not JSON"),
+        (b"", "is not JSON"),
+        (b"[]", "is no object"),
+        (b'{"hello": 1}', "an answer has no 'gitVersion'"),
+    ],
+)
+def test_a_server_that_is_not_kubernetes(tmp_path: Path, body: bytes, said: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, serving(FakeKube()) as server:
         kubeconfig = server.write_kubeconfig(tmp_path / "kubeconfig", "login")
         text = kubeconfig.read_text().replace(
             str(server.server_port), str(listener.getsockname()[1])
         )
         kubeconfig.write_text(text)
-        answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\n<html>"
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
+        answer = head % len(body) + body
         one_answer = subprocess.Popen(
             [sys.executable, "-c", _ONE_ANSWER, str(listener.fileno()), answer.hex()],
             pass_fds=[listener.fileno()],
         )
-        with one_answer, pytest.raises(ClusterError, match="is not JSON"):
+        with one_answer, pytest.raises(ClusterError, match=said):
             KubernetesClient(kubeconfig, "login").server_version()
 
 
