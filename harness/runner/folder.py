@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.contracts.model import digest
@@ -11,6 +11,7 @@ from harness.core.observation import Artefact, CommandRecord
 from harness.core.redact import redact
 from harness.ports import Clock, CommandResult, Kubectl
 from harness.runner.files import write_atomic
+from harness.runner.queue import NAME
 
 RUN_LOG = "run.log"
 APPLY_LOG = "apply.log"
@@ -60,8 +61,14 @@ class RunFolder:
     def artefacts(self, *, without: Iterable[str] = ()) -> tuple[Artefact, ...]:
         """Every file of the record with its size and hash, sorted by name."""
         left_out = set(without)
-        files = (path for path in sorted(self.path.iterdir()) if path.name not in left_out)
-        return tuple(_artefact(path) for path in files if not path.name.startswith("."))
+        return tuple(_artefact(path) for path in files_of(self.path) if path.name not in left_out)
+
+
+def files_of(folder: Path) -> Iterator[Path]:
+    """The files of a record, sorted by name, without what is still being written."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and (path.name == NAME or not path.name.startswith(".")):
+            yield path
 
 
 class Console:

@@ -16,6 +16,7 @@ import httpx
 from harness.contracts.forms import safe_name
 from harness.contracts.paths import shown
 from harness.core.errors import CommandError, UsageError
+from harness.runner.folder import files_of
 from harness.runner.git import GitRepository
 from harness.runner.status import STATUS, read_status
 
@@ -136,8 +137,7 @@ class GitPublisher:
         branch = f"vpm/run/{_REFUSED_IN_REFS.sub('-', safe_name(run_id))}"
         files = {
             f"reports/codex_runs/{safe_name(run_id)}/{path.name}": _content(path)
-            for path in sorted(folder.iterdir())
-            if path.is_file() and not path.name.startswith(".")
+            for path in files_of(folder)
         }
         title = f"Run {run_id}: {status.state}"
         message = f"{title}\n\n{status.reason}\n"

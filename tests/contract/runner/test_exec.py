@@ -50,6 +50,11 @@ def test_the_same_contract_never_runs_twice_on_one_cluster(desk: Desk) -> None:
     assert second.reason.startswith("already_done: run apply_hello succeeded at ")
     assert desk.kubectl.state["applied"] == 1
     assert desk.filed("_refused") == ["apply_hello-2.json"]
+    # Which contract that was stands in a file of the record, bound by its hash like the others.
+    assert {file.name for file in Path(second.folder).iterdir()} == {
+        artefact.path for artefact in second.artefacts
+    }
+    assert {file["path"] for file in status_of(second)["files"]} == {".contract", "run.log"}
 
 
 def test_again_is_a_new_contract_and_says_noop(desk: Desk) -> None:

@@ -55,6 +55,17 @@ def test_a_run_becomes_a_branch_with_one_commit(repository: Path, run_folder: Pa
     assert all(name.startswith("reports/codex_runs/apply_hello/") for name in changed)
 
 
+def test_every_file_that_the_status_names_is_published(desk: Desk, repository: Path) -> None:
+    contract = desk.contract(signed=False)
+    desk.runner().execute(contract)
+    second = desk.runner().execute(contract)
+    branch = GitPublisher(GitRepository(repository)).publish(second.run_id, Path(second.folder))
+    changed = git(repository, "diff", "--name-only", "main", branch).splitlines()
+    folder = f"reports/codex_runs/{second.run_id}"
+    assert set(changed) == {f"{folder}/{file.path}" for file in second.artefacts}
+    assert f"{folder}/.contract" in changed
+
+
 def test_the_contract_leaves_the_inbox_with_its_run(repository: Path, run_folder: Path) -> None:
     inbox = repository / "codex" / "inbox"
     inbox.mkdir(parents=True)
