@@ -10,7 +10,8 @@ from harness.core.errors import ClusterError
 _MENDS: Final = {
     400: "the request was not understood: compare the API versions of cluster and manifest",
     401: "the credentials have expired or are not known to this cluster: log in again",
-    403: "ask for the permission named above, or use a context that has it",
+    403: "ask for the permission named above, or use a context that has it; infra/agent/rbac.yaml "
+    "of vpm-harness has all that probes need",
     409: "somebody else changed the object at the same time: try again",
     422: "correct the field named above",
     429: "the API server is overloaded: try again later",

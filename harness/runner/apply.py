@@ -22,7 +22,7 @@ from harness.runner.ledger import Mark
 from harness.runner.lock import ClusterLock
 from harness.runner.manifests import ManifestRead
 from harness.runner.objects import Shown
-from harness.runner.outcome import Change, Stopped, failed
+from harness.runner.outcome import Change, Stopped, failed, unwell
 from harness.runner.states import Event
 
 DIFF = "diff.patch"
@@ -76,7 +76,7 @@ class ManifestRun:
         """Whether the manifest differs from the cluster; an error of diff is neither."""
         result = self._feed(diff_arguments(self.namespace), kept=DIFF)
         if result.exit_code not in (0, 1) or (result.exit_code == 1 and not result.stdout):
-            raise failed(_said(result))
+            raise unwell(result, _said(result))
         _want_whole(result)
         self.diff = result.stdout
         return result.exit_code == 1
@@ -143,7 +143,7 @@ def snapshots(runs: list[ManifestRun], *, kept: str) -> str:
 
 def _want_zero(result: CommandResult) -> None:
     if result.exit_code != 0:
-        raise failed(_said(result))
+        raise unwell(result, _said(result))
 
 
 def _want_whole(result: CommandResult) -> None:

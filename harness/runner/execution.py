@@ -15,7 +15,7 @@ from harness.runner.folder import APPLY_LOG, Console, RunFolder
 from harness.runner.ledger import CHANGING_MARKS, Mark
 from harness.runner.manifests import ManifestRead
 from harness.runner.objects import Shown, shown
-from harness.runner.outcome import Change, Outcome, Stopped, failed
+from harness.runner.outcome import Change, Outcome, Stopped, unwell
 from harness.runner.preflight import check_cluster
 from harness.runner.states import Event
 
@@ -147,7 +147,7 @@ class Execution:
         result = self._console.run(arguments, timeout=action.timeout + 1)
         if result.exit_code != 0:
             ended = "timed out" if result.timed_out else f"exited {result.exit_code}"
-            raise failed(f"{action.verb} {ended}: {result.stderr.strip()[:300]}")
+            raise unwell(result, f"{action.verb} {ended}: {result.stderr.strip()[:300]}")
 
     def _conclusion(self) -> tuple[Event, str]:
         if not self._job.contract.applies:

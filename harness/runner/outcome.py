@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from harness.core.errors import VpmError
+from harness.ports import CommandResult
 from harness.runner.states import Event
+
+# In kubectl's words; an admission webhook that refuses a manifest says Forbidden, too.
+_DENIED = re.compile(r'User "[^"\n]*" cannot [^\n]{1,300}|You must be logged in[^\n]{1,200}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +56,9 @@ def failed(reason: str) -> Stopped:
 def mismatch(reason: str) -> Stopped:
     """This is not the cluster that the contract needs; nothing was changed."""
     return Stopped(Event.MISMATCH, reason)
+
+
+def unwell(result: CommandResult, reason: str) -> Stopped:
+    """A command did not end well: for want of rights, or for `reason`."""
+    denied = _DENIED.search(result.stderr)
+    return mismatch(f"the context has no right to this: {denied[0]}") if denied else failed(reason)

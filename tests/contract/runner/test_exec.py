@@ -103,12 +103,23 @@ def test_status_binds_the_run_to_the_cluster_and_to_the_files(desk: Desk) -> Non
     assert [entry["exit_code"] for entry in status["exit_codes"]] == [0, 0, 0, 0, 1, 0, 0, 0, 0]
 
 
+RIGHTS = """Error from server (Forbidden): error when applying patch: {"spec":{}}
+to: services.serving.knative.dev "hello" is forbidden: User "ann" cannot patch resource "services" …
+"""
+WEBHOOK = 'Error from server (Forbidden): admission webhook "x" denied the request: no\n'
+
+
 @pytest.mark.parametrize(
     ("behaviour", "state", "reason"),
     [
         ({"fail": {"apply": [1, "boom\n"]}}, "failed", "apply exited 1: boom"),
         ({"fail": {"diff": [2, "conflict\n"]}}, "failed", "diff exited 2: conflict"),
         ({"fail": {"dry-run": [1, "denied\n"]}}, "failed", "server-side dry run exited 1: denied"),
+        ({"fail": {"dry-run": [1, RIGHTS]}}, "environment_mismatch", "no right to this: User"),
+        ({"fail": {"diff": [2, RIGHTS]}}, "environment_mismatch", "no right to this: User"),
+        ({"fail": {"dry-run": [1, WEBHOOK]}}, "failed", "dry run exited 1: Error from server (F"),
+        # After an apply was begun nothing is sure any more.
+        ({"fail": {"apply": [1, RIGHTS]}}, "failed", "no right to this: User"),
         ({"never_ready": True}, "failed", "wait exited 1: error: timed out"),
         ({"hang": "wait"}, "failed", "wait: timed out after 25.0 s"),
         ({"moves": True}, "failed", "hello: generation 2, this run made 1"),
