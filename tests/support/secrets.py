@@ -95,5 +95,13 @@ FORMS = {
     "websocket": f"Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.{ENCODED}",
     "envoy key": json.dumps({"private_key": {"inline_bytes": ENCODED}}),
     "envoy key cut off": f'{{"a": [{{"private_key": {{"inline_string": "{PLANTED}"}}}}',
+    "bootstrap token": "[bootstrap-token] created the token a1b2a1.a1b2a1b2a1b2a1b2.",
+    "bootstrap token by hand": "kubeadm token delete a1b2a1.a1b2a1b2a1b2a1b2",
+    "yaml list": f"passwords:\n- {PLANTED}\n- 'a {PLANTED}'\nrest: 1\n",
+    "deeper yaml list": f"a:\n  - apiTokens:\n      - {PLANTED}\n      - >-\n        {PLANTED}\n",
+    "yaml list in a diff": f" db:\n   passwords:\n-  - {PLANTED}\n+  - {PLANTED}2\n",
+    "escaped quotes": f"body={{\\u0022password\\u0022:\\u0022{PLANTED}\\u0022}}",
+    "escaped query": f"url=/cb?a=1\\u0026code={PLANTED}\\u0026b=2",
+    "escaped value": f"password=\\u0068{PLANTED}",
     "envoy header": json.dumps({"header": {"key": "authorization", "raw_value": ENCODED}}),
 }  # fmt: skip
