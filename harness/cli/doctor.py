@@ -46,7 +46,9 @@ _MARKS = {
 @click.option("--kubeconfig", help="kubeconfig file of that context (default: $KUBECONFIG)")
 @click.option("--gateway", help="HOST:PORT where the gateway should answer")
 @click.option("--kind-bin", help="kind executable (default: $KIND_BIN, then PATH)")
-@click.option("--kubectl", help="kubectl executable (default: PATH)")
+@click.option(
+    "--kubectl", help="kubectl executable (default: this Python environment's, then PATH)"
+)
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def doctor(
     provider: str,

@@ -79,7 +79,7 @@ def our_cluster_runs(programs: Programs) -> bool:
     """Whether kind has the development cluster, whose gateway then owns the host's ports."""
     try:
         program = find_program("kind", given=programs.kind, variable="KIND_BIN")
-        return shipped_name() in Kind(program).clusters()
+        return shipped_name() in Kind(program).clusters(timeout=_TIMEOUT)
     except ClusterError:
         return False  # The checks of kind and of the engine say why.
 

@@ -10,13 +10,14 @@ from typing import Final
 
 from harness.core.errors import ClusterError, UsageError
 from harness.ports import ClusterDriver
-from infra.clusters.command import find_program, run_command
+from infra.clusters.command import find_program
 from infra.clusters.embedded import EmbeddedDriver
 from infra.clusters.engine import require_engine
-from infra.clusters.errors import EngineUnavailable, ToolMissing
+from infra.clusters.errors import ToolMissing
 from infra.clusters.existing import ExistingDriver
 from infra.clusters.images import Docker
 from infra.clusters.kind import KindDriver
+from infra.clusters.kind_cli import Kind
 from infra.clusters.kind_download import downloaded_kind
 from infra.knative.install import Installer
 
@@ -94,9 +95,7 @@ def _automatic(kind_bin: str | None, kind_download: bool) -> tuple[str, str]:
     try:
         engine = require_engine()
         kind = find_kind(kind_bin, download=kind_download)
-        version = run_command([str(kind), "version"], timeout=5)
-    except (EngineUnavailable, ToolMissing) as error:
+        version = Kind(kind).version()
+    except ClusterError as error:
         return "embedded", f"kind cannot run here: {error.message}"
-    if version.exit_code != 0:
-        return "embedded", f"kind cannot run here: {kind} version failed"
-    return "kind", f"{engine} and {version.stdout.strip()} answer"
+    return "kind", f"{engine} and {version} answer"

@@ -17,6 +17,7 @@ from harness.timing.clock import SystemClock
 from infra.clusters.errors import ToolMissing
 
 _LIMIT: Final = 200_000
+_WORDS: Final = 1_000
 # A person's kubectl preferences (~/.kube/kuberc) must not change what is asked of a cluster.
 _NO_PREFERENCES: Final = {"KUBERC": "off", "KUBECTL_KUBERC": "false"}
 
@@ -90,8 +91,10 @@ def run_command(
 
 
 def last_words(result: CommandResult, lines: int = 3) -> str:
-    """What a failed command said last, on one line."""
+    """What a failed command said last, on one line that a terminal can take."""
     if result.timed_out:
         return f"no answer within {result.seconds:.0f} s"
     text = (result.stderr.strip() or result.stdout.strip()).splitlines()
-    return " / ".join(line.strip() for line in text[-lines:]) or f"exit code {result.exit_code}"
+    said = " / ".join(line.strip() for line in text[-lines:])[:_WORDS]
+    plain = "".join(letter if letter.isprintable() else "?" for letter in said)
+    return plain or f"exit code {result.exit_code}"

@@ -30,9 +30,9 @@ def require_engine() -> str:
             mend="install Docker, or run without it: --vpm-cluster=embedded",
         )
     result = run_command([client, "info", "--format", "{{.ServerVersion}}"], timeout=_TIMEOUT)
-    version = result.stdout.strip()
+    version, _, more = result.stdout.strip().partition("\n")
     # An old client prints an empty version and exits 0 when no engine answers.
-    if result.exit_code != 0 or not version:
+    if result.exit_code != 0 or not version or more or not version.isprintable():
         denied = "permission denied" in result.stderr.lower()
         raise EngineUnavailable(
             f"no Docker engine answers: {last_words(result)}", mend=_DENIED if denied else _MEND

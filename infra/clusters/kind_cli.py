@@ -25,6 +25,9 @@ from infra.clusters.errors import (
 
 _CREATE_TIMEOUT: Final = 900.0
 _TIMEOUT: Final = 60.0
+# To tell its version kind asks nobody else.
+_VERSION_TIMEOUT: Final = 5.0
+_VERSION: Final = re.compile(r"kind v?[0-9]+\.[0-9]+[\x20-\x7e]{0,100}")
 _NODE_WAIT: Final = "300s"
 
 # What kind and docker print -> what it is -> what to do.
@@ -59,12 +62,24 @@ class Kind:
     program: Path
 
     def version(self) -> str:
-        """What `kind version` prints."""
-        return self._checked(["version"], "kind does not run").stdout.strip()
+        """What `kind version` prints.
 
-    def clusters(self) -> tuple[str, ...]:
+        Errors:
+            ClusterError: it does not run, or is some other program.
+        """
+        result = self._checked(["version"], "kind does not run", timeout=_VERSION_TIMEOUT)
+        said = result.stdout.strip()
+        if not _VERSION.fullmatch(said):
+            raise ToolMissing(
+                f"{self.program} is no kind: its version is {said[:60]!r}",
+                mend="install kind, or name it in KIND_BIN",
+            )
+        return said
+
+    def clusters(self, *, timeout: float = _TIMEOUT) -> tuple[str, ...]:
         """The names of kind's clusters on this machine."""
-        return tuple(self._checked(["get", "clusters"], "kind cannot list").stdout.split())
+        result = self._checked(["get", "clusters"], "kind cannot list", timeout=timeout)
+        return tuple(result.stdout.split())
 
     def export_kubeconfig(self, name: str, kubeconfig: Path) -> None:
         """Write the kubeconfig of a cluster that is already there."""

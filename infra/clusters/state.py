@@ -15,7 +15,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -163,6 +163,9 @@ def _read(path: Path, kind: type[Record]) -> Record | None:
             raise TypeError("a field is not text")
         if not isinstance(data.get("details", {}), dict):
             raise TypeError("details are not a mapping")
+        wanted = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
+        if missing := sorted(wanted - data.keys()):
+            raise TypeError(f"it does not say {', '.join(missing)}")
         return kind(**data)
     except FileNotFoundError:
         return None

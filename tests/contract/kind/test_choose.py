@@ -66,6 +66,32 @@ def test_auto_with_a_silent_engine_is_embedded(path: Path, answer: dict[str, obj
     assert "Cannot connect to the Docker daemon" in why
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"stdout": "\x1b[31m garbage"}, r"is no kind: its version is '\x1b[31m garbage'"),
+        ({"stdout": "y\n" * 9_000}, "is no kind: its version is 'y"),
+        ({"exit": 1, "stderr": "\x1b[31mbroken\n"}, "kind does not run: ?[31mbroken"),
+    ],
+)
+def test_auto_with_another_program_called_kind_is_embedded(
+    path: Path, answer: dict[str, object], said: str
+) -> None:
+    docker(path, stdout="28.2.2\n")
+    kind(path, **answer)
+    driver, why = choose("auto")
+    assert driver.provider == "embedded"
+    assert said in why
+    assert len(why) < 300
+
+
+def test_another_program_called_docker_is_no_engine(path: Path) -> None:
+    docker(path, stdout="y\n" * 9_000)
+    with pytest.raises(EngineUnavailable, match="no Docker engine answers: y") as caught:
+        choose("kind")
+    assert len(str(caught.value)) < 300
+
+
 def test_auto_without_kind_is_embedded(path: Path) -> None:
     docker(path, stdout="28.2.2\n")
     driver, why = choose("auto")

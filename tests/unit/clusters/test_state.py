@@ -37,6 +37,13 @@ def test_a_record_that_cannot_be_understood_is_named(tmp_path: Path, text: str) 
         folder.record()
 
 
+def test_a_record_says_what_it_lacks(tmp_path: Path) -> None:
+    folder = ClusterFolder.of("kind", "a", home=tmp_path)
+    write_atomically(folder.path / "created.json", '{"provider": "kind", "name": "a"}')
+    with pytest.raises(ClusterError, match=r"it does not say context, .*uid"):
+        folder.record()
+
+
 def test_only_one_holds_the_lock(tmp_path: Path) -> None:
     folder = ClusterFolder.of("kind", "a", home=tmp_path)
     with folder.locked() as first, folder.locked() as second:
