@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.exchange import get
 from tests.support.wait import eventually
 
 JSON_PATCH = {"content-type": "application/json-patch+json"}
@@ -105,3 +106,77 @@ def test_the_gateway_service(cluster: Cluster, http: httpx.Client) -> None:
     found = http.get("/api/v1/namespaces/kourier-system/services/kourier").json()
     ports = {port["port"]: port for port in found["spec"]["ports"]}
     assert 80 in ports
+
+
+INGRESSES = "/apis/networking.internal.knative.dev/v1alpha1/namespaces/{}/ingresses"
+KOURIER = {"networking.knative.dev/ingress.class": "kourier.ingress.networking.knative.dev"}
+
+
+def plain_backend(namespace: str) -> list[dict[str, Any]]:
+    """A pod and a Service before it, as upstream's tests of ingresses make them."""
+    labels = {"test-pod": "plain"}
+    meta = {"name": "plain", "namespace": namespace, "labels": labels}
+    container = {
+        "name": "foo",
+        "image": "ghcr.io/knative/helloworld-go:latest",
+        "env": [{"name": "PORT", "value": "8091"}],
+        "ports": [{"name": "http", "containerPort": 8091}],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 8091}},
+    }
+    ports = [{"name": "http", "port": 81, "targetPort": 8091}]
+    return [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": {"containers": [container]}},
+        {"apiVersion": "v1", "kind": "Service", "metadata": meta,
+         "spec": {"ports": ports, "selector": labels}},
+    ]  # fmt: skip
+
+
+def written_ingress(namespace: str, host: str, **annotations: str) -> dict[str, Any]:
+    split = {"serviceName": "plain", "serviceNamespace": namespace, "servicePort": 81}
+    rule = {"hosts": [host], "visibility": "ExternalIP", "http": {"paths": [{"splits": [split]}]}}
+    name = host.partition(".")[0]
+    meta = {"name": name, "namespace": namespace, "annotations": annotations}
+    return {"metadata": meta, "spec": {"rules": [rule]}}
+
+
+@pytest.mark.covers("upstream's conformance", "an Ingress that the test wrote leads to its Service")
+def test_an_ingress_to_a_plain_service(
+    cluster: Cluster, http: httpx.Client, namespace: str
+) -> None:
+    if not cluster.embedded:
+        pytest.skip("asks the emulator's gateway")
+    ingresses = INGRESSES.format(namespace)
+    host = f"mine-{namespace}.example.com"
+    made = http.post(ingresses, json=written_ingress(namespace, host, **KOURIER)).json()
+    path = f"{ingresses}/{made['metadata']['name']}"
+    eventually(lambda: http.get(path).json().get("status"), timeout=90)
+    assert not ready(http, path)  # its Service is not there yet
+    cluster.apply(*plain_backend(namespace))
+    eventually(lambda: ready(http, path), timeout=90)
+    balancers = http.get(path).json()["status"]
+    assert balancers["publicLoadBalancer"]["ingress"][0]["domainInternal"].startswith("kourier.")
+    gateway = cluster.info["gateway"]["address"], cluster.info["gateway"]["http"]
+    answer = eventually(lambda: (got := get(gateway, host)).status.endswith(" 200 OK") and got, timeout=90)
+    assert answer.body.startswith(b"Hello")
+    assert http.delete(path).status_code == 200
+    eventually(lambda: " 404 " in get(gateway, host).status, timeout=90)
+
+
+@pytest.mark.covers("upstream's conformance", "an Ingress of another class is left alone")
+@pytest.mark.parametrize(
+    "annotations",
+    [{}, {"networking.knative.dev/ingress.class": "incorrect"}],
+    ids=["none", "other"],
+)
+def test_an_ingress_of_another_class(
+    http: httpx.Client, namespace: str, annotations: dict[str, str]
+) -> None:
+    ingresses = INGRESSES.format(namespace)
+    other = written_ingress(namespace, f"other-{namespace}.example.com", **annotations)
+    ours = written_ingress(namespace, f"ours-{namespace}.example.com", **KOURIER)
+    made = http.post(ingresses, json=other).json()
+    later = http.post(ingresses, json=ours).json()["metadata"]["name"]
+    eventually(lambda: http.get(f"{ingresses}/{later}").json().get("status"), timeout=90)
+    left = http.get(f"{ingresses}/{made['metadata']['name']}").json()
+    assert "status" not in left
+    assert "finalizers" not in left["metadata"]

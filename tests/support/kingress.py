@@ -2,6 +2,8 @@
 
 from typing import Any
 
+KOURIER = {"networking.knative.dev/ingress.class": "kourier.ingress.networking.knative.dev"}
+
 
 def split(service: str, percent: int, **headers: str) -> dict[str, Any]:
     return {
@@ -17,7 +19,7 @@ def ingress(*splits: dict[str, Any], **spec: Any) -> dict[str, Any]:
     """As in the recording 02-lifecycle/ready-ingresses.yaml."""
     http = {"paths": [{"splits": list(splits)}]}
     return {
-        "metadata": {"name": "hello", "namespace": "default"},
+        "metadata": {"name": "hello", "namespace": "default", "annotations": dict(KOURIER)},
         "spec": {
             "httpOption": "Enabled",
             "rules": [

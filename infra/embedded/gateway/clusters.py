@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from infra.embedded.gateway import backends
 from infra.embedded.gateway.activator import Activator
 from infra.embedded.gateway.backends import Limits
+from infra.embedded.gateway.plain import PlainServices, is_plain
 from infra.embedded.gateway.process import Envoy
 from infra.embedded.gateway.programmer import Programmer
 from infra.embedded.kubelet.network import PodNetwork
@@ -30,6 +31,7 @@ class Clusters:
         envoy: Envoy,
         dirty: asyncio.Event,
         forget: Callable[[str], None],
+        services: PlainServices,
     ) -> None:
         self._network = network
         self._activator = activator
@@ -37,6 +39,7 @@ class Clusters:
         self._envoy = envoy
         self._dirty = dirty
         self._forget = forget
+        self._services = services
         self._pods = backends.ReadyPods()
         self._moved: set[str] = set()  # backends whose pods have changed since the last version
         self._leaving: set[str] = set()  # backends that routes in use may still lead to
@@ -64,11 +67,16 @@ class Clusters:
     async def update(self, names: set[str]) -> None:
         """Have Envoy know these backends; returns when it does, so that routes may follow."""
         before, (moved, self._moved) = self.limits, (self._moved, set())
-        self.limits = self._read.all(names)
+        plain = {name for name in names if is_plain(name)}
+        revisions = self._read.all(names - plain)
+        self.limits = {**revisions, **{name: self._services.limits(name) for name in plain}}
         try:
-            for name, limit in self.limits.items():
+            for name, limit in revisions.items():
                 if name in moved or before.get(name) != limit:
                     await self._place(name, limit)
+            for name in plain:
+                reached = [await self._network.expose(*at) for at in self._services.behind(name)]
+                self._programmer.backend(name, self.limits[name], reached)
         except BaseException:
             self._moved |= names  # the next version places them all
             raise

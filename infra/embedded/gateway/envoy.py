@@ -12,6 +12,7 @@ Backend = str | tuple[str, int]  # the path of a local socket, or address and po
 
 PROBE_HEADER = "x-vpm-probe"  # set by gateway.lua, never seen by apps
 HASH_HEADER = "K-Network-Hash"
+USER_AGENT = "Knative-Ingress-Probe"  # of the gateway's own probes
 ACTIVATOR = "activator"  # the cluster that answers probes
 EXTERNAL, INTERNAL = "external", "internal"
 API = "type.googleapis.com/envoy"
@@ -49,12 +50,14 @@ def _virtual_host(
     audience: str,
     apps: Sequence[AppFault],
 ) -> Json:
-    to_apps = (_route(path, limits) for path in rule.paths if path.splits)
+    to_apps = [_route(path, limits) for path in rule.paths if path.splits]
+    if rule.plain:
+        to_apps = [*(_probed(route, routing.version) for route in to_apps), *to_apps]
     host: Json = {
         "name": name,
         "domains": list(rule.hosts),
         "routes": [
-            _probe_route(routing.version),
+            _probe_route(routing.version, own=rule.plain),
             *(afflicted for route in to_apps for afflicted in afflict(route, apps)),
         ],
     }
@@ -63,15 +66,33 @@ def _virtual_host(
     return host
 
 
-def _probe_route(version: str) -> Json:
-    """Probes are answered by the activator, which returns the version that it is handed."""
+def _probe_route(version: str, *, own: bool) -> Json:
+    """Probes are answered by the activator, which returns the version that it is handed.
+
+    With `own` only the gateway's are: others' reach the plain Services behind the rule.
+    """
+    agent = {"name": "user-agent", "string_match": {"exact": USER_AGENT}}
     return {
         "match": {
             "prefix": "/",
-            "headers": [{"name": PROBE_HEADER, "present_match": True}],
+            "headers": [{"name": PROBE_HEADER, "present_match": True}, *([agent] if own else [])],
         },
         "route": {"cluster": ACTIVATOR, "timeout": "5s"},
         "request_headers_to_add": [_header("x-vpm-hash", version)],
+    }
+
+
+def _probed(route: Json, version: str) -> Json:
+    """The route for requests that ask which version of the KIngress is served."""
+    asks = {"name": HASH_HEADER, "string_match": {"exact": "override"}}
+    match = route["match"]
+    return {
+        **route,
+        "match": {**match, "headers": [*match.get("headers", ()), asks]},
+        "request_headers_to_add": [
+            *route.get("request_headers_to_add", ()),
+            _header(HASH_HEADER, version),
+        ],
     }
 
 

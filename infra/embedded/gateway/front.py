@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from infra.embedded.address import can_bind, listen
 from infra.embedded.clock import Clock
 from infra.embedded.gateway import kourier, tls
+from infra.embedded.gateway.certificates import Certificate
 from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL
 from infra.embedded.gateway.faults import Exposure, GatewayFaults, StandIn, stand_in
 from infra.embedded.gateway.prober import Listeners
@@ -37,6 +38,7 @@ class Front:
         self._network = network
         self._programmer = programmer
         self._names: tuple[str, ...] = ()  # of the certificate
+        self._certificates: tuple[Certificate, ...] = ()  # of KIngresses that have their own
         self._faults = GatewayFaults()
         self._stand_ins: list[StandIn] = []
         self.listeners = Listeners((settings.address, 0), ("", 0))
@@ -93,8 +95,13 @@ class Front:
             await self._settle(self._outside, open_=True)
         raise OSError(f"Envoy does not listen on {self._outside}")
 
-    def certify(self, routings: Iterable[Routing]) -> None:
-        """Keep a certificate that fits every external host."""
+    def certify(
+        self, routings: Iterable[Routing], certificates: tuple[Certificate, ...] = ()
+    ) -> None:
+        """Keep a certificate that fits every external host, beside those of KIngresses."""
+        if certificates != self._certificates:
+            self._certificates = certificates
+            self._listen()
         rules = (rule for one in routings for rule in one.rules if rule.external)
         names = tls.names((host for rule in rules for host in rule.hosts), self._settings.address)
         if names != self._names:
@@ -153,9 +160,12 @@ class Front:
 
     def _listen(self) -> None:
         seen = (self._network.node, self._network.activator)
+        refused = self._faults.refused
+        # A certificate that is flawed on purpose is everybody's.
+        own = () if self._faults.flaw else self._certificates
         self._programmer.write_listeners(
             [
-                self._programmer.listener(name, address, routes, seen, self._faults.refused)
+                self._programmer.listener(name, address, routes, seen, refused, own)
                 for name, address, routes in self._wanted
             ]
         )

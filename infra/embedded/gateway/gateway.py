@@ -12,21 +12,26 @@ from infra.embedded.clock import Clock
 from infra.embedded.following import follow
 from infra.embedded.gateway import kourier, load, probe_answers
 from infra.embedded.gateway.activator import Activator
+from infra.embedded.gateway.certificates import Certificates
 from infra.embedded.gateway.clusters import Clusters
 from infra.embedded.gateway.faults import Exposure, GatewayFaults, serve_truncated
 from infra.embedded.gateway.front import Front
-from infra.embedded.gateway.ingresses import Ingresses, IngressStatus
+from infra.embedded.gateway.ingresses import PRIVATE, PUBLIC, Ingresses, IngressStatus
+from infra.embedded.gateway.plain import PlainServices
 from infra.embedded.gateway.process import Envoy, EnvoyError
 from infra.embedded.gateway.programmer import Programmer
+from infra.embedded.gateway.routes import Routing
 from infra.embedded.gateway.settings import GatewaySettings
-from infra.embedded.kinds import KINGRESS, POD, SERVICE, SKS
+from infra.embedded.kinds import ENDPOINTSLICE, KINGRESS, POD, SECRET, SERVICE, SKS
 from infra.embedded.kubelet.logs import ContainerLog
 from infra.embedded.kubelet.network import PodNetwork
-from infra.embedded.store import Event, Store
+from infra.embedded.store import Event, Obj, Store
 
 _log = logging.getLogger(__name__)
 
 _AGAIN_SECONDS = 1.0
+_FOLLOWED = (KINGRESS, SKS, POD, SERVICE, ENDPOINTSLICE, SECRET)
+_SERVICE_NAME = "kubernetes.io/service-name"  # label of an EndpointSlice
 _FAILED = 1
 SETTLE_SECONDS = 0.003  # changes come in groups: one version of the files for each group
 # A version costs in proportion to the number of hosts, so groups grow with what it costs: by this
@@ -67,6 +72,8 @@ class Gateway:
         self._following.set()
         self._programming = asyncio.Lock()
         self._ingresses = Ingresses(self._status)
+        self._services = PlainServices(store, self._own_services)
+        self._certificates = Certificates(store)
         self._clusters = Clusters(
             store,
             network,
@@ -75,6 +82,7 @@ class Gateway:
             self._envoy,
             self._dirty,
             self._load.forget,
+            self._services,
         )
 
     async def start(self) -> None:
@@ -163,7 +171,7 @@ class Gateway:
     async def run(self) -> None:
         """Follow KIngresses, revisions and pods until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(follow(self._store, self._changed, KINGRESS, SKS, POD, SERVICE))
+            group.create_task(follow(self._store, self._changed, *_FOLLOWED))
             group.create_task(self._program_forever())
             group.create_task(self._sample())
 
@@ -188,12 +196,32 @@ class Gateway:
         if event.kind is POD:
             await self._clusters.pod_changed(event)
         elif event.kind is SERVICE:
+            self._backend_changed(event.obj, event.obj["metadata"]["name"])
             await self._service_changed(event)
+        elif event.kind is SECRET:
+            if self._certificates.concerns(event.obj):
+                self._dirty.set()
+        elif event.kind is ENDPOINTSLICE:
+            labels = event.obj["metadata"].get("labels") or {}
+            self._backend_changed(event.obj, labels.get(_SERVICE_NAME, ""))
         elif event.kind is KINGRESS:
             if self._ingresses.changed(event):
                 self._dirty.set()
         elif event.old is not None and event.old["spec"] != event.obj["spec"]:
             self._dirty.set()  # the activator has come into the path, or left it
+
+    def _complete(self, routing: Routing) -> bool:
+        services = self._services.present(split.cluster for split in routing.splits)
+        return self._certificates.present(routing) and services
+
+    def _backend_changed(self, obj: Obj, service: str) -> None:
+        if self._services.concerns(obj["metadata"]["namespace"], service):
+            self._dirty.set()
+
+    def _own_services(self) -> Mapping[str, tuple[str, int]]:
+        """The gateway's own Services, as names that an ExternalName may have."""
+        found = self._front.listeners
+        return {PUBLIC: found.external, PRIVATE: found.internal}
 
     async def _service_changed(self, event: Event) -> None:
         exposed = event.type != "DELETED" and kourier.exposes(event.obj)
@@ -231,11 +259,14 @@ class Gateway:
     async def _program(self) -> None:
         """Bring Envoy up to date: backends, then the routes to them; then probe the routes."""
         async with self._programming:
-            routings = self._ingresses.compatible()
-            self._front.certify(routings.values())
+            wanted = self._ingresses.compatible()
+            # Like kourier: nothing of a KIngress is served before all that it names is there.
+            routings = {key: one for key, one in wanted.items() if self._complete(one)}
+            own = self._certificates.of(routings.values())
+            self._front.certify(routings.values(), own)
             await self._clusters.update({s.cluster for r in routings.values() for s in r.splits})
             self._programmer.routes(routings, self._clusters.limits, self._faults.apps)
-            self._ingresses.served(routings)
+            self._ingresses.served(wanted)
 
     async def _sample(self) -> None:
         while True:

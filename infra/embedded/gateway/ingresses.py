@@ -16,6 +16,7 @@ from infra.embedded.store import Event, Obj, Store, copy
 
 _log = logging.getLogger(__name__)
 
+CLASS = "kourier.ingress.networking.knative.dev"
 FINALIZER = "ingresses.networking.internal.knative.dev"
 COMPONENT = "ingress-controller"
 PUBLIC = "kourier.kourier-system.svc.cluster.local"
@@ -51,6 +52,8 @@ class Ingresses:
         """Take a change; returns whether routes must follow."""
         meta = event.obj["metadata"]
         key = f"{meta['namespace']}/{meta['name']}"
+        if key not in self._objects and not _is_ours(event.obj):
+            return False
         matters = event.type != "MODIFIED" or _matters(event)
         if event.type == "DELETED":
             self._objects.pop(key, None)
@@ -99,6 +102,12 @@ class Ingresses:
             if "deletionTimestamp" in ingress["metadata"]:
                 self._status.forget(key)
                 self._status.release(ingress)
+
+
+def _is_ours(ingress: Obj) -> bool:
+    """Whether kourier is to serve it: another class, or none, is somebody else's."""
+    annotations = ingress["metadata"].get("annotations") or {}
+    return bool(annotations.get("networking.knative.dev/ingress.class") == CLASS)
 
 
 def _matters(event: Event) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from infra.embedded.gateway.certificates import Certificate
 from infra.embedded.gateway.envoy import API, Json, socket_address, watched
 from infra.embedded.gateway.faults import refusal
 
@@ -14,31 +15,60 @@ def listener(
     files: Mapping[str, str],
     script: str,
     refused: Sequence[str] = (),
+    certificates: Sequence[Certificate] = (),
 ) -> Json:
     """A listener for an audience's routes; `files` has routes_<routes> and secrets.
 
-    `refused` are sources (CIDR) whose connections are turned away.
+    `refused` are sources (CIDR) whose connections are turned away; `certificates` those of hosts
+    that do not have the gateway's own.
     """
     filters = [*refusal(refused), _connection_manager(name, routes, files, script)]
     chain: Json = {"filters": filters}
+    own: list[Json] = []
     if name.startswith("https"):
         secret = {"name": "gateway", "sds_config": watched(files["secrets"])}
-        chain["transport_socket"] = {
-            "name": "envoy.transport_sockets.tls",
-            "typed_config": {
-                "@type": f"{API}.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-                "common_tls_context": {
-                    "alpn_protocols": ["h2", "http/1.1"],
-                    "tls_certificate_sds_secret_configs": [secret],
-                },
-            },
-        }
+        chain |= _tls({"tls_certificate_sds_secret_configs": [secret]})
+        own = [
+            {
+                "filter_chain_match": {"server_names": list(one.hosts)},
+                "filters": filters,
+                **_tls({"tls_certificates": [_inline(one.chain, one.key)]}),
+            }
+            for one in certificates
+        ]
     return {
         "@type": f"{API}.config.listener.v3.Listener",
         "name": name,
         "address": socket_address(address),
         "enable_reuse_port": False,
-        "filter_chains": [chain],
+        **({"listener_filters": [_INSPECTOR]} if own else {}),
+        "filter_chains": [*own, chain],
+    }
+
+
+_INSPECTOR: Json = {
+    "name": "envoy.filters.listener.tls_inspector",
+    "typed_config": {"@type": f"{API}.extensions.filters.listener.tls_inspector.v3.TlsInspector"},
+}
+
+
+def _tls(certificate: Json) -> Json:
+    """What makes a filter chain speak TLS."""
+    return {
+        "transport_socket": {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": f"{API}.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "common_tls_context": {"alpn_protocols": ["h2", "http/1.1"], **certificate},
+            },
+        }
+    }
+
+
+def _inline(chain: str, key: str) -> Json:
+    return {
+        "certificate_chain": {"inline_string": chain},
+        "private_key": {"inline_string": key},
     }
 
 
@@ -120,10 +150,7 @@ def secret(certificate: str, key: str) -> Json:
     return {
         "@type": f"{API}.extensions.transport_sockets.tls.v3.Secret",
         "name": "gateway",
-        "tls_certificate": {
-            "certificate_chain": {"inline_string": certificate},
-            "private_key": {"inline_string": key},
-        },
+        "tls_certificate": _inline(certificate, key),
     }
 
 

@@ -12,7 +12,8 @@ BUSY_SECONDS, IDLE_SECONDS = 0.1, 1.0  # between samples
 # Envoy is sampled, so requests shorter than the interval are mostly unseen; each then counts as
 # if it had taken this long, so that traffic is never taken for idleness.
 SHORTEST_REQUEST = 0.001
-_LINE = re.compile(r"^cluster\.([^/]+)/(.+)\.upstream_rq_(active|total): (\d+)$")
+# Not those of plain Services, whose `:` before the port Envoy writes as `_`.
+_LINE = re.compile(r"^cluster\.([^/]+)/([^_]+)\.upstream_rq_(active|total): (\d+)$")
 
 Key = tuple[str, str]  # namespace and revision
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from infra.embedded.gateway.envoy import USER_AGENT
 from infra.embedded.gateway.routes import Routing
 
-USER_AGENT = "Knative-Ingress-Probe"
 ATTEMPT_SECONDS = 2.0
 _FIRST_PAUSE, _LAST_PAUSE = 0.002, 0.1
 
@@ -22,11 +22,12 @@ class Listeners:
 def targets(routing: Routing) -> Iterable[tuple[str, bool]]:
     """A host of each rule, and whether on the external listener.
 
-    Envoy has a rule's hosts as one virtual host: the last, the full name, speaks for all.
+    Envoy has a rule's hosts as one virtual host: the last, the full name, speaks for all.  Where
+    the external listener redirects to HTTPS, the internal one tells.
     """
     for rule in routing.rules:
         if rule.hosts:
-            yield rule.hosts[-1], rule.external
+            yield rule.hosts[-1], rule.external and not routing.redirect
 
 
 async def wait_until_served(routing: Routing, listeners: Listeners) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from infra.embedded.gateway import envoy, listeners
 from infra.embedded.gateway.backends import Limits
+from infra.embedded.gateway.certificates import Certificate
 from infra.embedded.gateway.envoy import EXTERNAL, INTERNAL, Backend, Json
 from infra.embedded.gateway.faults import TRUNCATOR, AppFault, of_ingress
 from infra.embedded.gateway.routes import Routing
@@ -57,12 +58,19 @@ class Programmer:
         routes: str,
         addresses: tuple[str, str],
         refused: Sequence[str],
+        certificates: Sequence[Certificate],
     ) -> Json:
         """A listener; `addresses` are the two that apps see in X-Forwarded-For."""
         script = _SCRIPT.read_text("utf-8")
         script = script.replace("NODE", addresses[0]).replace("ACTIVATOR", addresses[1])
         return listeners.listener(
-            name, address, routes=routes, files=self.files, script=script, refused=refused
+            name,
+            address,
+            routes=routes,
+            files=self.files,
+            script=script,
+            refused=refused,
+            certificates=certificates,
         )
 
     def secret(self, certificate: bytes, key: bytes) -> None:

@@ -14,19 +14,31 @@ _WORD = re.compile(r"[A-Za-z0-9_.-]+")
 _ROUTING_HEADERS = ("knative-serving-namespace", "knative-serving-revision")
 
 
+# The fields of Go's IngressSpec, each type's in its order: the hash that probes show is of them.
+_FIELDS = (
+    *("tls", "rules", "httpOption"),
+    *("hosts", "secretName", "secretNamespace", "visibility", "http"),
+    *("paths", "path", "rewriteHost", "headers", "splits", "appendHeaders"),
+    *("serviceNamespace", "serviceName", "servicePort", "percent"),
+)
+_ESCAPED = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # as Go does
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A share of requests for one revision (or plain Service), in percent."""
+    """A share of requests for one revision, or for a port of a plain Service, in percent."""
 
     namespace: str
     service: str
     percent: int
     headers: tuple[tuple[str, str], ...] = ()
+    port: str = ""  # number or name; empty for a revision, which has its own ways
 
     @property
     def cluster(self) -> str:
         """The name of Envoy's cluster."""
-        return f"{self.namespace}/{self.service}"
+        name = f"{self.namespace}/{self.service}"
+        return f"{name}:{self.port}" if self.port else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,19 @@ class Rule:
     external: bool
     paths: tuple[Path, ...]
 
+    @property
+    def plain(self) -> bool:
+        """Whether nothing but plain Services is behind it: nobody there answers probes."""
+        return all(split.port for path in self.paths for split in path.splits)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Hosts whose certificate is in a Secret (`namespace/name`)."""
+
+    hosts: tuple[str, ...]
+    secret: str
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:
@@ -59,6 +84,7 @@ class Routing:
     version: str
     redirect: bool
     rules: tuple[Rule, ...]
+    tls: tuple[Tls, ...] = ()
 
     @property
     def splits(self) -> Iterator[Split]:
@@ -74,7 +100,8 @@ def routing(ingress: Obj) -> Routing:
     Nothing has checked it: it is served to whoever may write it, as an internal kind.
     """
     spec, meta = ingress["spec"], ingress["metadata"]
-    text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_in_order(spec), separators=(",", ":"), ensure_ascii=False)
+    text = text.translate(_ESCAPED) + meta["namespace"] + meta["name"]
     return Routing(
         namespace=meta["namespace"],
         name=meta["name"],
@@ -82,7 +109,25 @@ def routing(ingress: Obj) -> Routing:
         version=hashlib.sha256(text.encode()).hexdigest(),
         redirect=spec.get("httpOption") == "Redirected",
         rules=tuple(_rule(rule, meta["namespace"]) for rule in spec.get("rules") or ()),
+        tls=tuple(_tls(entry, meta["namespace"]) for entry in spec.get("tls") or ()),
     )
+
+
+def _tls(entry: Obj, namespace: str) -> Tls:
+    return Tls(
+        hosts=tuple(_word(host) for host in entry.get("hosts") or ()),
+        secret=f"{entry.get('secretNamespace') or namespace}/{_text(entry['secretName'])}",
+    )
+
+
+def _in_order(value: Any) -> Any:
+    """The spec with its fields in the order of Go's types, those of maps by name."""
+    if isinstance(value, list):
+        return [_in_order(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    known = [key for key in _FIELDS if key in value]
+    return {key: _in_order(value[key]) for key in (*known, *sorted(value.keys() - set(known)))}
 
 
 def _rule(rule: Obj, namespace: str) -> Rule:
@@ -133,11 +178,14 @@ def _shares(splits: Sequence[Obj]) -> list[Obj]:
 
 
 def _split(split: Obj, namespace: str) -> Split:
+    named = {name.lower() for name in split.get("appendHeaders") or ()}
+    revision = _ROUTING_HEADERS[1] in named  # Knative's own routes always say which
     return Split(
         namespace=_text(split.get("serviceNamespace") or namespace),
         service=_text(split["serviceName"]),
         percent=int(split["percent"]),
         headers=_headers(split),
+        port="" if revision else _text(str(split["servicePort"])),
     )
 
 

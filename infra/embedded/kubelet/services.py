@@ -13,7 +13,7 @@ from infra.embedded.kinds import ENDPOINTSLICE, POD, SERVICE
 from infra.embedded.kubelet import relay
 from infra.embedded.kubelet.environment import ConfigError, Obj, port_number
 from infra.embedded.kubelet.node import Node
-from infra.embedded.store import Event
+from infra.embedded.store import Event, Store
 
 QUEUE_PROXY_PORTS = (8012, 8013)
 ANY = "0.0.0.0"
@@ -81,7 +81,7 @@ class ServiceProxy:
         service = self._node.store.find(SERVICE, *known) if known else None
         if service is None:
             raise ConnectionRefusedError("no such Service")
-        endpoints = _endpoints(self._node, service, port)
+        endpoints = ready_endpoints(self._node.store, service, port)
         if not endpoints:
             raise ConnectionRefusedError("no ready endpoint")
         return await self._node.network.dial(*random.choice(endpoints))
@@ -98,7 +98,7 @@ async def _dial_host(address: tuple[str, int]) -> socket.socket:
     return made
 
 
-def _endpoints(node: Node, service: Obj, port: int) -> list[tuple[str, int]]:
+def ready_endpoints(store: Store, service: Obj, port: int) -> list[tuple[str, int]]:
     """Addresses and ports of a Service's ready endpoints.
 
     A revision's Services lead to queue-proxy, which the node plays: to the app itself.
@@ -112,10 +112,10 @@ def _endpoints(node: Node, service: Obj, port: int) -> list[tuple[str, int]]:
         name = f"{name}-private"
     selector = {"kubernetes.io/service-name": name}
     found: list[tuple[str, int]] = []
-    for endpoints in node.store.list(ENDPOINTSLICE, service["metadata"]["namespace"], selector):
+    for endpoints in store.list(ENDPOINTSLICE, service["metadata"]["namespace"], selector):
         for endpoint in endpoints.get("endpoints") or ():
             if (endpoint.get("conditions") or {}).get("ready", True):
-                pod = node.store.find(POD, service["metadata"]["namespace"], _target(endpoint))
+                pod = store.find(POD, service["metadata"]["namespace"], _target(endpoint))
                 found += [(a, _port(entry, pod)) for a in endpoint["addresses"]]
     return found
 

@@ -10,6 +10,7 @@ import pytest
 from infra.embedded.changes import Event
 from infra.embedded.gateway.ingresses import Ingresses
 from infra.embedded.kinds import KINGRESS
+from tests.support.kingress import KOURIER
 
 SPLIT = {"serviceName": "a", "servicePort": 80, "percent": 100}
 
@@ -24,7 +25,10 @@ class Silent:
 def ingress(host: object = "a.example", **path: object) -> dict[str, Any]:
     paths = [{"splits": [SPLIT], **path}]
     return {
-        "metadata": {"namespace": "default", "name": "odd", "generation": 1},
+        "metadata": {
+            **{"namespace": "default", "name": "odd", "generation": 1},
+            "annotations": dict(KOURIER),
+        },
         "spec": {"rules": [{"hosts": [host], "http": {"paths": paths}}]},
     }
 
