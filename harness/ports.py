@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.contracts.model import Approval
-from harness.core.identity import ClusterIdentity, VantageIdentity
+from harness.core.identity import GATEWAY_NAMESPACE, ClusterIdentity, VantageIdentity
 
 JsonObject = Mapping[str, object]
 
@@ -103,7 +103,7 @@ class Gateway:
     https_port: int | None = None
     ca_file: Path | None = None
     forwarded: bool = False
-    namespace: str = "kourier-system"
+    namespace: str = GATEWAY_NAMESPACE
 
 
 class Fault(Protocol):

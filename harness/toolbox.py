@@ -163,7 +163,9 @@ class Toolbox:
         places = ClusterPlaces(cluster=cluster, client=client, kubectl=kubectl, clock=self.clock)
         prober = Prober(places=places, store=folder, clock=self.clock)
         return Tools(
-            services=ServiceReader(client=client, clock=self.clock),
+            services=ServiceReader(
+                client=client, clock=self.clock, gateway_namespace=cluster.gateway.namespace
+            ),
             contracts=ScenarioContracts(
                 root=self.root,
                 reports=self.reports,
@@ -177,7 +179,9 @@ class Toolbox:
             applier=KubectlApplier(kubectl),
             faults=cluster.faults,
             cold=ColdStarts(prober=prober, client=client, clock=self.clock),
-            diagnoser=ClusterBundle(kubectl=kubectl, clock=self.clock),
+            diagnoser=ClusterBundle(
+                kubectl=kubectl, clock=self.clock, gateway_namespace=cluster.gateway.namespace
+            ),
         )
 
 

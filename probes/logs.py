@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.core.dig import JsonObject, mappings_at, text_at
 from harness.core.errors import ClusterError
+from harness.core.identity import GATEWAY_NAMESPACE
 from harness.core.observation import Artefact, ServiceObserved
 from harness.core.redact import redact
 from harness.ports import KubeClient
@@ -25,7 +26,7 @@ class FailureLogs:
 
     client: KubeClient
     store: SampleStore
-    gateway_namespace: str = "kourier-system"
+    gateway_namespace: str = GATEWAY_NAMESPACE
 
     def collect(self, service: ServiceObserved, *, prefix: str) -> tuple[Artefact, ...]:
         """The logs of the service's pods and of the gateway, as files that begin with `prefix`.

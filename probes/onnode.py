@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from harness.core.dig import JsonObject, mappings_at, number_at, text_at
 from harness.core.errors import ProbeError
-from harness.core.identity import VantageIdentity
+from harness.core.identity import GATEWAY_NAMESPACE, VantageIdentity
 from harness.ports import Clock, KubeClient, ProbeRequest, ProbeResult, ResourceKind, Vantage
 from probes.curl import curl_records, curl_script
 from probes.plan import NODE
@@ -48,13 +48,13 @@ def node_of(client: KubeClient) -> JsonObject:
     return nodes[0]
 
 
-def node_gateway(client: KubeClient, scheme: str) -> str:
+def node_gateway(client: KubeClient, scheme: str, namespace: str = GATEWAY_NAMESPACE) -> str:
     """HOST:PORT of the gateway on the node: the node's address and the Service's NodePort.
 
     Errors:
         ProbeError: the gateway has no NodePort, or the node has no address.
     """
-    service = client.get(_SERVICE, "kourier-system", "kourier") or {}
+    service = client.get(_SERVICE, namespace, "kourier") or {}
     ports = [
         number_at(port, "nodePort")
         for port in mappings_at(service, "spec", "ports")
@@ -68,7 +68,7 @@ def node_gateway(client: KubeClient, scheme: str) -> str:
     if not addresses or not any(ports):
         raise ProbeError(
             f"the gateway has no NodePort for {scheme} on the node",
-            mend="kubectl -n kourier-system get svc kourier -o yaml",
+            mend=f"kubectl -n {namespace} get svc kourier -o yaml",
         )
     return f"{addresses[0]}:{ports[0]}"
 

@@ -125,7 +125,9 @@ class ClusterPlaces:
             service=service,
             action=action,
             cluster=self._cluster,
-            node_gateway=node_gateway(self._client, action.scheme) if vantage == NODE else "",
+            node_gateway=node_gateway(self._client, action.scheme, self._cluster.gateway.namespace)
+            if vantage == NODE
+            else "",
         )
 
     def authority(self, scheme: str) -> str:

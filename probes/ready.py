@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.core.conditions import (
     Behind,
@@ -13,6 +14,7 @@ from harness.core.conditions import (
 )
 from harness.core.dig import JsonObject, text_at
 from harness.core.errors import ClusterError
+from harness.core.identity import GATEWAY_NAMESPACE
 from harness.core.observation import ServiceObserved
 from harness.ports import Clock, KubeClient, ResourceKind
 
@@ -27,9 +29,12 @@ ENDPOINT_SLICE = ResourceKind("discovery.k8s.io", "v1", "endpointslices", "Endpo
 class ServiceReader:
     """Reads KServices with what stands behind them."""
 
-    def __init__(self, *, client: KubeClient, clock: Clock) -> None:
+    def __init__(
+        self, *, client: KubeClient, clock: Clock, gateway_namespace: str = GATEWAY_NAMESPACE
+    ) -> None:
         self._client = client
         self._clock = clock
+        self._gateway_namespace = gateway_namespace
 
     def read(self, namespace: str, name: str) -> ServiceObserved:
         """The KService now, with its Route, KIngress and endpoints.
@@ -61,7 +66,7 @@ class ServiceReader:
         self, obj: JsonObject | None, namespace: str, name: str, *, waited: float | None = None
     ) -> ServiceObserved:
         revision = text_at(obj, "status", "latestReadyRevisionName")
-        return read_service(
+        seen = read_service(
             obj,
             service=name,
             namespace=namespace,
@@ -71,6 +76,7 @@ class ServiceReader:
             waited=waited,
             behind=self._behind(namespace, name, revision) if obj is not None else (),
         )
+        return replace(seen, gateway_namespace=self._gateway_namespace)
 
     def _pods(self, namespace: str, revision: str) -> Sequence[JsonObject]:
         """The revision's pods; none where they may not be read: only the digest is lost."""

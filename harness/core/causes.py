@@ -35,7 +35,7 @@ _LOOK = (
     "kubectl -n {namespace} get ksvc,route,revision,pods -l serving.knative.dev/service={service}"
 )
 _LOGS = "kubectl -n {namespace} logs -l serving.knative.dev/service={service} -c user-container"
-_GATEWAY = "kubectl -n kourier-system get svc,endpointslices,pods -o wide"
+_GATEWAY = "kubectl -n {gateway} get svc,endpointslices,pods -o wide"
 _CURL = "curl -sv --max-time 5 {url}"
 _AGAIN = "vpm probe {service} --namespace {namespace} --requests 100"
 
@@ -68,14 +68,14 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "gateway-not-exposed",
         "works inside the cluster, but the gateway is not exposed on the host",
-        "ss -ltn 'sport = :{port}'; kubectl -n kourier-system get svc kourier",
+        "ss -ltn 'sport = :{port}'; kubectl -n {gateway} get svc kourier",
         frozenset({Signature.REFUSED}),
         frozenset({Where.OUTSIDE}),
     ),
     Cause(
         "cluster-address-closed",
         "works from outside, but nothing listens at the address used inside the cluster",
-        "kubectl -n kourier-system get endpointslices",
+        "kubectl -n {gateway} get endpointslices",
         frozenset({Signature.REFUSED}),
         frozenset({Where.INSIDE}),
     ),
@@ -210,7 +210,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "gateway-status",
         "the gateway itself answers with an unexpected status",
-        "kubectl -n kourier-system logs deploy/3scale-kourier-gateway",
+        "kubectl -n {gateway} logs deploy/3scale-kourier-gateway",
         frozenset({Signature.GATEWAY_STATUS}),
     ),
     Cause(

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from harness.core.causes import Cause, cause_of
+from harness.core.identity import GATEWAY_NAMESPACE
 from harness.core.observation import ProbeObserved, ServiceObserved
 from harness.core.outcome import Hop
 from harness.core.pattern import broken_views, pattern
@@ -202,7 +203,8 @@ def _next_step(
         return None
     namespace, _, service = _subject(ready, probes).partition("/")
     url = named.probe.url if named else (ready.url if ready else "")
-    return _filled(template, url, namespace=namespace, service=service)
+    gateway = ready.gateway_namespace if ready else GATEWAY_NAMESPACE
+    return _filled(template, url, namespace=namespace, service=service, gateway=gateway)
 
 
 def _filled(template: str, url: str, **names: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+GATEWAY_NAMESPACE = "kourier-system"
+"""Where a release of kourier puts its gateway; clusters may have it elsewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterIdentity:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.core.identity import VantageIdentity
+from harness.core.identity import GATEWAY_NAMESPACE, VantageIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class ServiceObserved:
     `age` is the age of the Ready condition's last transition in seconds, on the devbox's clock.
     `waited` is how long the step waited for READY, in seconds. `related` is a line about each
     object behind the service, `doubts` are those of them that do not agree with READY.
+    `gateway_namespace` is where the gateway is that its requests go through.
     """
 
     service: str
@@ -60,6 +61,7 @@ class ServiceObserved:
     mismatches: tuple[str, ...] = ()
     related: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    gateway_namespace: str = GATEWAY_NAMESPACE
     raw: Artefact | None = None
     kind: Literal["service"] = "service"
 

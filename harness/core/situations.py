@@ -48,7 +48,7 @@ class Situation:
 
 _DESCRIBE = "kubectl -n {namespace} describe ksvc {service}"
 _LOGS = "kubectl -n {namespace} logs -l serving.knative.dev/service={service} -c user-container"
-_GATEWAY = "kubectl -n kourier-system get svc,endpointslices,pods -o wide"
+_GATEWAY = "kubectl -n {gateway} get svc,endpointslices,pods -o wide"
 _CURL = "curl -sv --max-time 5 {url}"
 _AGAIN = "vpm probe {service} --namespace {namespace} --requests 100"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.core.identity import GATEWAY_NAMESPACE
 from harness.core.observation import CommandRecord, ContractObserved
 from harness.evidence import matrix
 from harness.evidence.model import Evidence, StepEvidence, VantageEvidence
@@ -58,6 +59,7 @@ def conditions(document: Evidence, say: Say) -> str:
         (c.type, f"**{prose(c.status)}**", prose(c.reason), prose(c.message), c.last_transition)
         for c in state.conditions
     )
+    usual = state.gateway_namespace == GATEWAY_NAMESPACE
     lines = facts(
         [
             (say("object seen at"), state.at),
@@ -67,6 +69,7 @@ def conditions(document: Evidence, say: Say) -> str:
             (say("latest ready"), code(state.latest_ready)),
             ("URL", code(state.url)),
             (say("address"), code(state.address)),
+            (say("gateway's namespace"), "" if usual else code(state.gateway_namespace)),
             *((say("mismatches"), prose(text)) for text in state.mismatches),
             *((say("related"), prose(text)) for text in state.related),
         ]

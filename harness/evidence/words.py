@@ -179,6 +179,7 @@ JAPANESE: Mapping[str, str] = MappingProxyType(
         "latest created": "最新の作成",
         "latest ready": "最新の READY",
         "address": "クラスター内アドレス",
+        "gateway's namespace": "ゲートウェイの名前空間",
         "mismatches": "不一致",
         "related": "関連",
         "not run in this scenario": "このシナリオでは実行していない",

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from harness.core.errors import VpmError
+from harness.core.identity import GATEWAY_NAMESPACE
 from harness.ports import Clock, Kubectl
 from harness.run.envoy import ASK_ADMIN, NoDump, routes_of
 from harness.run.names import resolve
@@ -33,34 +34,24 @@ _PARTS = (
     "endpointslices.discovery.k8s.io"
 )
 _DESCRIBED = "routes.serving.knative.dev,revisions.serving.knative.dev,deployments,pods"
-_KNATIVE, _KOURIER = ("-n", "knative-serving"), ("-n", "kourier-system")
+_KNATIVE = ("-n", "knative-serving")
 _OF_GATEWAY = "deployments,pods,services,endpointslices.discovery.k8s.io"
 _CONFIGS = ("config-domain", "config-network", "config-autoscaler")
-
-_SHARED: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("gateway/objects.yaml", ("get", _OF_GATEWAY, *_KOURIER, "-oyaml")),
-    ("gateway/describe.txt", ("describe", "services,pods", *_KOURIER)),
-    ("activator/endpoints.yaml", ("get", "endpoints", "activator-service", *_KNATIVE, "-oyaml")),
-    ("cluster/config.yaml", ("get", "configmaps", *_CONFIGS, *_KNATIVE, "-oyaml")),
-    ("cluster/pods.txt", ("get", "pods", "-A", "-o", "wide")),
-    ("cluster/nodes.txt", ("describe", "nodes")),
-)
-"""What all services share: a file, and kubectl's arguments."""
-
-_SHARED_LOGS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("gateway/logs", (*_KOURIER, "-l", "app=3scale-kourier-gateway")),
-    ("gateway/logs", (*_KNATIVE, "-l", "app=net-kourier-controller")),
-    ("activator/logs", (*_KNATIVE, "-l", "app=activator")),
-    ("cluster/logs", ("-n", "kube-system", "-l", "k8s-app=kube-dns")),
-)
-"""Whose logs all services share: a folder, and where the pods are."""
 
 
 class ClusterBundle:
     """Collects what kubectl, the gateway and name servers say; implements Diagnoser."""
 
-    def __init__(self, *, kubectl: Kubectl, clock: Clock, seconds: float = SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        kubectl: Kubectl,
+        clock: Clock,
+        seconds: float = SECONDS,
+        gateway_namespace: str = GATEWAY_NAMESPACE,
+    ) -> None:
         self._kubectl = kubectl
+        self._kourier = ("-n", gateway_namespace)
         self._clock = clock
         self._seconds = seconds
 
@@ -69,9 +60,8 @@ class ClusterBundle:
 
         What cannot be had is said in `index.txt`; nothing is raised for it.
         """
-        work = _Collection(
-            self._kubectl, self._clock, self._clock.monotonic() + self._seconds, folder
-        )
+        deadline = self._clock.monotonic() + self._seconds
+        work = _Collection(self._kubectl, self._clock, deadline, folder, self._kourier)
         pool = ThreadPoolExecutor(_AT_ONCE)
         try:
             lines = list(pool.map(lambda job: job(), work.jobs(suspects)))
@@ -88,6 +78,7 @@ class _Collection:
     clock: Clock
     deadline: float
     folder: Path
+    kourier: tuple[str, ...]
 
     def jobs(self, suspects: Sequence[Suspect]) -> Iterator[Callable[[], str]]:
         """What there is to do, the most telling first."""
@@ -96,8 +87,8 @@ class _Collection:
             yield from (partial(self.output, *asked) for asked in _of_service(one))
             yield partial(self.names, one)
             yield partial(self.logs, f"{one.folder}/logs", _pods_of(one))
-        yield from (partial(self.logs, *asked) for asked in _SHARED_LOGS)
-        yield from (partial(self.output, *asked) for asked in _SHARED)
+        yield from (partial(self.logs, *asked) for asked in _shared_logs(self.kourier))
+        yield from (partial(self.output, *asked) for asked in _shared(self.kourier))
 
     def output(self, file: str, args: Sequence[str]) -> str:
         """Keep what a command said."""
@@ -130,7 +121,7 @@ class _Collection:
             dump = provided.read_text(encoding="utf-8", errors="replace")
             provided.unlink()
         else:
-            gateway = ("exec", *_KOURIER, "deploy/3scale-kourier-gateway", "--", *ASK_ADMIN)
+            gateway = ("exec", *self.kourier, "deploy/3scale-kourier-gateway", "--", *ASK_ADMIN)
             dump, problem = self._run(gateway)
         names = [name for one in suspects for name in (*one.hosts, one.prefix)]
         try:
@@ -198,3 +189,21 @@ def _of_service(one: Suspect) -> Iterator[tuple[str, tuple[str, ...]]]:
     events = ("get", "events", *place, "--sort-by=.metadata.creationTimestamp")
     yield f"{below}/events.txt", events
     yield f"{below}/parts.txt", ("describe", _DESCRIBED, *mine)
+
+
+def _shared(kourier: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What is asked about that all services share; `kourier` says where the gateway is."""
+    yield "gateway/objects.yaml", ("get", _OF_GATEWAY, *kourier, "-oyaml")
+    yield "gateway/describe.txt", ("describe", "services,pods", *kourier)
+    yield "activator/endpoints.yaml", ("get", "endpoints", "activator-service", *_KNATIVE, "-oyaml")
+    yield "cluster/config.yaml", ("get", "configmaps", *_CONFIGS, *_KNATIVE, "-oyaml")
+    yield "cluster/pods.txt", ("get", "pods", "-A", "-o", "wide")
+    yield "cluster/nodes.txt", ("describe", "nodes")
+
+
+def _shared_logs(kourier: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Whose logs all services share: a folder, and where the pods are."""
+    yield "gateway/logs", (*kourier, "-l", "app=3scale-kourier-gateway")
+    yield "gateway/logs", (*_KNATIVE, "-l", "app=net-kourier-controller")
+    yield "activator/logs", (*_KNATIVE, "-l", "app=activator")
+    yield "cluster/logs", ("-n", "kube-system", "-l", "k8s-app=kube-dns")

@@ -158,7 +158,8 @@ def _gateway(subject: Subject) -> Seen:
     host, port = subject.gateway
     problem = answers(host, port)
     if problem:
-        return failure(f"{host}:{port}: {problem}", "kubectl -n kourier-system get pods,svc")
+        namespace = gateway_namespace(subject.api)
+        return failure(f"{host}:{port}: {problem}", f"kubectl -n {namespace} get pods,svc")
     return ok(f"{host}:{port} answers 404 from envoy for an unknown host")
 
 

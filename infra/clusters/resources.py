@@ -35,6 +35,7 @@ ACCESS_REVIEW: Final = ResourceKind(
 
 SERVING_NAMESPACE: Final = "knative-serving"
 KOURIER_NAMESPACE: Final = "kourier-system"
+"""Where a release puts it: `gateway.gateway_namespace` says where it is."""
 KOURIER_SERVICE: Final = "kourier"
 KOURIER_INGRESS_CLASS: Final = "kourier.ingress.networking.knative.dev"
 VERSION_LABEL: Final = "app.kubernetes.io/version"

@@ -92,6 +92,14 @@ def test_a_bundle_is_complete(tmp_path: Path) -> None:
     assert [host["domains"][0] for host in routes["virtual_hosts"]] == [HOST]
 
 
+def test_a_gateway_in_another_namespace_is_looked_at_there(tmp_path: Path) -> None:
+    bundle = ClusterBundle(kubectl=Answering(), clock=SystemClock(), gateway_namespace="ingress")
+    bundle.collect([HELLO], tmp_path)
+    index = texts(tmp_path)["index.txt"]
+    assert index.count("-n ingress") == 3
+    assert "kourier-system" not in index
+
+
 def test_a_dump_that_the_driver_left_is_used_and_not_kept_whole(tmp_path: Path) -> None:
     (tmp_path / "provider").mkdir()
     (tmp_path / PROVIDED_DUMP).write_text(json.dumps(DUMP))

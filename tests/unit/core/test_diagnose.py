@@ -314,6 +314,16 @@ def test_the_incident_reads_as_a_sentence() -> None:
     assert claim.next_step == "ss -ltn 'sport = :80'; kubectl -n kourier-system get svc kourier"
 
 
+@pytest.mark.parametrize("id", ["gateway-not-exposed", "nothing-listens", "absent-but-answering"])
+def test_the_next_command_names_the_gateway_s_own_namespace(id: str) -> None:
+    ready, probes, *_ = CASES[id]
+    assert ready is not None
+    claim = diagnose(ready=replace(ready, gateway_namespace="ingress"), probes=probes)
+    assert claim.next_step is not None
+    assert "kubectl -n ingress get " in claim.next_step
+    assert "kourier-system" not in claim.next_step
+
+
 def test_all_failing_at_one_hop_names_it_and_confirms_it_from_each() -> None:
     ready, probes, *_ = CASES["nothing-listens"]
     claim = diagnose(ready=ready, probes=probes)

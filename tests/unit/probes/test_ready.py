@@ -68,6 +68,12 @@ def test_an_absent_service_is_observed_as_absent() -> None:
     assert (observed.found, observed.related) == (False, ())
 
 
+def test_where_the_gateway_is_stands_in_what_is_observed() -> None:
+    asked = ServiceReader(client=FakeKube(), clock=FakeClock(), gateway_namespace="ingress")
+    assert asked.read("default", "hello").gateway_namespace == "ingress"
+    assert reader(FakeKube()).read("default", "hello").gateway_namespace == "kourier-system"
+
+
 def test_what_stands_behind_a_service_is_read_with_it() -> None:
     client = FakeKube((KSERVICE, ksvc()))
     client.put(ROUTE, named(conditions=[{"type": "Ready", "status": "True"}]))
