@@ -294,3 +294,23 @@ def test_a_revision_with_a_tag_is_never_collected() -> None:
         assert cluster.store.find(REVISION, "default", "hello-00001") is not None
 
     simulate(story)
+
+
+@pytest.mark.covers("Knative traffic", "going back to a revision by its name")
+def test_going_back_to_a_revision_by_its_name() -> None:
+    """As upstream's test of a rollback: the template names an older revision, with its spec."""
+
+    async def story(cluster: Simulation) -> None:
+        cluster.store.create(KSERVICE, kservice(revision="hello-first", target="One"))
+        await cluster.ready()
+        for name, target in (("hello-second", "Two"), ("hello-first", "One")):
+            current = cluster.store.get(KSERVICE, "default", "hello")
+            cluster.store.update(
+                KSERVICE, {**current, "spec": kservice(revision=name, target=target)["spec"]}
+            )
+            ready = await cluster.ready()
+            assert ready["status"]["latestReadyRevisionName"] == name
+            assert [t["revisionName"] for t in ready["status"]["traffic"]] == [name]
+        assert len(cluster.store.list(REVISION, "default")) == 2
+
+    simulate(story)

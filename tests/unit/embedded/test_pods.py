@@ -219,3 +219,27 @@ def test_pull_policy(image: str, expected: str) -> None:
 def test_names_of_images(image: str, registry: str, with_digest: str) -> None:
     assert registry_of(image) == registry
     assert pinned(image, "sha256:1") == with_digest
+
+
+KUBELET = {"name": "K-Kubelet-Probe", "value": "queue"}
+
+
+@pytest.mark.parametrize("kind", ["livenessProbe", "startupProbe"])
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        (
+            {"httpGet": {"path": "/"}},
+            {"httpGet": {"path": "/", "port": 9, "httpHeaders": [KUBELET]}},
+        ),
+        ({"tcpSocket": {"port": 0}}, {"tcpSocket": {"port": 9}}),
+        ({"tcpSocket": {"port": 7}}, {"tcpSocket": {"port": 7}}),
+        ({"grpc": {}}, {"grpc": {"port": 9}}),
+        ({"exec": {"command": ["true"]}}, {"exec": {"command": ["true"]}}),
+    ],
+)
+def test_probes_have_the_apps_port_unless_they_name_one(kind: str, given: Obj, made: Obj) -> None:
+    """Without it the kubelet asked port 0, and restarted the app for ever."""
+    container = {"name": "c", "image": "i", "ports": [{"containerPort": 9}], kind: given}
+    revision = {"metadata": {"name": "r", "namespace": "n"}, "spec": {"containers": [container]}}
+    assert pod_spec.user_container(revision, container)[kind] == made

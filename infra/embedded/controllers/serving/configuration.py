@@ -77,9 +77,14 @@ def name_conflict(configuration: Obj, revision: Obj) -> bool:
     return bool(configuration["spec"]["template"]["spec"] != revision["spec"])
 
 
-def latest_ready(revisions: Iterable[Obj], current: str | None) -> str | None:
-    """The newest ready revision that is not older than the one that was ready last."""
-    newest_first = sorted(revisions, key=generation_of, reverse=True)
+def latest_ready(revisions: Iterable[Obj], current: str | None, wanted: str | None) -> str | None:
+    """The newest ready revision that is not older than the one that was ready last.
+
+    The one that the template names (`wanted`) comes first: that is how one rolls back by name.
+    """
+    newest_first = sorted(
+        revisions, key=lambda one: (names.name(one) == wanted, generation_of(one)), reverse=True
+    )
     for revision in newest_first:
         if conditions.is_true(revision) and meta.observed(revision):
             return names.name(revision)
@@ -147,7 +152,8 @@ class Configurations:
     def _follow_latest_ready(self, draft: Draft, created: str) -> None:
         before = draft.fields.get(LATEST_READY)
         owned = self._store.dependents(draft.obj, REVISION)
-        after = latest_ready(owned, before)
+        wanted = (draft.obj["spec"]["template"].get("metadata") or {}).get("name")
+        after = latest_ready(owned, before, wanted)
         draft.put(**{LATEST_READY: after})
         if after == created:
             draft.conditions.mark_true(conditions.READY)

@@ -24,6 +24,7 @@ _POD_FIELDS = (
     "priorityClassName",
     "dnsConfig",
 )
+_KUBELET = {"name": "K-Kubelet-Probe", "value": "queue"}
 _DRAIN = {"preStop": {"httpGet": {"path": "/wait-for-drain", "port": 8022, "scheme": "HTTP"}}}
 
 
@@ -83,12 +84,29 @@ def user_container(revision: Obj, container: Obj) -> Obj:
         "resources": {},
         "imagePullPolicy": pull_policy(image),
         **kept,
+        **(_own_probes(container) if serves else {}),
         **by_kubelet,
         "env": [*container.get("env", ()), *_environment(revision, container, serves=serves)],
         "image": image,
         "lifecycle": _DRAIN,
         **({"ports": [port]} if serves else {}),
     }
+
+
+def _own_probes(container: Obj) -> Obj:
+    """The kubelet's probes of the app: users may leave the port to Knative, which knows it."""
+    given = {kind: container.get(kind) for kind in ("livenessProbe", "startupProbe")}
+    return {kind: _with_port(probe, user_port(container)) for kind, probe in given.items() if probe}
+
+
+def _with_port(probe: Obj, port: int) -> Obj:
+    for handler in ("httpGet", "tcpSocket", "grpc"):
+        if (action := probe.get(handler)) is not None:
+            filled = {**action, "port": action.get("port") or port}
+            if handler == "httpGet":
+                filled["httpHeaders"] = [*(action.get("httpHeaders") or ()), _KUBELET]
+            return {**probe, handler: filled}
+    return probe
 
 
 def _environment(revision: Obj, container: Obj, *, serves: bool) -> list[Obj]:
