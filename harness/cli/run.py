@@ -71,7 +71,7 @@ def _drive(current: Run, steps: tuple[str, ...], *, quiet: bool) -> RunVerdict:
     finally:
         verdict = current.close(interrupted=interrupted)
     if not quiet:
-        click.secho(headline(verdict), fg=_COLOURS[verdict.verdict])
+        click.secho(headline(verdict), fg=_colour(verdict))
         click.echo(f"evidence: {current.folder.path}")
         for note in current.notes:
             click.echo(f"  {note}")
@@ -91,6 +91,12 @@ def _show(verdict: StepVerdict, record: StepRecord, told: set[str]) -> None:
     if not verdict.accepted:
         for line in explain(verdict, record):
             click.echo(f"  {line}")
+
+
+def _colour(verdict: RunVerdict) -> str:
+    """Of the verdict; a drill that passed where it should have failed is no good news."""
+    missed = any(step.expected is False for step in verdict.steps)
+    return _COLOURS["FAIL" if missed else verdict.verdict]
 
 
 def _coloured(word: str) -> str:
@@ -117,5 +123,5 @@ def judge(context: click.Context, /, folder: Path, as_json: bool) -> None:
         told: set[str] = set()
         for step in verdict.steps:
             _show(step, record.steps[step.step], told)
-        click.secho(headline(verdict), fg=_COLOURS[verdict.verdict])
+        click.secho(headline(verdict), fg=_colour(verdict))
     context.exit(verdict.exit_code)

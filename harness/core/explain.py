@@ -18,9 +18,15 @@ from harness.core.verdict import Claim, ExitCode, RunVerdict, StepVerdict, Verdi
 
 
 def headline(verdict: RunVerdict) -> str:
-    """A run's verdict in one line: a drill that ended as it should says so."""
-    expected = verdict.exit_code is ExitCode.PASS and verdict.verdict is not Verdict.PASS
-    return f"{verdict.verdict}{', as the scenario expects' if expected else ''}: {verdict.reason}"
+    """A run's verdict in one line: a drill says whether it ended as it should."""
+    missed = [step.step for step in verdict.steps if step.expected is False]
+    if missed:
+        expected = f", but {', '.join(missed)} did not end as the scenario expects"
+    elif verdict.exit_code is ExitCode.PASS and verdict.verdict is not Verdict.PASS:
+        expected = ", as the scenario expects"
+    else:
+        expected = ""
+    return f"{verdict.verdict}{expected}: {verdict.reason}"
 
 
 def explain(verdict: StepVerdict, record: StepRecord | None) -> tuple[str, ...]:

