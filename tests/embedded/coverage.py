@@ -58,6 +58,11 @@ APPROXIMATED = {
     "0, which Envoy adds and queue-proxy would take away",
     "limits": "limits.memory by looking at each container's processes up to 20 times a second "
     "(OOMKilled, 137), not by a cgroup; other limits are not enforced",
+    "what a process sees of its container": "its own mounts, hostname, user, network and an empty "
+    "/dev/stdin; but this machine's /sys and cgroups (no file there shows the container's limits), "
+    "its /dev/console, its /var/log with its mode, and the processes' PATH begins with Python's",
+    "Ingresses that people write": "to plain Services and to ExternalNames of the gateway; when a "
+    "Service or Secret of theirs goes away they are not served, while kourier keeps what it had",
     "node": "one Node object; of its status only the heartbeat changes while the cluster runs",
     "Table": "custom columns of built-in kinds that no recording shows are Name and Age",
     "protobuf": "request bodies only; answers are JSON, which typed Go clients accept",
@@ -76,6 +81,11 @@ ABSENT = {
     "ports of queue-proxy": "8012, 8013, 8022, 8112, 9090 and 9091 of a pod refuse connections: "
     "the node and the gateway do its work, and the pod's Services lead to the app",
     "Bindings": "405; pods are bound by the scheduler",
+    "DomainMapping": "stored; no host is routed, no status is written",
+    "autoscaling class hpa": "the PodAutoscaler is left alone, so its revision never gets ready",
+    "dry run of pods by annotation": "features.knative.dev/podspec-dryrun is accepted and not run; "
+    "what the pod's own validation would refuse fails the Deployment later",
+    "tracing": "no X-B3-* headers are added, as on the recorded cluster",
 }
 
 

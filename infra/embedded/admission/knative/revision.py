@@ -31,6 +31,8 @@ _GATED = (
 _HOST = r"[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*(:\d+)?"
 _PATH = r"[a-z0-9_./-]+"
 _IMAGE = re.compile(rf"({_HOST}/)?{_PATH}(:[\w][\w.-]{{0,127}})?(@sha256:[0-9a-f]{{64}})?")
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN, _LONGEST = re.compile(rf"{_LABEL}(\.{_LABEL})*"), 253
 _INSECURE = (
     "Kubernetes default value is insecure, Knative may default this to secure in a future release"
 )
@@ -49,6 +51,9 @@ def check_revision_spec(spec: Obj, path: str, defaults: Defaults) -> Iterator[Pr
         yield from _container(container, where)
         yield from check_mounts(container, spec.get("volumes") or [], where)
         yield from _insecure(container, spec.get("securityContext") or {}, where)
+    account = spec.get("serviceAccountName") or ""
+    if account and (len(account) > _LONGEST or not _SUBDOMAIN.fullmatch(account)):
+        yield invalid("serviceAccountName", f"{path}.{account}")  # upstream swaps name and value
     timeout, most = spec.get("timeoutSeconds"), defaults.max_timeout
     for name, value in (
         ("timeoutSeconds", timeout),
@@ -94,6 +99,16 @@ def _container(container: Obj, path: str) -> Iterator[Problem]:
     policy = container.get("terminationMessagePolicy")
     if policy not in (None, "", "File", "FallbackToLogsOnError"):
         yield invalid(policy, f"{path}.terminationMessagePolicy")
+    yield from _security(container.get("securityContext") or {}, f"{path}.securityContext")
+
+
+def _security(context: Obj, path: str) -> Iterator[Problem]:
+    if context.get("privileged"):
+        yield disallowed(f"{path}.privileged")
+    for name in ("runAsUser", "runAsGroup"):
+        number = context.get(name)
+        if number is not None and not 0 <= number < 2**31:
+            yield out_of_bounds(number, 0, 2**31 - 1, f"{path}.{name}")
 
 
 def _environment(container: Obj, path: str) -> Iterator[Problem]:
