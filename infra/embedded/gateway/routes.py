@@ -116,7 +116,7 @@ def routing(ingress: Obj) -> Routing:
 def _tls(entry: Obj, namespace: str) -> Tls:
     return Tls(
         hosts=tuple(_word(host) for host in entry.get("hosts") or ()),
-        secret=f"{entry.get('secretNamespace') or namespace}/{_text(entry['secretName'])}",
+        secret=f"{_word(entry.get('secretNamespace') or namespace)}/{_word(entry['secretName'])}",
     )
 
 
@@ -160,7 +160,7 @@ def _text(value: object) -> str:
 
 
 def _word(value: object) -> str:
-    """The name of a host or a header."""
+    """The name of a host, a header or an object."""
     if not isinstance(value, str) or not _WORD.fullmatch(value):
         raise ValueError(f"{value!r} is no name")
     return value
@@ -181,11 +181,11 @@ def _split(split: Obj, namespace: str) -> Split:
     named = {name.lower() for name in split.get("appendHeaders") or ()}
     revision = _ROUTING_HEADERS[1] in named  # Knative's own routes always say which
     return Split(
-        namespace=_text(split.get("serviceNamespace") or namespace),
-        service=_text(split["serviceName"]),
+        namespace=_word(split.get("serviceNamespace") or namespace),
+        service=_word(split["serviceName"]),
         percent=int(split["percent"]),
         headers=_headers(split),
-        port="" if revision else _text(str(split["servicePort"])),
+        port="" if revision else _word(str(split["servicePort"])),
     )
 
 

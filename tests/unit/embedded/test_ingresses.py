@@ -33,6 +33,12 @@ def ingress(host: object = "a.example", **path: object) -> dict[str, Any]:
     }
 
 
+def with_tls(secret: str) -> dict[str, Any]:
+    made = ingress()
+    made["spec"]["tls"] = [{"hosts": ["a.example"], "secretName": secret}]
+    return made
+
+
 def added(obj: dict[str, Any]) -> Event:
     return Event("ADDED", KINGRESS, obj, None, b"", 1)
 
@@ -47,6 +53,9 @@ def added(obj: dict[str, Any]) -> Event:
         ingress(path="/\x00"),
         ingress(splits=[{**SPLIT, "percent": "all"}, SPLIT]),
         ingress(headers={"x": 3}),
+        ingress(splits=[{**SPLIT, "serviceName": "a/b"}]),
+        ingress(splits=[{**SPLIT, "serviceNamespace": "a/b:1"}]),
+        with_tls("a/b"),
     ],
 )
 def test_an_ingress_that_makes_no_sense(
