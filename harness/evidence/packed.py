@@ -12,6 +12,7 @@ from pathlib import Path
 
 _GZIP = zlib.MAX_WBITS | 16
 _CHUNK = 1 << 16
+MAX_LINE = 1 << 22
 
 
 class NotPacked(ValueError):
@@ -22,12 +23,15 @@ def packed_lines(path: Path, *, limit: int) -> Iterator[bytes]:
     """The lines of a compressed file, ends included; at most `limit` bytes of them.
 
     Errors:
-        NotPacked: it is not compressed, torn, has something after its end, or holds more.
+        NotPacked: it is not compressed, torn, has something after its end, or holds more, or a
+            line of it is longer than `MAX_LINE`: putting it together would take for ever.
         OSError: it cannot be read.
     """
     left = b""
     for part in _parts(path, limit):
         *whole, left = (left + part).split(b"\n")
+        if len(left) > MAX_LINE:
+            raise NotPacked(f"a line of more than {MAX_LINE} bytes")
         yield from (line + b"\n" for line in whole)
     if left:
         yield left

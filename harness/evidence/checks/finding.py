@@ -23,7 +23,9 @@ class Finding:
 
     def __str__(self) -> str:
         place = f"{self.file}: {self.field}" if self.field else self.file
-        return f"{place}: expected {self.expected}, found {self.found} [{self.rule}]"
+        line = f"{place}: expected {self.expected}, found {self.found} [{self.rule}]"
+        # Names of files come from whoever made them: none may break the line or steer a terminal.
+        return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in line)
 
     def to_json(self) -> Mapping[str, str]:
         """The finding for programs."""

@@ -42,7 +42,9 @@ def entry_findings(run: LoadedRun) -> Iterator[Finding]:
 
 
 def file_findings(run: LoadedRun) -> Iterator[Finding]:
-    """Files that were edited, are gone, or were added."""
+    """Files that were edited, are gone, or were added; links, which may lead anywhere tomorrow."""
+    if run.folder.is_symlink():
+        yield Finding(run.name, "", "a folder", "a link", "files")
     if run.entry is None:
         return
     listed = {file.path for file in run.entry.files}
@@ -50,7 +52,9 @@ def file_findings(run: LoadedRun) -> Iterator[Finding]:
         yield from _file(run, file, f"files.{number}")
     for path in sorted(run.folder.rglob("*")):
         name = path.relative_to(run.folder).as_posix()
-        if not path.is_dir() and name not in listed and name not in OWN_FILES:
+        if path.is_symlink():
+            yield Finding(run.at(name), "", "no link", shown(path.readlink()), "files")
+        elif not path.is_dir() and name not in listed and name not in OWN_FILES:
             yield Finding(run.at(name), "", "no file that the ledger does not list", name, "files")
 
 

@@ -91,6 +91,21 @@ def link_to(name: str, target: str) -> Spoil:
     return spoil
 
 
+def link(name: str, target: str) -> Spoil:
+    return lambda run: (run / name).symlink_to(target)
+
+
+def moved_behind_a_link(name: str) -> Spoil:
+    """The same content, but from outside of the run."""
+
+    def spoil(run: Path) -> None:
+        outside = run.parent.parent.parent / "elsewhere"
+        (run / name).rename(outside)
+        (run / name).symlink_to(outside)
+
+    return spoil
+
+
 READY = "evidence/default.hello.ready.json"
 
 
@@ -117,6 +132,10 @@ READY = "evidence/default.hello.ready.json"
         (text(READY, '{"schema": 1, "schema": 2}'), READY, "twice"),
         (folder_instead(READY), READY, "a folder"),
         (link_to(READY, "/etc/passwd"), "ledger.json", "leads out"),
+        (moved_behind_a_link("ledger.json"), "ledger.json", "elsewhere"),
+        (moved_behind_a_link(READY), READY, "elsewhere"),
+        (link("samples/more", "/usr"), "samples/more", "/usr"),
+        (link("loop", "."), "loop", "."),
         (gone("ledger.json"), "ledger.json", "No such file"),
         (text("ledger.json", "{}"), "ledger.json", "None"),
         (value("ledger.json", "schema", "vpm.ledger/v9"), "ledger.json", "vpm.ledger/v9"),
@@ -134,6 +153,20 @@ def test_a_spoilt_run_is_a_finding(golden: Golden, spoil: Spoil, file: str, foun
     about = f"reports/runs/{golden.run.name}/{file}"
     told = [finding.found for finding in findings(golden, golden.run) if finding.file == about]
     assert any(found in text for text in told), told
+
+
+def test_a_run_that_only_is_linked_is_a_finding(golden: Golden) -> None:
+    golden.run.rename(golden.reports.parent / "elsewhere")
+    golden.run.symlink_to(golden.reports.parent / "elsewhere")
+    told = {(finding.file, finding.found) for finding in findings(golden, golden.reports)}
+    assert (f"reports/runs/{golden.run.name}", "a link") in told
+
+
+def test_no_name_of_a_file_breaks_the_line_or_steers_a_terminal(golden: Golden) -> None:
+    (golden.run / os.fsdecode(b"\xff\n\x1b[31m")).touch()
+    [finding] = findings(golden, golden.run)
+    assert str(finding).isprintable()
+    assert r"\udcff\n\x1b[31m" in str(finding)
 
 
 @pytest.mark.parametrize("path", ["../../../../etc/passwd", "/etc/passwd", "a\0b"])

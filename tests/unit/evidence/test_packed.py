@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.evidence.packed import NotPacked, packed_lines, unpacked
+from harness.evidence.packed import MAX_LINE, NotPacked, packed_lines, unpacked
 
 LIMIT = 1 << 20
 
@@ -46,3 +46,10 @@ def test_anything_else_is_refused(tmp_path: Path, content: bytes, why: str) -> N
     file.write_bytes(content)
     with pytest.raises(NotPacked, match=why):
         unpacked(file, limit=LIMIT)
+
+
+def test_a_line_without_an_end_is_given_up(tmp_path: Path) -> None:
+    file = tmp_path / "x.gz"
+    file.write_bytes(gzip.compress(b"one\n" + bytes(MAX_LINE + (1 << 20)), 1))
+    with pytest.raises(NotPacked, match="a line of more than"):
+        list(packed_lines(file, limit=1 << 30))
