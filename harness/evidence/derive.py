@@ -154,7 +154,11 @@ def notes_on(
     contract: ContractObserved | None, states: Sequence[ServiceObserved]
 ) -> tuple[str, ...]:
     """How READY came about: whether this run earned it, and how long it took."""
-    notes = [f"READY came after {state.waited:.3g} s." for state in states if state.waited]
+    notes = [
+        f"READY {'did not come within' if state.mismatches else 'came after'} {state.waited:.3g} s."
+        for state in states
+        if state.waited
+    ]
     if contract is not None and contract.mode == "exec":
         before, after = contract.generation_before, contract.generation_after
         if before is not None and before == after:

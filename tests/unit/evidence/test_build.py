@@ -15,6 +15,7 @@ from harness.core.observation import (
     ErrorObserved,
     Observation,
     ProbeObserved,
+    ServiceObserved,
     SkippedObserved,
 )
 from harness.core.outcome import HOP_OF, Hop
@@ -29,7 +30,13 @@ from harness.core.record import (
 )
 from harness.core.verdict import Verdict
 from harness.evidence.build import build
-from harness.evidence.derive import failures_by_hop, thresholds_of, vantage_evidence, window_of
+from harness.evidence.derive import (
+    failures_by_hop,
+    notes_on,
+    thresholds_of,
+    vantage_evidence,
+    window_of,
+)
 from harness.evidence.focus import applied, contract_of_ready, contract_of_run
 from harness.evidence.matrix import PATH, State, labels, rows
 from harness.evidence.model import Evidence, Window
@@ -142,6 +149,11 @@ def test_a_ready_that_was_not_earned_says_so() -> None:
     document = built(STORY, record_of(STORY, deploy_hello=(noop,)))[f"{KEY} ready"]
     assert "READY was not earned by this run: the generation stayed 3." in document.notes
     assert "READY came after 1.8 s." in document.notes
+
+
+def test_a_ready_that_was_waited_for_in_vain_did_not_come() -> None:
+    seen = ServiceObserved("hello", "default", True, "", waited=2.07, mismatches=("not yet",))
+    assert notes_on(None, [seen]) == ("READY did not come within 2.07 s.",)
 
 
 @pytest.mark.parametrize(
