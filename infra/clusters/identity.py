@@ -8,10 +8,10 @@ from typing import Protocol, cast
 from harness.core.errors import ClusterError
 from harness.core.identity import ClusterIdentity
 from harness.ports import KubeClient
+from infra.clusters.gateway import gateway_namespace
 from infra.clusters.resources import (
     CONFIG_MAP,
     DEPLOYMENT,
-    KOURIER_NAMESPACE,
     NAMESPACE,
     SERVING_NAMESPACE,
     VERSION_LABEL,
@@ -70,7 +70,7 @@ def control_plane_images(api: KubeClient) -> Mapping[str, str]:
             container.get("image", "")
             for container in dig(found, "spec", "template", "spec", "containers") or ()
         )
-        for place in (SERVING_NAMESPACE, KOURIER_NAMESPACE)
+        for place in (SERVING_NAMESPACE, gateway_namespace(api))
         for found in api.list(DEPLOYMENT, place)
     }
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from harness.core.errors import ClusterError
-from infra.clusters.identity import cluster_uid, configured_domain, read_identity
+from infra.clusters.identity import (
+    KOURIER_CONTROLLER,
+    cluster_uid,
+    configured_domain,
+    read_identity,
+)
 from infra.clusters.owner import label_owner, owner_of
 from infra.clusters.resources import (
     CONFIG_MAP,
@@ -44,6 +49,19 @@ def test_the_images_of_the_control_plane_are_part_of_it() -> None:
     )
     found = read_identity(kube, provider="p", name="n", context="c")
     assert found.images == {"knative-serving/activator": f"{image}, b:1"}
+
+
+def test_the_gateways_image_is_looked_for_where_the_gateway_is() -> None:
+    env = [{"name": "KOURIER_GATEWAY_NAMESPACE", "value": "edge"}]
+    controller = {"template": {"spec": {"containers": [{"image": "c:1", "env": env}]}}}
+    gateway = {"template": {"spec": {"containers": [{"image": "envoy:1"}]}}}
+    kube = FakeKube(
+        namespace("kube-system"),
+        named(DEPLOYMENT, SERVING_NAMESPACE, KOURIER_CONTROLLER, spec=controller),
+        named(DEPLOYMENT, "edge", "3scale-kourier-gateway", spec=gateway),
+    )
+    found = read_identity(kube, provider="p", name="n", context="c")
+    assert found.images["edge/3scale-kourier-gateway"] == "envoy:1"
 
 
 @pytest.mark.parametrize(("version", "emulator"), [("1.33.13+embedded", True), ("1.33.13", False)])
