@@ -32,7 +32,8 @@ class Drained:
 def trouble(name: str, error: VpmError | OSError) -> Trouble:
     """What an error over one contract means for whoever asked for it."""
     code = error.exit_code if isinstance(error, VpmError) else ExitCode.ERROR
-    return Trouble(shown(name), str(error), code)
+    # Errors of files name them, and whoever tells of a trouble does.
+    return Trouble(shown(name), str(error).removeprefix(f"{name}: "), code)
 
 
 class Interrupted(KeyboardInterrupt):
